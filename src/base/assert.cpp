@@ -1,0 +1,22 @@
+#include "base/assert.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace pebbles {
+
+void assertion_failed(std::string_view condition, std::string_view reason, std::string_view file, int line) noexcept {
+  fmt::print(stderr, "pebbles: bug: {} ({}) at {}:{}\n", reason, condition, file, line);
+  std::fflush(stderr);
+  std::abort();
+}
+
+void fatal(std::string_view reason) noexcept {
+  fmt::print(stderr, "pebbles: fatal: {}\n", reason);
+  std::fflush(stderr);
+  std::_Exit(70);  // EX_SOFTWARE of sysexits.h
+}
+
+}  // namespace pebbles

@@ -1,0 +1,76 @@
+#include "domain/progress.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+
+namespace pebbles::domain {
+namespace {
+
+std::size_t message_bytes(const ItemList& items) {
+  std::size_t bytes = 0;
+  for (const auto& item : items) bytes += item.message.size();
+  return bytes;
+}
+
+void remember(std::vector<LogPosition>& positions, const LogPosition& position) {
+  std::erase_if(positions, [&](const LogPosition& known) { return known.same_partition(position); });
+  if (positions.size() == positions_max) positions.erase(positions.begin());
+  positions.push_back(position);
+}
+
+void apply(Progress& now, const ProgressEvent& event, const Reported& reported) {
+  now.counts.done += reported.counts.done;
+  now.counts.warn += reported.counts.warn;
+  now.counts.failed += reported.counts.failed;
+  if (reported.total) now.total = reported.total;
+  now.errors.add(reported.errors);
+  now.warnings.add(reported.warnings);
+  if (reported.is_last) {
+    now.completed = true;
+    now.completed_at = event.at;
+  }
+}
+
+}  // namespace
+
+void KeptItems::add(const ItemList& items) {
+  if (items.empty()) return;
+  const bool open = std::cmp_equal(first.size(), count);
+  count += static_cast<std::int64_t>(items.size());
+  if (!open || first.size() == kept_items_max) return;
+
+  std::size_t bytes = message_bytes(first);
+  std::size_t fitting = 0;
+  for (const auto& item : items) {
+    bytes += item.message.size();
+    if (first.size() + fitting == kept_items_max || bytes > kept_bytes_max) break;
+    ++fitting;
+  }
+  if (fitting == 0) return;
+  if (first.empty() && fitting == items.size()) {
+    first = items;
+    return;
+  }
+  std::vector<Item> kept;
+  kept.reserve(first.size() + fitting);
+  kept.insert(kept.end(), first.begin(), first.end());
+  kept.insert(kept.end(), items.begin(), items.begin() + fitting);
+  first = ItemList{std::move(kept)};
+}
+
+Progress evolve(Progress now, const ProgressEvent& event) {
+  PEBBLES_ASSERT(event.version == now.version + 1, "an event was folded out of order");
+  if (event.id) {
+    now.id = *event.id;
+    now.owner = event.by;
+    now.created_at = event.at;
+  }
+  now.version = event.version;
+  now.updated_at = event.at;
+  std::visit([&](const auto& what) { apply(now, event, what); }, event.what);
+  if (event.position) remember(now.positions, *event.position);
+  return now;
+}
+
+}  // namespace pebbles::domain

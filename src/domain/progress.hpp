@@ -1,0 +1,50 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "domain/event.hpp"
+#include "domain/values.hpp"
+
+namespace pebbles::domain {
+
+/// The number of the rules by which `evolve` folds. A snapshot made by another number is derived again.
+inline constexpr int fold_number = 1;
+
+inline constexpr std::size_t kept_items_max = 100;
+inline constexpr std::size_t kept_bytes_max = 64 * 1024;
+inline constexpr std::size_t positions_max = 256;
+
+/// The first items of one kind (at most `kept_items_max`, their messages at most `kept_bytes_max` bytes) and the true
+/// count of all. The first item that does not fit closes the list: what is kept is always a prefix.
+struct KeptItems {
+  ItemList first;
+  std::int64_t count = 0;
+
+  void add(const ItemList& items);
+  friend bool operator==(const KeptItems&, const KeptItems&) = default;
+};
+
+/// The state of a stream: the fold of its events.
+struct Progress {
+  Version version = 0;
+  FileId id{};
+  Email owner;
+  Counts counts;
+  std::optional<std::int64_t> total;
+  bool completed = false;
+  Timestamp created_at;
+  Timestamp updated_at;
+  std::optional<Timestamp> completed_at;
+  KeptItems errors;
+  KeptItems warnings;
+  /// The last offset folded in of each Kafka partition, the one that moved last at the end.
+  std::vector<LogPosition> positions;
+  friend bool operator==(const Progress&, const Progress&) = default;
+};
+
+/// The state after `event`. Total: an event has already happened, so it cannot fail.
+/// Precondition: `event.version == now.version + 1`; a default `Progress` is the state before the first event.
+[[nodiscard]] Progress evolve(Progress now, const ProgressEvent& event);
+
+}  // namespace pebbles::domain
