@@ -1,0 +1,325 @@
+#include "store/log_format.hpp"
+
+#include <algorithm>
+
+#include "base/hex.hpp"
+#include "crypto/sha256.hpp"
+#include "json/parser.hpp"
+#include "json/writer.hpp"
+
+namespace pebbles::store {
+namespace {
+
+using domain::ProgressEvent;
+using json::append_integer;
+using json::append_string;
+using simdjson::dom::element;
+
+std::string_view name_of(domain::Channel channel) {
+  switch (channel) {
+    case domain::Channel::rest: return "rest";
+    case domain::Channel::sqs: return "sqs";
+    case domain::Channel::kafka: return "kafka";
+  }
+  return "";
+}
+
+void append_hex_string(std::string& out, std::span<const std::uint8_t> bytes) {
+  out.push_back('"');
+  append_hex(out, bytes);
+  out.push_back('"');
+}
+
+void append_position(std::string& out, const domain::LogPosition& position) {
+  out += R"({"log":)";
+  append_string(out, position.log);
+  out += R"(,"topic":)";
+  append_string(out, position.topic);
+  out += R"(,"partition":)";
+  append_integer(out, position.partition);
+  out += R"(,"offset":)";
+  append_integer(out, position.offset);
+  out.push_back('}');
+}
+
+void append_what(std::string& out, const domain::Reported& reported) {
+  out += R"(,"counts":{"done":)";
+  append_integer(out, reported.counts.done);
+  out += R"(,"warn":)";
+  append_integer(out, reported.counts.warn);
+  out += R"(,"failed":)";
+  append_integer(out, reported.counts.failed);
+  out.push_back('}');
+  if (reported.total) {
+    out += R"(,"total":)";
+    append_integer(out, *reported.total);
+  }
+  if (reported.is_last) out += R"(,"isLast":true)";
+  if (!reported.errors.empty()) {
+    out += R"(,"errors":)";
+    append_items(out, reported.errors);
+  }
+  if (!reported.warnings.empty()) {
+    out += R"(,"warnings":)";
+    append_items(out, reported.warnings);
+  }
+}
+
+/// Reads typed members out of a parsed document; the first thing that is not as format 1 has it makes it `bad`.
+struct Reader {
+  bool bad = false;
+
+  std::int64_t integer(element value) {
+    std::int64_t out = 0;
+    if (value.get_int64().get(out)) bad = true;
+    return out;
+  }
+  std::string text(element value) {
+    std::string_view out;
+    if (value.get_string().get(out)) bad = true;
+    return std::string{out};
+  }
+  bool truth(element value) {
+    bool out = false;
+    if (value.get_bool().get(out) || !out) bad = true;  // only `true` is ever written
+    return out;
+  }
+  template <std::size_t N>
+  std::array<std::uint8_t, N> bytes(element value) {
+    std::array<std::uint8_t, N> out{};
+    std::string_view digits;
+    if (value.get_string().get(digits) || !from_hex(digits, out)) bad = true;
+    return out;
+  }
+
+  /// Calls `take(key, value)` for every member; `take` answers whether it knows the key.
+  void members(element value, auto&& take) {
+    simdjson::dom::object object;
+    if (value.get_object().get(object)) {
+      bad = true;
+      return;
+    }
+    for (const auto field : object)
+      if (!take(field.key, field.value)) bad = true;
+  }
+
+  domain::ItemList items(element value) {
+    simdjson::dom::array array;
+    std::vector<domain::Item> out;
+    if (value.get_array().get(array)) {
+      bad = true;
+      return {};
+    }
+    for (const auto entry : array) {
+      domain::Item& item = out.emplace_back();
+      members(entry, [&](std::string_view key, element member) {
+        if (key == "line") return item.line = integer(member), true;
+        if (key == "message") return item.message = text(member), true;
+        return false;
+      });
+    }
+    return domain::ItemList{std::move(out)};
+  }
+
+  domain::LogPosition position(element value) {
+    domain::LogPosition out;
+    members(value, [&](std::string_view key, element member) {
+      if (key == "log") return out.log = text(member), true;
+      if (key == "topic") return out.topic = text(member), true;
+      if (key == "partition") return out.partition = static_cast<std::int32_t>(integer(member)), true;
+      if (key == "offset") return out.offset = integer(member), true;
+      return false;
+    });
+    return out;
+  }
+
+  domain::Counts counts(element value) {
+    domain::Counts out;
+    members(value, [&](std::string_view key, element member) {
+      if (key == "done") return out.done = integer(member), true;
+      if (key == "warn") return out.warn = integer(member), true;
+      if (key == "failed") return out.failed = integer(member), true;
+      return false;
+    });
+    return out;
+  }
+
+  domain::Channel channel(element value) {
+    const auto name = text(value);
+    for (const auto known : {domain::Channel::rest, domain::Channel::sqs, domain::Channel::kafka})
+      if (name == name_of(known)) return known;
+    bad = true;
+    return {};
+  }
+
+  ProgressEvent event(element value) {
+    ProgressEvent out;
+    domain::Reported reported;
+    std::string kind;
+    members(value, [&](std::string_view key, element member) {
+      if (key == "v") return out.version = integer(member), true;
+      if (key == "kind") return kind = text(member), true;
+      if (key == "id") return out.id = bytes<12>(member), true;
+      if (key == "at") return out.at = Timestamp{std::chrono::milliseconds{integer(member)}}, true;
+      if (key == "by") return out.by = domain::Email{text(member)}, true;
+      if (key == "channel") return out.channel = channel(member), true;
+      if (key == "counts") return reported.counts = counts(member), true;
+      if (key == "total") return reported.total = integer(member), true;
+      if (key == "isLast") return reported.is_last = truth(member), true;
+      if (key == "errors") return reported.errors = items(member), true;
+      if (key == "warnings") return reported.warnings = items(member), true;
+      if (key == "key") return set_key(out, text(member)), true;
+      if (key == "fingerprint") return set_fingerprint(out, bytes<16>(member)), true;
+      if (key == "pos") return out.position = position(member), true;
+      return false;
+    });
+    if (kind != "reported") bad = true;
+    out.what = std::move(reported);
+    return out;
+  }
+
+ private:
+  static void set_key(ProgressEvent& event, std::string text) {
+    event.key.emplace();
+    event.key->hash = crypto::short_sha256({text});
+    event.key->text = std::move(text);
+  }
+  void set_fingerprint(ProgressEvent& event, const domain::ShortDigest& fingerprint) {
+    if (event.key)
+      event.key->fingerprint = fingerprint;
+    else
+      bad = true;
+  }
+};
+
+}  // namespace
+
+void append_items(std::string& out, const domain::ItemList& items, std::size_t items_max) {
+  out.push_back('[');
+  const auto* const end = items.begin() + std::min(items.size(), items_max);
+  for (const auto* item = items.begin(); item != end; ++item) {
+    if (item != items.begin()) out.push_back(',');
+    out.push_back('{');
+    if (item->line) {
+      out += R"("line":)";
+      append_integer(out, *item->line);
+      out.push_back(',');
+    }
+    out += R"("message":)";
+    append_string(out, item->message);
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+void append_event(std::string& out, const ProgressEvent& event) {
+  out += R"({"v":)";
+  append_integer(out, event.version);
+  out += R"(,"kind":"reported")";
+  if (event.id) {
+    out += R"(,"id":)";
+    append_hex_string(out, *event.id);
+  }
+  out += R"(,"at":)";
+  append_integer(out, event.at.time_since_epoch().count());
+  out += R"(,"by":)";
+  append_string(out, *event.by);
+  out += R"(,"channel":)";
+  append_string(out, name_of(event.channel));
+  std::visit([&](const auto& what) { append_what(out, what); }, event.what);
+  if (event.key) {
+    out += R"(,"key":)";
+    append_string(out, event.key->text);
+    out += R"(,"fingerprint":)";
+    append_hex_string(out, event.key->fingerprint);
+  }
+  if (event.position) {
+    out += R"(,"pos":)";
+    append_position(out, *event.position);
+  }
+  out += "}\n";
+}
+
+std::string encode_events(std::span<const ProgressEvent> events) {
+  std::string out;
+  out.reserve(events.size() * 256);
+  for (const auto& event : events) append_event(out, event);
+  return out;
+}
+
+Result<std::vector<ProgressEvent>> decode_events(std::string_view text) {
+  std::vector<ProgressEvent> events;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) return failure(Errc::store_corrupt, "an event line has no end");
+    element line;
+    if (json::parse(text.substr(0, end)).get(line)) return failure(Errc::store_corrupt, "an event is not JSON");
+    Reader reader;
+    events.push_back(reader.event(line));
+    // There is one spelling of each event: what does not come out as it went in lacks a member or has one twice.
+    std::string again;
+    if (!reader.bad) append_event(again, events.back());
+    if (again != text.substr(0, end + 1)) return failure(Errc::store_corrupt, "an event is not one of log format 1");
+    text.remove_prefix(end + 1);
+  }
+  return events;
+}
+
+Digest hash_chunk(const StreamId& stream, Version first, std::size_t events, const ChunkRef& prev,
+                  std::string_view text) {
+  std::string header = R"({"format":1,"client":)";
+  append_string(header, *stream.client);
+  header += R"(,"filename":)";
+  append_string(header, *stream.filename);
+  header += R"(,"first":)";
+  append_integer(header, first);
+  header += R"(,"n":)";
+  append_integer(header, static_cast<std::int64_t>(events));
+  header += R"(,"prev":)";
+  if (prev.first == 0) {
+    header += "null";
+  } else {
+    header += R"({"first":)";
+    append_integer(header, prev.first);
+    header += R"(,"hash":)";
+    append_hex_string(header, prev.hash);
+    header.push_back('}');
+  }
+  header += "}\n";
+  return crypto::sha256({header, text});
+}
+
+Result<domain::ItemList> decode_items(std::string_view text) {
+  element array;
+  if (json::parse(text).get(array)) return failure(Errc::store_corrupt, "kept items are not JSON");
+  Reader reader;
+  auto items = reader.items(array);
+  if (reader.bad) return failure(Errc::store_corrupt, "kept items are not a list of items");
+  return items;
+}
+
+std::string encode_positions(std::span<const domain::LogPosition> positions) {
+  if (positions.empty()) return {};
+  std::string out = "[";
+  for (const auto& position : positions) {
+    if (out.size() > 1) out.push_back(',');
+    append_position(out, position);
+  }
+  out.push_back(']');
+  return out;
+}
+
+Result<std::vector<domain::LogPosition>> decode_positions(std::string_view text) {
+  std::vector<domain::LogPosition> out;
+  if (text.empty()) return out;
+  element value;
+  simdjson::dom::array array;
+  if (json::parse(text).get(value) || value.get_array().get(array))
+    return failure(Errc::store_corrupt, "positions are not a JSON array");
+  Reader reader;
+  for (const auto entry : array) out.push_back(reader.position(entry));
+  if (reader.bad) return failure(Errc::store_corrupt, "positions are not of log format 1");
+  return out;
+}
+
+}  // namespace pebbles::store

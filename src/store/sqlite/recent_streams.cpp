@@ -1,0 +1,107 @@
+#include "store/sqlite/recent_streams.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/assert.hpp"
+
+namespace pebbles::store::sqlite {
+namespace {
+
+std::string as_key(const domain::FileId& id) { return {reinterpret_cast<const char*>(id.data()), id.size()}; }
+
+}  // namespace
+
+void RecentStreams::apply(const std::vector<Written>& written, std::vector<Change> changes) {
+  const std::unique_lock lock{mutex_};
+  for (const auto& part : written) take_out(part);
+  for (auto& change : changes) take_in(std::move(change));
+}
+
+void RecentStreams::take_out(const Written& written) {
+  const auto found = streams_.find(written.stream);
+  PEBBLES_ASSERT(found != streams_.end(), "only what is here was written out");
+  RecentStream& entry = found->second;
+  by_age_.erase(entry.chunks.front().seq);
+  for (std::size_t i = 0; i < written.chunks; ++i) {
+    const RecentChunk& chunk = entry.chunks.front();
+    row_count_ -= chunk.rows();
+    for (const auto& key : chunk.keys) entry.keys.erase(key);
+    entry.chunks.pop_front();
+  }
+  if (entry.chunks.empty()) return forget(found);
+  entry.items_changed = false;
+  by_age_.emplace(entry.chunks.front().seq, written.stream);
+}
+
+void RecentStreams::forget(Streams::iterator entry) {
+  const StreamId stream = entry->first;
+  bytes_ -= entry->second.bytes;
+  by_id_.erase(as_key(entry->second.latest->progress.id));
+  const auto client = by_client_.find(*stream.client);
+  client->second.erase(stream);
+  if (client->second.empty()) by_client_.erase(client);
+  streams_.erase(entry);
+}
+
+void RecentStreams::take_in(Change change) {
+  const StreamId& stream = change.after->stream;
+  auto [found, is_new] = streams_.try_emplace(stream);
+  RecentStream& entry = found->second;
+  if (is_new) {
+    entry.row = change.row;
+    by_client_[*stream.client].insert(stream);
+    by_id_.emplace(as_key(change.after->progress.id), stream);
+    by_age_.emplace(change.chunk.seq, stream);
+  }
+  row_count_ += change.chunk.rows();
+  for (const auto& key : change.chunk.keys) entry.keys.emplace(key, change.chunk.seq);
+  entry.chunks.push_back(std::move(change.chunk));
+  entry.items_changed = entry.items_changed || change.items_changed;
+  bytes_ -= entry.bytes;
+  entry.bytes = bytes_of(*change.after);
+  bytes_ += entry.bytes;
+  entry.latest = std::move(change.after);
+}
+
+const RecentStream* RecentStreams::find(const StreamId& stream) const {
+  const auto found = streams_.find(stream);
+  return found == streams_.end() ? nullptr : &found->second;
+}
+
+SnapshotPtr RecentStreams::latest(const StreamId& stream) const {
+  const std::shared_lock lock{mutex_};
+  const auto* entry = find(stream);
+  return entry != nullptr ? entry->latest : nullptr;
+}
+
+SnapshotPtr RecentStreams::latest(const domain::ClientKrn& client, const domain::FileId& id) const {
+  const std::shared_lock lock{mutex_};
+  const auto found = by_id_.find(as_key(id));
+  if (found == by_id_.end() || found->second.client != client) return nullptr;
+  return streams_.at(found->second).latest;
+}
+
+std::vector<SnapshotPtr> RecentStreams::of_client(const domain::ClientKrn& client) const {
+  const std::shared_lock lock{mutex_};
+  std::vector<SnapshotPtr> out;
+  const auto found = by_client_.find(*client);
+  if (found == by_client_.end()) return out;
+  out.reserve(found->second.size());
+  for (const auto& stream : found->second) out.push_back(streams_.at(stream).latest);
+  return out;
+}
+
+std::vector<std::int64_t> RecentStreams::seqs(const StreamId& stream, Version after) const {
+  const std::shared_lock lock{mutex_};
+  std::vector<std::int64_t> out;
+  const auto* entry = find(stream);
+  if (entry == nullptr) return out;
+  // The chunk that holds `after + 1` is the last one that begins at or before it.
+  auto chunk = std::ranges::upper_bound(entry->chunks, after + 1, {}, &RecentChunk::first);
+  if (chunk != entry->chunks.begin()) --chunk;
+  for (; chunk != entry->chunks.end(); ++chunk) out.push_back(chunk->seq);
+  return out;
+}
+
+}  // namespace pebbles::store::sqlite

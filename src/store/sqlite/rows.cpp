@@ -1,0 +1,173 @@
+#include "store/sqlite/rows.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "store/log_format.hpp"
+
+namespace pebbles::store::sqlite {
+namespace {
+
+template <std::size_t N>
+std::array<std::uint8_t, N> array_of(Blob blob) {
+  std::array<std::uint8_t, N> out{};
+  if (blob.size() != N) throw Failure{SQLITE_CORRUPT, "a stored digest or id has the wrong length"};
+  std::ranges::copy(blob, out.begin());
+  return out;
+}
+
+template <class T>
+T or_corrupt(Result<T> result) {
+  if (!result) throw Failure{SQLITE_CORRUPT, result.error().detail};
+  return *std::move(result);
+}
+
+Timestamp time_of(std::int64_t milliseconds) { return Timestamp{std::chrono::milliseconds{milliseconds}}; }
+std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
+
+std::string json_of(const domain::ItemList& items) {
+  std::string out;
+  append_items(out, items);
+  return out;
+}
+
+}  // namespace
+
+SnapshotPtr read_snapshot(const Statement::Rows& rows) {
+  auto out = std::make_shared<Snapshot>();
+  out->stream = {domain::ClientKrn{std::string{rows.text(1)}}, domain::Filename{std::string{rows.text(2)}}};
+  auto& progress = out->progress;
+  progress.owner = domain::Email{std::string{rows.text(3)}};
+  progress.id = array_of<12>(rows.blob(4));
+  progress.counts = {.done = rows.integer(5), .warn = rows.integer(6), .failed = rows.integer(7)};
+  if (!rows.is_null(8)) progress.total = rows.integer(8);
+  progress.completed = rows.integer(9) != 0;
+  progress.created_at = time_of(rows.integer(10));
+  progress.updated_at = time_of(rows.integer(11));
+  if (!rows.is_null(12)) progress.completed_at = time_of(rows.integer(12));
+  progress.errors.count = rows.integer(13);
+  progress.warnings.count = rows.integer(14);
+  progress.version = rows.integer(15);
+  out->rev = rows.integer(16);
+  out->fold = static_cast<int>(rows.integer(17));
+  out->head = {.first = rows.integer(18), .hash = array_of<32>(rows.blob(19))};
+  progress.positions = or_corrupt(decode_positions(rows.text(20)));
+  if (!rows.is_null(21)) {
+    progress.errors.first = or_corrupt(decode_items(rows.text(21)));
+    progress.warnings.first = or_corrupt(decode_items(rows.text(22)));
+  }
+  return out;
+}
+
+StoredChunk read_chunk(const Statement::Rows& rows) {
+  StoredChunk out;
+  out.seq = rows.integer(0);
+  out.chunk.first = rows.integer(1);
+  out.events = rows.integer(2);
+  out.format = static_cast<int>(rows.integer(3));
+  out.chunk.prev.first = rows.integer(4);
+  if (out.chunk.prev.first != 0) out.chunk.prev.hash = array_of<32>(rows.blob(5));
+  out.chunk.hash = array_of<32>(rows.blob(6));
+  out.chunk.token = {.writer = static_cast<std::uint64_t>(rows.integer(7)),
+                     .sequence = static_cast<std::uint64_t>(rows.integer(8))};
+  out.text = rows.text(9);
+  return out;
+}
+
+void decode(StoredChunk& stored) {
+  if (stored.format != log_format)
+    throw Failure{SQLITE_CORRUPT,
+                  fmt::format("a chunk has log format {}; this program knows {}", stored.format, log_format)};
+  stored.chunk.events = or_corrupt(decode_events(stored.text));
+}
+
+Rows::Rows(const Connection& connection)
+    : row_of_{connection.prepare("SELECT stream FROM streams WHERE client=? AND filename=?")},
+      snapshot_by_row_{connection.prepare(fmt::format(
+          "SELECT {} FROM progress p LEFT JOIN progress_items i USING(stream) WHERE p.stream=?", snapshot_columns))},
+      snapshot_by_id_{connection.prepare(
+          fmt::format("SELECT {} FROM progress p LEFT JOIN progress_items i USING(stream) WHERE p.id=? AND p.client=?",
+                      snapshot_columns))},
+      // The chunk that holds `after + 1` may begin before it.
+      chunks_{connection.prepare(fmt::format(
+          "SELECT {} FROM stream_chunks c JOIN progress_events e USING(seq) WHERE c.stream=?1 AND c.first_version>="
+          "ifnull((SELECT max(first_version) FROM stream_chunks WHERE stream=?1 AND first_version<=?2+1),0) "
+          "ORDER BY c.first_version",
+          chunk_columns))},
+      chunk_at_{connection.prepare(fmt::format("SELECT {} FROM progress_events e WHERE e.seq=?", chunk_columns))},
+      seq_of_chunk_{connection.prepare("SELECT seq FROM stream_chunks WHERE stream=? AND first_version=?")},
+      seq_of_key_{connection.prepare("SELECT seq FROM event_keys WHERE stream=? AND hash=?")} {}
+
+std::optional<std::int64_t> Rows::row_of(const StreamId& stream) {
+  auto rows = row_of_.run(std::string_view{*stream.client}, std::string_view{*stream.filename});
+  return rows.next() ? std::optional{rows.integer(0)} : std::nullopt;
+}
+
+SnapshotPtr Rows::snapshot(std::int64_t row) {
+  auto rows = snapshot_by_row_.run(row);
+  return rows.next() ? read_snapshot(rows) : nullptr;
+}
+
+SnapshotPtr Rows::snapshot(const domain::ClientKrn& client, const domain::FileId& id) {
+  auto rows = snapshot_by_id_.run(Blob{id}, std::string_view{*client});
+  return rows.next() ? read_snapshot(rows) : nullptr;
+}
+
+std::vector<StoredChunk> Rows::chunks(std::int64_t row, Version after, std::size_t events_max) {
+  std::vector<StoredChunk> out;
+  std::size_t events = 0;
+  auto rows = chunks_.run(row, after);
+  while (events < events_max && rows.next()) {
+    auto chunk = read_chunk(rows);
+    const auto last = chunk.chunk.first + chunk.events - 1;
+    if (last <= after) continue;
+    events += static_cast<std::size_t>(std::min(chunk.events, last - after));
+    out.push_back(std::move(chunk));
+  }
+  return out;
+}
+
+std::optional<StoredChunk> Rows::chunk_at(std::int64_t seq) {
+  auto rows = chunk_at_.run(seq);
+  return rows.next() ? std::optional{read_chunk(rows)} : std::nullopt;
+}
+
+std::optional<std::int64_t> Rows::seq_of_chunk(std::int64_t row, Version first) {
+  auto rows = seq_of_chunk_.run(row, first);
+  return rows.next() ? std::optional{rows.integer(0)} : std::nullopt;
+}
+
+std::optional<std::int64_t> Rows::seq_of_key(std::int64_t row, const ShortDigest& hash) {
+  auto rows = seq_of_key_.run(row, Blob{hash});
+  return rows.next() ? std::optional{rows.integer(0)} : std::nullopt;
+}
+
+SnapshotWriter::SnapshotWriter(const Connection& connection)
+    : progress_{connection.prepare(
+          "INSERT INTO progress VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(stream) DO UPDATE SET "
+          "email=excluded.email, id=excluded.id, done=excluded.done, warn=excluded.warn, failed=excluded.failed, "
+          "total=excluded.total, "
+          "is_completed=excluded.is_completed, created_at=excluded.created_at, updated_at=excluded.updated_at, "
+          "completed_at=excluded.completed_at, error_count=excluded.error_count, "
+          "warning_count=excluded.warning_count, version=excluded.version, rev=excluded.rev, fold=excluded.fold, "
+          "head_version=excluded.head_version, head=excluded.head, positions=excluded.positions")},
+      items_{connection.prepare("INSERT OR REPLACE INTO progress_items VALUES(?,?,?)")} {}
+
+void SnapshotWriter::write(std::int64_t row, const Snapshot& snapshot, bool with_items) {
+  const auto& progress = snapshot.progress;
+  const auto completed_at = progress.completed_at ? std::optional{number_of(*progress.completed_at)} : std::nullopt;
+  const auto positions = encode_positions(progress.positions);
+  progress_.execute(row, std::string_view{*snapshot.stream.client}, std::string_view{*snapshot.stream.filename},
+                    std::string_view{*progress.owner}, Blob{progress.id}, progress.counts.done, progress.counts.warn,
+                    progress.counts.failed, progress.total, progress.completed ? 1 : 0, number_of(progress.created_at),
+                    number_of(progress.updated_at), completed_at, progress.errors.count, progress.warnings.count,
+                    progress.version, snapshot.rev, snapshot.fold, snapshot.head.first, Blob{snapshot.head.hash},
+                    std::string_view{positions});
+  if (!with_items) return;
+  const auto errors = json_of(progress.errors.first);
+  const auto warnings = json_of(progress.warnings.first);
+  items_.execute(row, std::string_view{errors}, std::string_view{warnings});
+}
+
+}  // namespace pebbles::store::sqlite

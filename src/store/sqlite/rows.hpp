@@ -1,0 +1,69 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "store/event_store.hpp"
+#include "store/sqlite/connection.hpp"
+
+/// How snapshots and chunks stand in rows: what the writer, the readers and maintenance share.
+namespace pebbles::store::sqlite {
+
+/// A chunk as stored, its text included so that its hash can be checked.
+struct StoredChunk {
+  std::int64_t seq = 0;
+  int format = 0;
+  std::int64_t events = 0;
+  Chunk chunk;  ///< `chunk.events` decoded only by `decode`
+  std::string text;
+};
+
+/// The statements over one connection. Threads: as the connection.
+class Rows {
+ public:
+  explicit Rows(const Connection& connection);
+
+  [[nodiscard]] std::optional<std::int64_t> row_of(const StreamId& stream);
+  /// The snapshot of a row of `streams`; null when there is none. Kept items included.
+  [[nodiscard]] SnapshotPtr snapshot(std::int64_t row);
+  [[nodiscard]] SnapshotPtr snapshot(const domain::ClientKrn& client, const domain::FileId& id);
+  /// Chunks that hold versions above `after`, by `stream_chunks`, in order; stops once `events_max` are in.
+  [[nodiscard]] std::vector<StoredChunk> chunks(std::int64_t row, Version after, std::size_t events_max = SIZE_MAX);
+  [[nodiscard]] std::optional<StoredChunk> chunk_at(std::int64_t seq);
+  /// By `stream_chunks` and `event_keys`.
+  [[nodiscard]] std::optional<std::int64_t> seq_of_chunk(std::int64_t row, Version first);
+  [[nodiscard]] std::optional<std::int64_t> seq_of_key(std::int64_t row, const ShortDigest& hash);
+
+ private:
+  Statement row_of_;
+  Statement snapshot_by_row_;
+  Statement snapshot_by_id_;
+  Statement chunks_;
+  Statement chunk_at_;
+  Statement seq_of_chunk_;
+  Statement seq_of_key_;
+};
+
+inline constexpr std::string_view snapshot_columns =
+    "p.stream, p.client, p.filename, p.email, p.id, p.done, p.warn, p.failed, p.total, p.is_completed, p.created_at, "
+    "p.updated_at, p.completed_at, p.error_count, p.warning_count, p.version, p.rev, p.fold, p.head_version, p.head, "
+    "p.positions, i.errors, i.warnings";
+inline constexpr std::string_view chunk_columns =
+    "e.seq, e.first_version, e.n, e.format, e.prev_version, e.prev_hash, e.hash, e.writer, e.sequence, e.events";
+
+[[nodiscard]] SnapshotPtr read_snapshot(const Statement::Rows& rows);
+[[nodiscard]] StoredChunk read_chunk(const Statement::Rows& rows);
+/// Fills `chunk.events` from the text. Throws Failure (SQLITE_CORRUPT) when it is not of format 1.
+void decode(StoredChunk& stored);
+
+/// Writes a snapshot's row, and its kept items if `with_items`.
+class SnapshotWriter {
+ public:
+  explicit SnapshotWriter(const Connection& connection);
+  void write(std::int64_t row, const Snapshot& snapshot, bool with_items);
+
+ private:
+  Statement progress_;
+  Statement items_;
+};
+
+}  // namespace pebbles::store::sqlite

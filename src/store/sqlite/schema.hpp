@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+
+#include "store/sqlite/connection.hpp"
+
+namespace pebbles::store::sqlite {
+
+struct OpenOptions {
+  std::string path;
+  std::string vfs;      ///< empty: the system's
+  bool durable = true;  ///< false only as the control of the crash tests: commits are then not synced
+};
+
+/// Opens the one writing connection, creating the file's tables if it is new.
+/// Throws Failure; SQLITE_NOTADB, with a text that says why, for a file that is not ours or of a newer version:
+/// nothing in such a file is touched.
+[[nodiscard]] Connection open_writer(const OpenOptions& options);
+
+/// Opens a connection that only reads. The file exists. Throws Failure.
+[[nodiscard]] Connection open_reader(const OpenOptions& options);
+
+}  // namespace pebbles::store::sqlite

@@ -1,0 +1,64 @@
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "store/sqlite/database.hpp"
+
+namespace pebbles::store {
+namespace sqlite {
+
+Result<FileLock> FileLock::take(const std::string& path) {
+  const std::string name = path + "-lock";
+  const int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (descriptor < 0)
+    return failure(Errc::store_unavailable,
+                   fmt::format("cannot open {}: {}", name, std::generic_category().message(errno)));
+  FileLock lock{descriptor};
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+    return failure(Errc::store_unavailable, fmt::format("{} is in use by another process", path));
+  return lock;
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+namespace {
+
+class OpenStore final : public SqliteStore {
+ public:
+  OpenStore(FileLock lock, const std::shared_ptr<Shared>& shared)
+      : lock_{std::move(lock)}, writer_{make_writer(shared)}, reader_{make_reader(shared)} {}
+
+  std::unique_ptr<EventStore> writer() override { return std::move(writer_); }
+  ProgressReader& reader() override { return *reader_; }
+
+ private:
+  FileLock lock_;
+  std::unique_ptr<EventStore> writer_;
+  std::unique_ptr<ProgressReader> reader_;
+};
+
+}  // namespace
+}  // namespace sqlite
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options) {
+  PEBBLES_TRY(lock, sqlite::FileLock::take(options.path));
+  try {
+    auto shared = std::make_shared<sqlite::Shared>(std::move(options));
+    return std::make_unique<sqlite::OpenStore>(std::move(lock), shared);
+  } catch (const sqlite::Failure& failure) {
+    return std::unexpected{sqlite::to_error(failure)};
+  }
+}
+
+}  // namespace pebbles::store

@@ -1,0 +1,416 @@
+#include "store/sqlite/writer.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/core.h>
+
+#include "base/assert.hpp"
+#include "base/crash_point.hpp"
+#include "store/log_format.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::store::sqlite {
+namespace {
+
+/// Rolls back unless `done()`.
+class Transaction {
+ public:
+  Transaction(Statement& begin, Statement& rollback) : rollback_{&rollback} { begin.execute(); }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  ~Transaction() {
+    if (rollback_ == nullptr) return;
+    try {
+      rollback_->execute();
+    } catch (const Failure&) {  // SQLite has rolled back by itself, as it does for a full disk
+    }
+  }
+  void done() noexcept { rollback_ = nullptr; }
+
+ private:
+  Statement* rollback_;
+};
+
+/// After a failed fsync nobody knows what is on disk, and the system may claim success the next time: only a new start,
+/// which reads the file again, is safe.
+void end_if_sync_failed(const Failure& failure) {
+  if (failure.code() == SQLITE_IOERR_FSYNC || failure.code() == SQLITE_IOERR_DIR_FSYNC)
+    fatal(fmt::format("the store could not be synced to disk ({}); restart to read what is really there",
+                      failure.what()));
+}
+
+/// Runs `work`, turning a Failure into an error.
+template <class F>
+auto guarded(F&& work) -> Result<decltype(work())> {
+  try {
+    return work();
+  } catch (const Failure& failure) {
+    return std::unexpected{to_error(failure)};
+  }
+}
+
+std::vector<ShortDigest> key_hashes(const std::vector<domain::ProgressEvent>& events) {
+  std::vector<ShortDigest> out;
+  for (const auto& event : events)
+    if (event.key) out.push_back(event.key->hash);
+  return out;
+}
+
+bool kept_items_differ(const Snapshot* before, const Snapshot& after) {
+  if (before == nullptr) return !after.progress.errors.first.empty() || !after.progress.warnings.first.empty();
+  return before->progress.errors.first.size() != after.progress.errors.first.size() ||
+         before->progress.warnings.first.size() != after.progress.warnings.first.size();
+}
+
+SnapshotPtr fold_on(const SnapshotPtr& before, const StreamId& stream, const StoredChunk& stored) {
+  auto after = before ? std::make_shared<Snapshot>(*before) : std::make_shared<Snapshot>();
+  after->stream = stream;
+  if (stored.chunk.first != after->progress.version + 1 || stored.chunk.prev != after->head)
+    throw Failure{SQLITE_CORRUPT, fmt::format("the log of {} / {} has a gap before version {}", *stream.client,
+                                              *stream.filename, stored.chunk.first)};
+  for (const auto& event : stored.chunk.events) after->progress = evolve(std::move(after->progress), event);
+  after->head = {.first = stored.chunk.first, .hash = stored.chunk.hash};
+  return after;
+}
+
+}  // namespace
+
+Writer::Writer(std::shared_ptr<Shared> shared)
+    : shared_{std::move(shared)},
+      recent_{shared_->recent},
+      connection_{open_writer(shared_->open_options())},
+      rows_{connection_},
+      snapshot_writer_{connection_},
+      begin_{connection_.prepare("BEGIN IMMEDIATE")},
+      commit_{connection_.prepare("COMMIT")},
+      rollback_{connection_.prepare("ROLLBACK")},
+      insert_stream_{connection_.prepare("INSERT INTO streams(client, filename) VALUES(?,?)")},
+      insert_chunk_{connection_.prepare("INSERT INTO progress_events VALUES(?,?,?,?,?,?,?,?,?,?,?)")},
+      insert_stream_chunk_{connection_.prepare("INSERT INTO stream_chunks VALUES(?,?,?)")},
+      insert_key_{connection_.prepare("INSERT INTO event_keys VALUES(?,?,?)")},
+      set_indexed_seq_{connection_.prepare("UPDATE meta SET value=? WHERE name='indexed_seq'")},
+      standing_{connection_.prepare("SELECT version, rev FROM progress WHERE stream=?")} {
+  sqlite3_wal_hook(
+      connection_.get(),
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      &wal_pages_);
+  replay();
+}
+
+Writer::~Writer() {
+  try {
+    write_out_all();
+    checkpoint();
+  } catch (const Failure& failure) {  // the log holds everything: the next start replays it
+    end_if_sync_failed(failure);
+    telemetry::checkpoint_failed(failure.what());
+  }
+}
+
+void Writer::replay() {
+  const auto start = std::chrono::steady_clock::now();
+  next_seq_ = connection_.integer_of("SELECT max(seq) FROM progress_events") + 1;
+  auto statement = connection_.prepare(
+      fmt::format("SELECT {}, e.stream, s.client, s.filename FROM progress_events e LEFT JOIN streams s USING(stream) "
+                  "WHERE e.seq > (SELECT value FROM meta WHERE name='indexed_seq') ORDER BY e.seq",
+                  chunk_columns));
+  auto rows = statement.run();
+  std::int64_t replayed = 0;
+  for (; rows.next(); ++replayed) {
+    if (rows.is_null(11)) throw Failure{SQLITE_CORRUPT, "a chunk belongs to no stream"};
+    auto stored = read_chunk(rows);
+    decode(stored);
+    replay_chunk(rows.integer(10),
+                 {domain::ClientKrn{std::string{rows.text(11)}}, domain::Filename{std::string{rows.text(12)}}},
+                 std::move(stored));
+  }
+  const auto took = std::chrono::steady_clock::now() - start;
+  telemetry::store_opened(shared_->options.path, replayed,
+                          std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+}
+
+void Writer::replay_chunk(std::int64_t row, StreamId stream, StoredChunk stored) {
+  const auto* recent = recent_.find(stream);
+  SnapshotPtr before = recent != nullptr ? recent->latest : rows_.snapshot(row);
+  if (recent == nullptr && (!before || before->fold != domain::fold_number)) {
+    before = nullptr;
+    for (auto& earlier : rows_.chunks(row, 0)) {
+      decode(earlier);
+      before = fold_on(before, stream, earlier);
+    }
+  }
+  const bool folded = before && stored.chunk.first <= before->progress.version;
+  const bool indexed = rows_.seq_of_chunk(row, stored.chunk.first).has_value();
+  if (folded && indexed) return;
+  RecentStreams::Change change{
+      .row = row,
+      .after = folded ? before : fold_on(before, stream, stored),
+      .chunk = {.first = stored.chunk.first, .seq = stored.seq, .keys = key_hashes(stored.chunk.events)},
+      .items_changed = true};
+  // An indexed chunk of a stream whose snapshot was lost is folded in, but not indexed twice.
+  if (indexed) {
+    snapshot_writer_.write(row, *change.after, true);
+    return;
+  }
+  std::vector<RecentStreams::Change> changes;
+  changes.push_back(std::move(change));
+  recent_.apply({}, std::move(changes));
+}
+
+Result<std::vector<Loaded>> Writer::load(std::span<const StreamId> streams, LoadMode mode) {
+  return guarded([&] {
+    std::vector<Loaded> out;
+    out.reserve(streams.size());
+    for (const auto& stream : streams) out.push_back(load_one(stream, mode));
+    return out;
+  });
+}
+
+Loaded Writer::load_one(const StreamId& stream, LoadMode mode) {
+  if (const auto* recent = recent_.find(stream)) return {.snapshot = recent->latest, .after = {}};
+  const auto row = rows_.row_of(stream);
+  if (!row) return {};
+  Loaded out{.snapshot = rows_.snapshot(*row), .after = {}};
+  if (out.snapshot && out.snapshot->fold != domain::fold_number) out.snapshot = nullptr;
+  if (out.snapshot && mode == LoadMode::snapshot_only) return out;
+  for (auto& stored : rows_.chunks(*row, out.snapshot ? out.snapshot->progress.version : 0)) {
+    decode(stored);
+    out.after.push_back(std::move(stored.chunk));
+  }
+  return out;
+}
+
+Result<std::vector<std::optional<domain::KeyHit>>> Writer::find_keys(std::span<const KeyQuery> queries) {
+  return guarded([&] {
+    std::vector<std::optional<domain::KeyHit>> out;
+    out.reserve(queries.size());
+    for (const auto& query : queries) out.push_back(find_key(query));
+    return out;
+  });
+}
+
+std::optional<domain::KeyHit> Writer::find_key(const KeyQuery& query) {
+  const auto* recent = recent_.find(query.stream);
+  const auto row = recent != nullptr ? std::optional{recent->row} : rows_.row_of(query.stream);
+  if (!row) return std::nullopt;
+  std::optional<std::int64_t> seq;
+  if (recent != nullptr)
+    if (const auto found = recent->keys.find(query.hash); found != recent->keys.end()) seq = found->second;
+  if (!seq) seq = rows_.seq_of_key(*row, query.hash);
+  if (!seq) {
+    known_absent_.insert({*row, query.hash});
+    return std::nullopt;
+  }
+  auto stored = rows_.chunk_at(*seq);
+  if (!stored) throw Failure{SQLITE_CORRUPT, "a key names a chunk that is not there"};
+  decode(*stored);
+  for (const auto& event : stored->chunk.events)
+    if (event.key && event.key->hash == query.hash)
+      return domain::KeyHit{.version = event.version, .fingerprint = event.key->fingerprint};
+  throw Failure{SQLITE_CORRUPT, "a key names a chunk that does not hold it"};
+}
+
+Result<std::vector<std::optional<Token>>> Writer::find_tokens(std::span<const ChunkQuery> queries) {
+  return guarded([&] {
+    std::vector<std::optional<Token>> out;
+    for (const auto& query : queries) {
+      std::optional<std::int64_t> seq;
+      if (const auto* recent = recent_.find(query.stream)) {
+        const auto found = std::ranges::find(recent->chunks, query.first, &RecentChunk::first);
+        if (found != recent->chunks.end()) seq = found->seq;
+      }
+      if (const auto row = seq ? std::nullopt : rows_.row_of(query.stream)) seq = rows_.seq_of_chunk(*row, query.first);
+      const auto stored = seq ? rows_.chunk_at(*seq) : std::nullopt;
+      out.push_back(stored ? std::optional{stored->chunk.token} : std::nullopt);
+    }
+    return out;
+  });
+}
+
+std::vector<AppendOutcome> Writer::commit(std::span<const Append> batch) {
+  std::vector<AppendOutcome> outcomes(batch.size(), AppendOutcome::not_stored);
+  try {
+    Transaction transaction{begin_, rollback_};
+    PEBBLES_CRASH_POINT("after-begin");
+    const auto& options = shared_->options;
+    // Twice what comes in goes out, so that the backlog shrinks while it is above half of what is allowed.
+    const bool behind = recent_.row_count() > options.recent_rows_max / 2;
+    std::vector<RecentStreams::Change> changes;
+    changes.reserve(batch.size());
+    std::int64_t seq = next_seq_;
+    std::size_t rows = 0;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      outcomes[i] = append(batch[i], seq, changes);
+      if (outcomes[i] != AppendOutcome::stored) continue;
+      ++seq;
+      rows += changes.back().chunk.rows();
+    }
+    PEBBLES_CRASH_POINT("after-chunks");
+    const auto written = write_out(behind ? 2 * rows : 0, options.recent_bytes_max);
+    PEBBLES_CRASH_POINT("before-store-commit");
+    commit_.execute();
+    transaction.done();
+    PEBBLES_CRASH_POINT("after-store-commit");
+    next_seq_ = seq;
+    recent_.apply(written, std::move(changes));
+    note_commit(true, {});
+  } catch (const Failure& failure) {
+    end_if_sync_failed(failure);
+    outcomes.assign(batch.size(), AppendOutcome::not_stored);
+    note_commit(false, failure.what());
+  }
+  known_absent_.clear();
+  return outcomes;
+}
+
+Writer::Standing Writer::standing_of(const StreamId& stream) {
+  if (const auto* recent = recent_.find(stream))
+    return {
+        .row = recent->row, .version = recent->latest->progress.version, .rev = recent->latest->rev, .recent = recent};
+  const auto row = rows_.row_of(stream);
+  if (!row) return {};
+  auto rows = standing_.run(*row);
+  if (rows.next()) return {.row = *row, .version = rows.integer(0), .rev = rows.integer(1)};
+  // The snapshot was thrown away; the log knows.
+  const auto chunks = rows_.chunks(*row, 0);
+  const Version version = chunks.empty() ? 0 : chunks.back().chunk.first + chunks.back().events - 1;
+  return {.row = *row, .version = version};
+}
+
+bool Writer::key_is_taken(const Standing& standing, const ShortDigest& hash) {
+  if (standing.row == 0 || known_absent_.contains({standing.row, hash})) return false;
+  if (standing.recent != nullptr && standing.recent->keys.contains(hash)) return true;
+  return rows_.seq_of_key(standing.row, hash).has_value();
+}
+
+AppendOutcome Writer::append(const Append& append, std::int64_t seq, std::vector<RecentStreams::Change>& changes) {
+  const StreamId& stream = append.after->stream;
+  Standing standing = standing_of(stream);
+  if (standing.version != append.expected()) return AppendOutcome::conflict;
+  if (append.before && append.before->rev != standing.rev) return AppendOutcome::conflict;
+  auto keys = key_hashes(append.chunk.events);
+  for (const auto& key : keys)
+    if (key_is_taken(standing, key)) return AppendOutcome::conflict;
+  if (append.text.size() > chunk_bytes_max) return AppendOutcome::refused;
+
+  if (standing.row == 0) {
+    insert_stream_.execute(std::string_view{*stream.client}, std::string_view{*stream.filename});
+    standing.row = sqlite3_last_insert_rowid(connection_.get());
+  }
+  const auto& chunk = append.chunk;
+  const auto prev_hash = chunk.prev.first != 0 ? std::optional{Blob{chunk.prev.hash}} : std::nullopt;
+  insert_chunk_.execute(seq, standing.row, chunk.first, static_cast<std::int64_t>(chunk.events.size()), log_format,
+                        chunk.prev.first, prev_hash, Blob{chunk.hash}, static_cast<std::int64_t>(chunk.token.writer),
+                        static_cast<std::int64_t>(chunk.token.sequence), std::string_view{append.text});
+  changes.push_back({.row = standing.row,
+                     .after = append.after,
+                     .chunk = {.first = chunk.first, .seq = seq, .keys = std::move(keys)},
+                     .items_changed = kept_items_differ(append.before.get(), *append.after)});
+  return AppendOutcome::stored;
+}
+
+std::vector<RecentStreams::Written> Writer::write_out(std::size_t rows_min, std::size_t bytes_left_max) {
+  std::vector<RecentStreams::Written> out;
+  std::size_t rows = 0;
+  std::size_t bytes = recent_.bytes();
+  // What the crash of this process would have to replay starts with the first chunk that stays.
+  std::int64_t indexed_seq = next_seq_ - 1;
+  for (const auto& [oldest_seq, stream] : recent_.by_age()) {
+    if (rows >= rows_min && bytes <= bytes_left_max) {
+      indexed_seq = std::min(indexed_seq, oldest_seq - 1);
+      break;
+    }
+    const auto& recent = *recent_.find(stream);
+    const auto rows_max = bytes > bytes_left_max ? SIZE_MAX : rows_min - rows;
+    auto written = write_out(recent, rows_max);
+    for (std::size_t i = 0; i < written.chunks; ++i) rows += recent.chunks[i].rows();
+    if (written.chunks < recent.chunks.size())
+      indexed_seq = std::min(indexed_seq, recent.chunks[written.chunks].seq - 1);
+    else
+      bytes -= recent.bytes;
+    out.push_back(std::move(written));
+  }
+  if (!out.empty()) set_indexed_seq_.execute(indexed_seq);
+  return out;
+}
+
+RecentStreams::Written Writer::write_out(const RecentStream& recent, std::size_t rows_max) {
+  std::size_t rows = 0;
+  std::size_t chunks = 0;
+  std::vector<std::pair<ShortDigest, std::int64_t>> keys;
+  for (; chunks < recent.chunks.size() && rows < rows_max; ++chunks) {
+    const RecentChunk& chunk = recent.chunks[chunks];
+    rows += chunk.rows();
+    insert_stream_chunk_.execute(recent.row, chunk.first, chunk.seq);
+    for (const auto& key : chunk.keys) keys.emplace_back(key, chunk.seq);
+  }
+  std::ranges::sort(keys);  // neighbours share a page
+  for (const auto& [key, seq] : keys) insert_key_.execute(recent.row, Blob{key}, seq);
+  snapshot_writer_.write(recent.row, *recent.latest, recent.items_changed);
+  return {.stream = recent.latest->stream, .chunks = chunks};
+}
+
+void Writer::write_out_all() {
+  while (!recent_.by_age().empty()) {
+    Transaction transaction{begin_, rollback_};
+    constexpr std::size_t rows_per_transaction = 2'000;
+    const auto written = write_out(rows_per_transaction, SIZE_MAX);
+    commit_.execute();
+    transaction.done();
+    recent_.apply(written, {});
+  }
+}
+
+bool Writer::maintain(bool idle) {
+  try {
+    if (wal_pages_ >= shared_->options.checkpoint_pages) checkpoint();
+    if (!idle) return true;
+    if (recent_.by_age().empty()) {
+      if (wal_pages_ > 0) checkpoint();
+      return false;
+    }
+    Transaction transaction{begin_, rollback_};
+    constexpr std::size_t rows_per_call = 500;  // about two milliseconds, so that a new batch hardly waits
+    const auto written = write_out(rows_per_call, SIZE_MAX);
+    commit_.execute();
+    transaction.done();
+    recent_.apply(written, {});
+    return true;
+  } catch (const Failure& failure) {
+    end_if_sync_failed(failure);
+    telemetry::checkpoint_failed(failure.what());
+    return false;
+  }
+}
+
+void Writer::checkpoint() {
+  // On the one connection that also commits: before SQLite 3.51.3 a checkpoint on another can lose pages.
+  PEBBLES_CRASH_POINT("before-checkpoint");
+  std::unique_lock<std::shared_mutex> alone;
+  // Readers that overlap without end would keep the log from being reset; past this size they wait a moment.
+  if (wal_pages_ >= 8 * shared_->options.checkpoint_pages) alone = shared_->gate.enter_alone();
+  int pages_in_log = 0;
+  int pages_copied = 0;
+  const int code =
+      sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages_in_log, &pages_copied);
+  if (code != SQLITE_OK && code != SQLITE_BUSY)
+    throw Failure{sqlite3_extended_errcode(connection_.get()), sqlite3_errmsg(connection_.get())};
+  if (pages_in_log == pages_copied) wal_pages_ = 0;
+  PEBBLES_CRASH_POINT("after-checkpoint");
+}
+
+void Writer::note_commit(bool good, const std::string& what) {
+  if (good && failed_batches_ > 0) telemetry::store_commits_again(std::exchange(failed_batches_, 0));
+  if (good) return;
+  if (failed_batches_++ == 0) telemetry::store_refuses_commits(what);
+}
+
+std::unique_ptr<EventStore> make_writer(std::shared_ptr<Shared> shared) {
+  return std::make_unique<Writer>(std::move(shared));
+}
+
+}  // namespace pebbles::store::sqlite

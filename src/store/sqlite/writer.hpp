@@ -1,0 +1,70 @@
+#pragma once
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "store/sqlite/database.hpp"
+
+namespace pebbles::store::sqlite {
+
+/// The lane's side of the embedded store. A commit appends chunks to `progress_events` and nothing else that grows
+/// with the batch; index rows and snapshots follow in bounded portions (RecentStreams).
+/// Threads: one at a time.
+class Writer final : public EventStore {
+ public:
+  explicit Writer(std::shared_ptr<Shared> shared);
+  ~Writer() override;
+
+  Result<std::vector<Loaded>> load(std::span<const StreamId> streams, LoadMode mode) override;
+  Result<std::vector<std::optional<domain::KeyHit>>> find_keys(std::span<const KeyQuery> queries) override;
+  Result<std::vector<std::optional<Token>>> find_tokens(std::span<const ChunkQuery> queries) override;
+  std::vector<AppendOutcome> commit(std::span<const Append> batch) override;
+  bool maintain(bool idle) override;
+
+ private:
+  /// Where a stream stands: what an append is checked against.
+  struct Standing {
+    std::int64_t row = 0;  ///< 0: unknown stream
+    Version version = 0;
+    std::int64_t rev = 0;
+    const RecentStream* recent = nullptr;
+  };
+  struct KeyInStream {
+    std::int64_t row = 0;
+    ShortDigest hash{};
+    friend bool operator==(const KeyInStream&, const KeyInStream&) = default;
+  };
+  struct KeyInStreamHash {
+    std::size_t operator()(const KeyInStream& key) const noexcept {
+      return DigestHash{}(key.hash) ^ static_cast<std::size_t>(key.row);
+    }
+  };
+
+  void replay();
+  void replay_chunk(std::int64_t row, StreamId stream, StoredChunk stored);
+  [[nodiscard]] Loaded load_one(const StreamId& stream, LoadMode mode);
+  [[nodiscard]] std::optional<domain::KeyHit> find_key(const KeyQuery& query);
+  [[nodiscard]] Standing standing_of(const StreamId& stream);
+  [[nodiscard]] bool key_is_taken(const Standing& standing, const ShortDigest& hash);
+  [[nodiscard]] AppendOutcome append(const Append& append, std::int64_t seq,
+                                     std::vector<RecentStreams::Change>& changes);
+  [[nodiscard]] std::vector<RecentStreams::Written> write_out(std::size_t rows_min, std::size_t bytes_left_max);
+  [[nodiscard]] RecentStreams::Written write_out(const RecentStream& recent, std::size_t rows_max);
+  void write_out_all();
+  void checkpoint();
+  void note_commit(bool good, const std::string& what);
+
+  std::shared_ptr<Shared> shared_;
+  RecentStreams& recent_;
+  Connection connection_;
+  Rows rows_;
+  SnapshotWriter snapshot_writer_;
+  Statement begin_, commit_, rollback_;
+  Statement insert_stream_, insert_chunk_, insert_stream_chunk_, insert_key_, set_indexed_seq_, standing_;
+  std::int64_t next_seq_ = 1;
+  int wal_pages_ = 0;  ///< in the write-ahead log, as of the last commit
+  std::int64_t failed_batches_ = 0;
+  std::unordered_set<KeyInStream, KeyInStreamHash> known_absent_;  ///< looked up since the last commit
+};
+
+}  // namespace pebbles::store::sqlite

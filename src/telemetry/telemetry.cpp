@@ -1,0 +1,98 @@
+#include "telemetry/telemetry.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+
+namespace pebbles::telemetry {
+namespace {
+
+/// Makes text safe inside a quoted value of either format: no control character, quote or backslash stays as it is.
+std::string escaped(std::string_view text) {
+  constexpr std::size_t bytes_max = 512;
+  std::string out;
+  for (const char c : text.substr(0, bytes_max)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f)
+      out += fmt::format("\\u{:04x}", byte);
+    else if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else
+      out.push_back(c);
+  }
+  if (text.size() > bytes_max) out += "...";
+  return out;
+}
+
+struct Member {
+  std::string_view name;
+  std::string value;  ///< as both formats show it
+  Member(std::string_view n, std::string_view v) : name{n}, value{'"' + escaped(v) + '"'} {}
+  Member(std::string_view n, std::int64_t v) : name{n}, value{fmt::format("{}", v)} {}
+};
+
+LogFormat log_format = LogFormat::text;
+
+void say(spdlog::level::level_enum level, std::string_view event, std::initializer_list<Member> members) {
+  if (!spdlog::should_log(level)) return;
+  std::string line;
+  if (log_format == LogFormat::json) {
+    line = fmt::format(R"("event":"{}")", event);
+    for (const auto& member : members) line += fmt::format(R"(,"{}":{})", member.name, member.value);
+  } else {
+    line = event;
+    for (const auto& member : members) line += fmt::format(" {}={}", member.name, member.value);
+  }
+  spdlog::log(level, "{}", line);
+}
+
+using spdlog::level::err;
+using spdlog::level::info;
+using spdlog::level::warn;
+
+}  // namespace
+
+bool start_log(std::string_view level, LogFormat format) {
+  const auto parsed = spdlog::level::from_str(std::string{level});
+  if (parsed == spdlog::level::off && level != "off") return false;
+  log_format = format;
+  auto logger = std::make_shared<spdlog::logger>("pebbles", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_level(parsed);
+  logger->set_pattern(
+      format == LogFormat::json ? R"({"at":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %-5l %v",
+      spdlog::pattern_time_type::utc);
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+  return true;
+}
+
+void server_listening(std::string_view host, std::uint16_t port, std::string_view version) {
+  say(info, "server_listening", {{"host", host}, {"port", port}, {"version", version}});
+}
+void server_stopping(std::string_view why) { say(info, "server_stopping", {{"why", why}}); }
+void server_stopped(bool drained) {
+  say(drained ? info : warn, "server_stopped", {{"drained", drained ? "yes" : "no"}});
+}
+void request_failed(std::string_view method, std::string_view target, std::string_view what) {
+  say(err, "request_failed", {{"method", method}, {"target", target}, {"what", what}});
+}
+void accept_failed(std::string_view what) { say(warn, "accept_failed", {{"what", what}}); }
+
+void store_opened(std::string_view path, std::int64_t replayed_chunks, std::int64_t milliseconds) {
+  say(info, "store_opened", {{"path", path}, {"replayed_chunks", replayed_chunks}, {"milliseconds", milliseconds}});
+}
+void store_refuses_commits(std::string_view what) { say(err, "store_refuses_commits", {{"what", what}}); }
+void store_commits_again(std::int64_t failed_batches) {
+  say(info, "store_commits_again", {{"failed_batches", failed_batches}});
+}
+void checkpoint_failed(std::string_view what) { say(warn, "checkpoint_failed", {{"what", what}}); }
+void read_failed(std::string_view what) { say(warn, "read_failed", {{"what", what}}); }
+void load_failed(std::string_view client, std::string_view filename, std::string_view what) {
+  say(err, "load_failed", {{"client", client}, {"filename", filename}, {"what", what}});
+}
+void append_refused(std::string_view client, std::string_view filename) {
+  say(err, "append_refused", {{"client", client}, {"filename", filename}});
+}
+
+}  // namespace pebbles::telemetry

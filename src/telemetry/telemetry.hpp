@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+/// One function per thing that happened. These functions alone write log lines (and later metrics), so that what the
+/// service says is found in one place. Threads: any. Texts of tenants are escaped before they are written.
+namespace pebbles::telemetry {
+
+enum class LogFormat : std::uint8_t { text, json };
+
+/// Call once before anything else here. `level` is one of spdlog's names: trace, debug, info, warn, error, off.
+/// False when it is not.
+bool start_log(std::string_view level, LogFormat format);
+
+void server_listening(std::string_view host, std::uint16_t port, std::string_view version);
+void server_stopping(std::string_view why);
+void server_stopped(bool drained);
+void request_failed(std::string_view method, std::string_view target, std::string_view what);
+void accept_failed(std::string_view what);
+
+void store_opened(std::string_view path, std::int64_t replayed_chunks, std::int64_t milliseconds);
+/// The store takes no commits; said once until `store_commits_again`.
+void store_refuses_commits(std::string_view what);
+void store_commits_again(std::int64_t failed_batches);
+void checkpoint_failed(std::string_view what);
+void read_failed(std::string_view what);
+/// A stream could not be loaded; its updates are answered "try again".
+void load_failed(std::string_view client, std::string_view filename, std::string_view what);
+void append_refused(std::string_view client, std::string_view filename);
+
+}  // namespace pebbles::telemetry
