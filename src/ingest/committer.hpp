@@ -1,0 +1,67 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "ingest/pending.hpp"
+#include "ingest/state_cache.hpp"
+#include "store/event_store.hpp"
+
+namespace pebbles::ingest {
+
+struct CommitterOptions {
+  std::uint64_t writer = 0;                   ///< drawn at random for each lane and start
+  std::size_t cache_bytes_max = 64UL << 20U;  ///< of states held between batches
+  int conflicts_max = 16;                     ///< how often a stream is decided again before its waiters get `Retry`
+  int settle_attempts_max = 8;                ///< how often `settle` tries before the waiters of a doubt get `Retry`
+};
+
+/// The heart of a lane, without its thread: takes a batch of updates and brings each to its outcome. Groups by stream,
+/// loads what it doesn't hold, decides and folds in memory, commits all at once, and tells nobody before the commit
+/// of their stream is known (invariants 1 to 6 and 10).
+/// Threads: one at a time. Lifetime: the store outlives it. Destroying it settles what it holds as `Retry`.
+class Committer {
+ public:
+  Committer(store::EventStore& store, CommitterOptions options);
+  ~Committer();
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  /// Brings every update of the batch to its outcome, those of one stream in the order given. Updates of a stream
+  /// whose last commit is in doubt wait here until `settle` knows.
+  void process(std::vector<Pending> batch);
+
+  /// Tries once more to learn what became of commits in doubt, and goes on with what waits behind those it has
+  /// learnt. Call it now and then, with a pause that grows, while `in_doubt() > 0`.
+  void settle();
+  [[nodiscard]] std::size_t in_doubt() const noexcept { return doubts_.size(); }
+
+ private:
+  struct Group;
+  struct Attempt;
+  struct Doubt;
+  class Mail;
+  using Groups = std::deque<Group>;
+
+  [[nodiscard]] Groups group(std::vector<Pending> batch, Mail& mail);
+  void run(Groups groups, Mail& mail);
+  void load(Groups& groups, Mail& mail);
+  [[nodiscard]] bool load_apart(Group& group, Mail& mail);
+  [[nodiscard]] bool find_keys(Groups& groups, Mail& mail);
+  [[nodiscard]] Attempt decide(const Group& group);
+  void commit(Groups& groups, Mail& mail, Groups& again);
+  void conclude(Group& group, Attempt attempt, store::AppendOutcome outcome, Mail& mail, Groups& again);
+  void learn(Doubt doubt, store::AppendOutcome outcome, Mail& mail, Groups& again);
+  void retry_at_new_rev(Doubt& doubt);
+  void keep_doubting(Doubt doubt, Mail& mail);
+
+  store::EventStore& store_;
+  CommitterOptions options_;
+  StateCache cache_;
+  std::uint64_t sequence_ = 0;
+  std::unordered_map<domain::StreamId, Doubt> doubts_;
+};
+
+}  // namespace pebbles::ingest

@@ -1,0 +1,80 @@
+#include "ingest/fair_queue.hpp"
+
+namespace pebbles::ingest {
+
+std::optional<Pending> FairQueue::push(Pending pending) {
+  const auto bytes = bytes_of(pending);
+  bool wake = false;
+  {
+    const std::lock_guard lock{mutex_};
+    if (closed_ || updates_ >= bounds_.updates_max || bytes_ + bytes > bounds_.bytes_max) return pending;
+    auto known = clients_.find(*pending.stream.client);
+    if (known != clients_.end()) {
+      const auto& own = known->second;
+      if (own.updates.size() >= bounds_.updates_max - updates_ || own.bytes + bytes > bounds_.bytes_max - bytes_)
+        return pending;
+    } else {
+      known = clients_.try_emplace(*pending.stream.client).first;
+      turns_.push_back(&*known);
+    }
+    known->second.updates.emplace_back(std::move(pending), bytes);
+    known->second.bytes += bytes;
+    ++updates_;
+    bytes_ += bytes;
+    wake = waiting_;
+  }
+  if (wake) came_.notify_one();
+  return std::nullopt;
+}
+
+std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::milliseconds> patience) {
+  std::unique_lock lock{mutex_};
+  const auto something = [&] { return updates_ > 0 || closed_; };
+  waiting_ = true;
+  if (patience)
+    came_.wait_for(lock, *patience, something);
+  else
+    came_.wait(lock, something);
+  waiting_ = false;
+
+  std::vector<Pending> out;
+  out.reserve(std::min(updates_, batch.updates_max));
+  std::size_t bytes_taken = 0;
+  while (!turns_.empty() && out.size() < batch.updates_max && bytes_taken < batch.bytes_max) {
+    auto* const turn = turns_.front();
+    turns_.pop_front();
+    auto& own = turn->second;
+    auto [pending, bytes] = std::move(own.updates.front());
+    own.updates.pop_front();
+    own.bytes -= bytes;
+    bytes_taken += bytes;
+    out.push_back(std::move(pending));
+    if (own.updates.empty())
+      clients_.erase(clients_.find(turn->first));
+    else
+      turns_.push_back(turn);
+  }
+  updates_ -= out.size();
+  bytes_ -= bytes_taken;
+  return out;
+}
+
+void FairQueue::close() {
+  {
+    const std::lock_guard lock{mutex_};
+    closed_ = true;
+  }
+  came_.notify_all();
+}
+
+bool FairQueue::closed() const {
+  const std::lock_guard lock{mutex_};
+  return closed_;
+}
+
+std::size_t FairQueue::size() const {
+  const std::lock_guard lock{mutex_};
+  return updates_;
+}
+
+}  // namespace pebbles::ingest

@@ -1,0 +1,58 @@
+#pragma once
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ingest/pending.hpp"
+
+namespace pebbles::ingest {
+
+/// Updates on their way into a lane, each client's in order, taken in turns: a client that floods waits behind its own
+/// flood. Bounded in number and bytes; one client fills at most half of what is free, so others always find room.
+/// Threads: any may push, one takes.
+class FairQueue {
+ public:
+  struct Bounds {
+    std::size_t updates_max = 0;
+    std::size_t bytes_max = 0;
+  };
+
+  explicit FairQueue(Bounds bounds) : bounds_{bounds} {}
+
+  /// Gives the update back when there is no room for this client, or the queue is closed.
+  [[nodiscard]] std::optional<Pending> push(Pending pending);
+
+  /// One batch, at most `batch` large; waits for something to come until `patience` is over (without end: nullopt).
+  /// Empty when nothing came, or the queue is closed and empty.
+  [[nodiscard]] std::vector<Pending> take(Bounds batch, std::optional<std::chrono::milliseconds> patience);
+
+  /// Nothing comes in any more; what is there can still be taken.
+  void close();
+  [[nodiscard]] bool closed() const;
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  struct ClientQueue {
+    std::deque<std::pair<Pending, std::size_t>> updates;  // with their bytes
+    std::size_t bytes = 0;
+  };
+  using Clients = std::unordered_map<std::string, ClientQueue>;
+
+  Bounds bounds_;
+  mutable std::mutex mutex_;
+  std::condition_variable came_;
+  Clients clients_;                         // only those with updates
+  std::deque<Clients::value_type*> turns_;  // each of them once
+  std::size_t updates_ = 0;
+  std::size_t bytes_ = 0;
+  bool closed_ = false;
+  bool waiting_ = false;
+};
+
+}  // namespace pebbles::ingest

@@ -1,0 +1,118 @@
+#include "ingest/ingest.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "crypto/sha256.hpp"
+#include "ingest/committer.hpp"
+#include "ingest/fair_queue.hpp"
+
+namespace pebbles::ingest {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// One thread, one store. Gathers the next batch while a commit runs.
+class Ingest::Lane {
+ public:
+  Lane(std::unique_ptr<store::EventStore> store, const IngestOptions& options)
+      : options_{options},
+        queue_{{.updates_max = options.queue_updates_max, .bytes_max = options.queue_bytes_max}},
+        store_{std::move(store)},
+        ended_{done_.get_future()},
+        thread_{[this] { run(); }} {}
+
+  FairQueue& queue() { return queue_; }
+  void close(steady_clock::time_point deadline) {
+    deadline_ = deadline;
+    queue_.close();
+  }
+  /// False when the lane had to leave updates untried.
+  bool join() {
+    thread_.join();
+    return ended_.get();
+  }
+
+ private:
+  static constexpr milliseconds idle_after{100};
+
+  void run() {
+    bool drained = false;
+    {
+      std::uint64_t writer = 0;
+      crypto::fill_random({reinterpret_cast<std::uint8_t*>(&writer), sizeof writer});
+      Committer committer{*store_, {.writer = writer, .cache_bytes_max = options_.cache_bytes_max}};
+      drained = serve(committer);
+    }
+    store_.reset();  // on the thread that used it
+    done_.set_value(drained);
+  }
+
+  bool serve(Committer& committer) {
+    const FairQueue::Bounds batch_bounds{.updates_max = options_.batch_updates_max,
+                                         .bytes_max = options_.batch_bytes_max};
+    bool upkeep_due = true;
+    milliseconds pause = idle_after;
+    for (;;) {
+      std::optional<milliseconds> patience;
+      if (committer.in_doubt() > 0 || upkeep_due) patience = pause;
+      auto batch = queue_.take(batch_bounds, patience);
+      const bool closed = queue_.closed();
+      if (closed && steady_clock::now() >= deadline_.load()) return batch.empty() && committer.in_doubt() == 0;
+      if (!batch.empty()) {
+        committer.process(std::move(batch));
+        store_->maintain(false);
+        upkeep_due = true;
+        pause = idle_after;
+      } else if (committer.in_doubt() > 0) {
+        committer.settle();
+        pause = std::min<milliseconds>(pause * 2, milliseconds{1000});
+        if (closed) std::this_thread::sleep_for(milliseconds{20});
+      } else if (closed) {
+        return true;
+      } else {
+        upkeep_due = store_->maintain(true);
+        pause = upkeep_due ? milliseconds{0} : idle_after;
+      }
+    }
+  }
+
+  const IngestOptions options_;
+  FairQueue queue_;
+  std::unique_ptr<store::EventStore> store_;
+  std::atomic<steady_clock::time_point> deadline_{steady_clock::time_point::max()};
+  std::promise<bool> done_;
+  std::future<bool> ended_;
+  std::thread thread_;  // last: it uses the rest
+};
+
+Ingest::Ingest(std::vector<std::unique_ptr<store::EventStore>> stores, const IngestOptions& options) {
+  for (auto& store : stores) lanes_.push_back(std::make_unique<Lane>(std::move(store), options));
+}
+
+Ingest::~Ingest() { stop(milliseconds{0}); }
+
+std::optional<Pending> Ingest::submit(Pending pending) {
+  // Of no more than one stream at a time does an instance compete with itself: its lane is always the same.
+  const auto lane = lanes_.size() == 1 ? 0 : std::hash<domain::StreamId>{}(pending.stream) % lanes_.size();
+  return lanes_[lane]->queue().push(std::move(pending));
+}
+
+bool Ingest::stop(milliseconds deadline) {
+  const auto until = steady_clock::now() + deadline;
+  for (auto& lane : lanes_) lane->close(until);
+  bool drained = true;
+  for (auto& lane : lanes_) drained = lane->join() && drained;
+  lanes_.clear();
+  return drained;
+}
+
+std::size_t Ingest::queued() const {
+  std::size_t out = 0;
+  for (const auto& lane : lanes_) out += lane->queue().size();
+  return out;
+}
+
+}  // namespace pebbles::ingest

@@ -1,0 +1,36 @@
+#include "ingest/pending.hpp"
+
+namespace pebbles::ingest {
+namespace {
+
+std::size_t bytes_of(const domain::ItemList& items) {
+  std::size_t bytes = 0;
+  for (const auto& item : items) bytes += sizeof item + item.message.size();
+  return bytes;
+}
+
+}  // namespace
+
+Ack& Ack::operator=(Ack&& other) noexcept {
+  if (this != &other) {
+    drop();
+    sink_ = std::exchange(other.sink_, nullptr);
+    ticket_ = other.ticket_;
+  }
+  return *this;
+}
+
+void Ack::drop() noexcept {
+  if (sink_ == nullptr) return;
+  std::vector<Settlement> settlements;
+  settlements.push_back({.ticket = ticket_, .outcome = Retry{}});
+  std::exchange(sink_, nullptr)->settle(std::move(settlements));
+}
+
+std::size_t bytes_of(const Pending& pending) {
+  const auto& report = std::get<domain::Report>(pending.command);
+  return sizeof pending + 256 + pending.stream.client->size() + pending.stream.filename->size() + report.by->size() +
+         bytes_of(report.what.errors) + bytes_of(report.what.warnings) + (report.key ? report.key->text.size() : 0);
+}
+
+}  // namespace pebbles::ingest
