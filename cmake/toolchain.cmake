@@ -6,7 +6,8 @@ endif()
 
 add_library(pebbles_settings INTERFACE)
 target_compile_options(pebbles_settings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-                                                  -Wimplicit-fallthrough)
+                                                  -Wimplicit-fallthrough
+                                                 -pthread)  # everywhere alike, or precompiled headers do not fit
 option(PEBBLES_WERROR "Treat warnings as errors" OFF)
 if(PEBBLES_WERROR)
   target_compile_options(pebbles_settings INTERFACE -Werror)

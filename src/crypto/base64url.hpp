@@ -11,4 +11,7 @@ namespace pebbles::crypto {
 /// Only the one canonical spelling is accepted: no padding, no foreign character, no bits left over.
 [[nodiscard]] std::optional<std::string> from_base64url(std::string_view text);
 
+/// Whether `from_base64url` would accept it, without the copy.
+[[nodiscard]] bool is_base64url(std::string_view text);
+
 }  // namespace pebbles::crypto

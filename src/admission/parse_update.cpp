@@ -1,0 +1,272 @@
+#include <fmt/core.h>
+#include <simdjson.h>
+
+#include <cstdint>
+#include <new>
+
+#include "admission/update.hpp"
+#include "json/parser.hpp"
+
+namespace pebbles::admission {
+namespace {
+
+using simdjson::dom::element;
+
+constexpr std::size_t faults_max = 100;
+
+/// In our own words: what a library says of itself can change with its version, and tells about our insides.
+std::string_view reason_of(simdjson::error_code error) {
+  switch (error) {
+    case simdjson::EMPTY: return "it is empty";
+    case simdjson::UTF8_ERROR: return "it is not UTF-8";
+    case simdjson::DEPTH_ERROR: return "it is nested too deeply";
+    case simdjson::NUMBER_ERROR: return "a number is malformed or out of range";
+    case simdjson::STRING_ERROR:
+    case simdjson::UNESCAPED_CHARS:
+    case simdjson::UNCLOSED_STRING: return "a string is malformed";
+    default: return "it is malformed";
+  }
+}
+
+std::optional<std::int64_t> integer_in(element value, std::int64_t least) {
+  std::int64_t number = 0;
+  if (value.get(number) || number < least || number > domain::count_max) return std::nullopt;
+  return number;
+}
+
+/// The known members of one object that were met so far.
+class Seen {
+ public:
+  /// False when it was met before.
+  bool first_time(auto member) {
+    const auto bit = 1U << static_cast<unsigned>(member);
+    const bool first = (bits_ & bit) == 0;
+    bits_ |= bit;
+    return first;
+  }
+  [[nodiscard]] bool has(auto member) const { return (bits_ & 1U << static_cast<unsigned>(member)) != 0; }
+
+ private:
+  unsigned bits_ = 0;
+};
+
+enum class Member { filename, counts, total, is_last, errors, warnings, event_id, client_krn, email, unknown };
+constexpr std::string_view member_names[] = {"filename", "counts",  "total",     "isLast", "errors",
+                                             "warnings", "eventId", "clientKrn", "email"};
+
+enum class Count { done, warn, failed, unknown };
+constexpr std::string_view count_names[] = {"done", "warn", "failed"};
+
+/// The position of `key` among `names`, as the enumerator that stands there; `unknown` is the one behind the last.
+template <class Enum, std::size_t size>
+Enum find_name(const std::string_view (&names)[size], std::string_view key) {
+  static_assert(static_cast<std::size_t>(Enum::unknown) == size);
+  std::size_t i = 0;
+  while (i < size && names[i] != key) ++i;
+  return static_cast<Enum>(i);
+}
+
+/// Walks a parsed document once. Texts of faults are only made when there is a fault.
+class UpdateReader {
+ public:
+  void read(const simdjson::dom::object& document);
+  void fault(std::string pointer, std::string detail);
+
+  std::variant<Update, Faults> take() && {
+    if (!faults_.empty()) return std::move(faults_);
+    return std::move(update_);
+  }
+
+ private:
+  void read_member(Member member, element value);
+  void read_counts(element value);
+  void read_total(element value);
+  void read_is_last(element value);
+  void read_event_id(element value);
+  [[nodiscard]] domain::ItemList read_items(Member member, element value);
+  [[nodiscard]] domain::Item read_item(Member member, std::size_t index, element value);
+  [[nodiscard]] std::string read_message(Member member, std::size_t index, element value);
+  void item_fault(Member member, std::size_t index, std::string_view part, std::string_view rule);
+  /// Reading ends here: a megabyte of faults must not cost a million texts.
+  [[nodiscard]] bool full() const { return faults_.size() == faults_max; }
+
+  Update update_;
+  Faults faults_;
+};
+
+std::string_view name_of(Member member) { return member_names[static_cast<std::size_t>(member)]; }
+
+/// A string is handed out, anything else is an unknown member of the same name: only queues ask for these, and they
+/// refuse an empty one.
+std::string string_or_empty(element value) {
+  std::string_view text;
+  if (value.get(text)) return {};
+  return std::string{text};
+}
+
+void UpdateReader::fault(std::string pointer, std::string detail) {
+  if (!full()) faults_.push_back({.detail = std::move(detail), .pointer = std::move(pointer)});
+}
+
+void UpdateReader::item_fault(Member member, std::size_t index, std::string_view part, std::string_view rule) {
+  const auto list = name_of(member);
+  fault(fmt::format("/{}/{}{}{}", list, index, part.empty() ? "" : "/", part),
+        fmt::format("{}[{}]{}{} {}", list, index, part.empty() ? "" : ".", part, rule));
+}
+
+void UpdateReader::read(const simdjson::dom::object& document) {
+  Seen seen;
+  for (const auto [key, value] : document) {
+    if (full()) return;
+    const auto member = find_name<Member>(member_names, key);
+    if (member == Member::unknown) continue;
+    if (seen.first_time(member)) {
+      read_member(member, value);
+    } else {
+      // Which of the two was meant nobody can tell, and parsers differ in what they take.
+      fault(fmt::format("/{}", name_of(member)), fmt::format("{} must be given only once", name_of(member)));
+    }
+  }
+  for (const auto member : {Member::filename, Member::counts})
+    if (!seen.has(member)) fault(fmt::format("/{}", name_of(member)), fmt::format("{} is required", name_of(member)));
+}
+
+void UpdateReader::read_member(Member member, element value) {
+  switch (member) {
+    case Member::filename:
+      update_.filename = domain::Filename{string_or_empty(value)};
+      if (!is_valid_filename(*update_.filename))
+        fault("/filename",
+              fmt::format("filename must be a string of 1 to {} bytes without control characters", filename_bytes_max));
+      return;
+    case Member::counts: read_counts(value); return;
+    case Member::total: read_total(value); return;
+    case Member::is_last: read_is_last(value); return;
+    case Member::errors: update_.what.errors = read_items(member, value); return;
+    case Member::warnings: update_.what.warnings = read_items(member, value); return;
+    case Member::event_id: read_event_id(value); return;
+    case Member::client_krn: update_.client_krn = string_or_empty(value); return;
+    case Member::email: update_.email = string_or_empty(value); return;
+    case Member::unknown: return;
+  }
+}
+
+void UpdateReader::read_counts(element value) {
+  simdjson::dom::object counts;
+  if (value.get(counts)) return fault("/counts", "counts must be an object with done, warn and failed");
+  auto& out = update_.what.counts;
+  std::int64_t* const fields[] = {&out.done, &out.warn, &out.failed};
+  Seen seen;
+  for (const auto [key, number] : counts) {
+    if (full()) return;
+    const auto count = find_name<Count>(count_names, key);
+    if (count == Count::unknown) continue;
+    if (!seen.first_time(count)) {
+      fault(fmt::format("/counts/{}", key), fmt::format("counts.{} must be given only once", key));
+    } else if (const auto read = integer_in(number, 0)) {
+      *fields[static_cast<std::size_t>(count)] = *read;
+    } else {
+      fault(fmt::format("/counts/{}", key),
+            fmt::format("counts.{} must be an integer from 0 to {}", key, domain::count_max));
+    }
+  }
+  for (const auto count : {Count::done, Count::warn, Count::failed}) {
+    const auto name = count_names[static_cast<std::size_t>(count)];
+    if (!seen.has(count)) fault(fmt::format("/counts/{}", name), fmt::format("counts.{} is required", name));
+  }
+}
+
+void UpdateReader::read_total(element value) {
+  if (value.is_null()) return;
+  update_.what.total = integer_in(value, 1);
+  if (!update_.what.total)
+    fault("/total", fmt::format("total must be an integer from 1 to {}, or null", domain::count_max));
+}
+
+void UpdateReader::read_is_last(element value) {
+  if (value.is_null()) return;
+  if (value.get(update_.what.is_last)) fault("/isLast", "isLast must be true or false");
+}
+
+void UpdateReader::read_event_id(element value) {
+  if (value.is_null()) return;
+  update_.event_id = string_or_empty(value);
+  if (!is_valid_key(update_.event_id))
+    fault("/eventId",
+          fmt::format("eventId must be a string of 1 to {} bytes without control characters", key_bytes_max));
+}
+
+domain::ItemList UpdateReader::read_items(Member member, element value) {
+  if (value.is_null()) return {};
+  simdjson::dom::array items;
+  if (value.get(items) || items.size() > items_max) {
+    fault(fmt::format("/{}", name_of(member)),
+          fmt::format("{} must be an array of at most {} items, or null", name_of(member), items_max));
+    return {};
+  }
+  std::vector<domain::Item> out;
+  out.reserve(items.size());
+  for (const auto item : items) {
+    if (full()) break;
+    out.push_back(read_item(member, out.size(), item));
+  }
+  return domain::ItemList{std::move(out)};
+}
+
+domain::Item UpdateReader::read_item(Member member, std::size_t index, element value) {
+  enum class Part { message, line, unknown };
+  static constexpr std::string_view part_names[] = {"message", "line"};
+  domain::Item out;
+  simdjson::dom::object item;
+  if (value.get(item)) {
+    item_fault(member, index, "", "must be an object with a message");
+    return out;
+  }
+  Seen seen;
+  for (const auto [key, part_value] : item) {
+    if (full()) return out;
+    const auto part = find_name<Part>(part_names, key);
+    if (part == Part::unknown) continue;
+    if (!seen.first_time(part)) {
+      item_fault(member, index, key, "must be given only once");
+    } else if (part == Part::message) {
+      out.message = read_message(member, index, part_value);
+    } else if (!part_value.is_null()) {
+      out.line = integer_in(part_value, 1);
+      if (!out.line)
+        item_fault(member, index, key, fmt::format("must be an integer from 1 to {}, or null", domain::count_max));
+    }
+  }
+  if (!seen.has(Part::message)) item_fault(member, index, "message", "is required");
+  return out;
+}
+
+std::string UpdateReader::read_message(Member member, std::size_t index, element value) {
+  std::string_view text;
+  if (!value.get(text) && text.size() <= message_bytes_max) return std::string{text};
+  item_fault(member, index, "message", fmt::format("must be a string of at most {} bytes", message_bytes_max));
+  return {};
+}
+
+}  // namespace
+
+std::variant<Update, Faults> parse_update(std::string_view body) {
+  UpdateReader reader;
+  if (body.size() > update_bytes_max) {
+    reader.fault("", fmt::format("the body must have at most {} bytes", update_bytes_max));
+    return std::move(reader).take();
+  }
+  element root;
+  simdjson::dom::object document;
+  if (const auto error = json::parse(body).get(root)) {
+    if (error == simdjson::MEMALLOC) throw std::bad_alloc{};
+    reader.fault("", fmt::format("the body is not valid JSON: {}", reason_of(error)));
+  } else if (root.get(document)) {
+    reader.fault("", "the body must be a JSON object");
+  } else {
+    reader.read(document);
+  }
+  return std::move(reader).take();
+}
+
+}  // namespace pebbles::admission
