@@ -1,0 +1,63 @@
+#include "egress/query/etag.hpp"
+
+#include "base/hex.hpp"
+#include "crypto/sha256.hpp"
+#include "http/text.hpp"
+#include "json/writer.hpp"
+
+namespace pebbles::query {
+namespace {
+
+void append_state(std::string& out, const store::Snapshot& snapshot) {
+  append_hex(out, snapshot.progress.id);
+  for (const std::int64_t number : {snapshot.progress.version, snapshot.rev, std::int64_t{snapshot.fold}}) {
+    out += '-';
+    json::append_integer(out, number);
+  }
+}
+
+}  // namespace
+
+std::string tag_of(const store::Snapshot& snapshot, std::size_t items_max) {
+  std::string out{'"'};
+  append_state(out, snapshot);
+  out += '-';
+  json::append_integer(out, static_cast<std::int64_t>(items_max));
+  out += '"';
+  return out;
+}
+
+std::string tag_of(const store::ListPage& page, std::size_t items_max) {
+  std::string states = page.more ? "more " : "end ";
+  json::append_integer(states, static_cast<std::int64_t>(items_max));
+  for (const auto& record : page.records) {
+    states += ' ';
+    append_state(states, *record);
+  }
+  std::string out{'"'};
+  append_hex(out, crypto::short_sha256({states}));
+  out += '"';
+  return out;
+}
+
+bool matches(std::string_view if_none_match, std::string_view tag) {
+  auto rest = http::trimmed(if_none_match);
+  if (rest == "*") return true;
+  while (!rest.empty()) {
+    if (rest.starts_with(',') || rest.starts_with(' ') || rest.starts_with('\t')) {
+      rest.remove_prefix(1);
+      continue;
+    }
+    if (rest.starts_with("W/")) rest.remove_prefix(2);
+    if (!rest.starts_with('"')) return false;
+    const auto end = rest.find('"', 1);  // a tag may hold commas, but no quote
+    if (end == rest.npos) return false;
+    if (rest.substr(0, end + 1) == tag) return true;
+    rest.remove_prefix(end + 1);
+    const auto next = http::trimmed(rest);
+    if (!next.empty() && next.front() != ',') return false;
+  }
+  return false;
+}
+
+}  // namespace pebbles::query

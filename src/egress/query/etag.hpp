@@ -1,0 +1,19 @@
+#pragma once
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "store/progress_reader.hpp"
+
+namespace pebbles::query {
+
+/// Strong entity tags (RFC 9110, section 8.8.3), made without building the JSON: what is shown follows from a record's
+/// id, version, rev, fold and from how many items are shown.
+[[nodiscard]] std::string tag_of(const store::Snapshot& snapshot, std::size_t items_max);
+[[nodiscard]] std::string tag_of(const store::ListPage& page, std::size_t items_max);
+
+/// Whether an `If-None-Match` value names the tag, by weak comparison (RFC 9110, section 13.1.2): `*`, or a list of
+/// tags. What isn't well-formed matches nothing.
+[[nodiscard]] bool matches(std::string_view if_none_match, std::string_view tag);
+
+}  // namespace pebbles::query

@@ -1,0 +1,189 @@
+#include "egress/query/read_progress.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "base/hex.hpp"
+#include "egress/query/cursor.hpp"
+#include "egress/query/etag.hpp"
+#include "egress/query/record_json.hpp"
+#include "http/exchange.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::query {
+
+using http::Exchange;
+using http::Response;
+using http::Task;
+
+namespace {
+
+constexpr std::string_view unknown_file = "Progress not found for this file";
+
+/// Everything that a list depends on, checked.
+struct ListRequest {
+  domain::ClientKrn client;
+  store::ListQuery query;
+};
+
+Response invalid(std::string_view what) { return http::problem(400, "Invalid parameters: " + std::string{what}); }
+
+Response read_failure(const Error& error) {
+  telemetry::read_failed(error.detail);
+  if (error.code == Errc::store_unavailable) return http::try_later("The store is not available");
+  return http::problem(500, "Internal error");
+}
+
+/// 304 when the client has it already, else an empty 200; both say how to ask again.
+Response tagged(std::string_view if_none_match, std::string_view tag) {
+  Response out;
+  if (matches(if_none_match, tag)) out.status = 304;
+  http::add_header(out, "ETag", tag);
+  http::add_header(out, "Cache-Control", "no-cache");
+  return out;
+}
+
+Response show_record(const Result<store::SnapshotPtr>& found, std::string_view if_none_match, std::size_t items_max) {
+  if (!found) return read_failure(found.error());
+  if (!*found) return http::problem(404, unknown_file);
+  auto out = tagged(if_none_match, tag_of(**found, items_max));
+  if (out.status == 304) return out;
+  out.content_type = http::json_type;
+  append_record(out.body, **found, items_max);
+  return out;
+}
+
+void add_next_page(Response& out, const ListRequest& request, const store::Snapshot& last) {
+  const store::ListPosition position{.updated_at = last.progress.updated_at, .id = last.progress.id};
+  // Relative to the list itself (RFC 3986, section 5.2), so it holds behind any proxy's prefix.
+  std::string link = "<?limit=" + std::to_string(request.query.limit);
+  if (request.query.owner) {
+    link += "&email=";
+    http::append_percent_encoded(link, **request.query.owner);
+  }
+  link += "&cursor=" + make_cursor({.client = request.client, .owner = request.query.owner}, position);
+  link += R"(>; rel="next")";
+  http::add_header(out, "Link", link);
+}
+
+Response show_list(const Result<store::ListPage>& page, const ListRequest& request, std::string_view if_none_match,
+                   std::size_t items_max) {
+  if (!page) return read_failure(page.error());
+  auto out = tagged(if_none_match, tag_of(*page, items_max));
+  if (page->more && !page->records.empty()) add_next_page(out, request, *page->records.back());
+  if (out.status == 304) return out;
+  constexpr std::size_t record_bytes = 512;
+  out.content_type = http::json_type;
+  out.body.reserve(page->records.size() * record_bytes);
+  out.body += '[';
+  for (const auto& record : page->records) {
+    if (out.body.size() > 1) out.body += ',';
+    append_record(out.body, *record, items_max);
+  }
+  out.body += ']';
+  return out;
+}
+
+/// Nullopt for all but a positive decimal number; one with too many digits for a `limit_max` is cut like a large one.
+std::optional<std::size_t> read_limit(std::string_view text, std::size_t limit_max) {
+  std::int64_t value = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc{} || end != text.data() + text.size() || text.starts_with('-') || value <= 0)
+    return std::nullopt;
+  return std::min(static_cast<std::size_t>(value), limit_max);
+}
+
+std::expected<ListRequest, Response> read_list_request(const Exchange& exchange, const QueryOptions& options) {
+  ListRequest out{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
+                  .query = {.owner = {}, .after = {}, .limit = std::min(options.limit_default, options.limit_max)}};
+  if (const auto* email = exchange.parameter("email")) out.query.owner = domain::Email{*email};
+  if (const auto* limit = exchange.parameter("limit")) {
+    const auto read = read_limit(*limit, options.limit_max);
+    if (!read) return std::unexpected{invalid("limit must be a whole number above 0")};
+    out.query.limit = *read;
+  }
+  if (const auto* cursor = exchange.parameter("cursor")) {
+    out.query.after = read_cursor({.client = out.client, .owner = out.query.owner}, *cursor);
+    if (!out.query.after) return std::unexpected{invalid("cursor is not one of this list")};
+  }
+  return out;
+}
+
+class ReadProgress {
+ public:
+  explicit ReadProgress(const QueryParts& parts) : parts_{parts} {}
+
+  Task<Response> get(Exchange& exchange) const {
+    if (auto wrong = judge(exchange)) co_return *std::move(wrong);
+    std::string known{exchange.header("If-None-Match")};
+    if (const auto* filename = exchange.parameter("filename")) {
+      domain::StreamId stream{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
+                              .filename = domain::Filename{*filename}};
+      auto work = [this, stream = std::move(stream), known = std::move(known)] {
+        return show_record(parts_.reader.by_filename(stream), known, parts_.options.items_max);
+      };
+      co_return co_await on_pool(std::move(work));
+    }
+    auto request = read_list_request(exchange, parts_.options);
+    if (!request) co_return std::move(request).error();
+    auto work = [this, list = *std::move(request), known = std::move(known)] {
+      return show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
+    };
+    co_return co_await on_pool(std::move(work));
+  }
+
+  Task<Response> get_by_id(Exchange& exchange) const {
+    if (auto wrong = judge(exchange)) co_return *std::move(wrong);
+    domain::FileId id{};
+    const auto digits = exchange.capture(1);
+    if (digits.size() != 2 * id.size() || !from_hex(digits, id)) co_return http::problem(404, unknown_file);
+    domain::ClientKrn client{std::string{exchange.capture(0)}};
+    std::string known{exchange.header("If-None-Match")};
+    auto work = [this, client = std::move(client), id, known = std::move(known)] {
+      return show_record(parts_.reader.by_id(client, id), known, parts_.options.items_max);
+    };
+    co_return co_await on_pool(std::move(work));
+  }
+
+  Task<Response> health() const {
+    if (!parts_.is_ready()) co_return http::try_later("Shutting down");
+    auto work = [this] {
+      if (const auto alive = parts_.reader.ping(); !alive) return read_failure(alive.error());
+      return Response{
+          .status = 200, .content_type = http::text_type, .headers = "Cache-Control: no-store\r\n", .body = "OK"};
+    };
+    auto response = co_await on_pool(std::move(work));
+    if (response.status != 200) response = http::try_later("The store is not available");
+    co_return response;
+  }
+
+ private:
+  std::optional<Response> judge(const Exchange& exchange) const {
+    if (!parts_.client_rule.accepts(exchange.capture(0))) return invalid("clientKrn is not a valid client name");
+    for (const std::string_view name : {"filename", "email", "limit", "cursor"})
+      if (exchange.parameter_count(name) > 1) return invalid(std::string{name} + " is given more than once");
+    return std::nullopt;
+  }
+
+  template <class Work>
+  Task<Response> on_pool(Work work) const {
+    auto response = co_await http::run_on(parts_.pool, std::move(work));
+    if (!response) co_return http::try_later("Too many reads at once");
+    co_return *std::move(response);
+  }
+
+  QueryParts parts_;
+};
+
+}  // namespace
+
+void add_routes(http::Loop& loop, const QueryParts& parts) {
+  auto reads = std::make_shared<const ReadProgress>(parts);
+  auto& router = loop.router();
+  router.add("GET", "/clients/{}/progress", [reads](Exchange& exchange) { return reads->get(exchange); });
+  router.add("GET", "/clients/{}/progress/{}", [reads](Exchange& exchange) { return reads->get_by_id(exchange); });
+  router.add("GET", "/health", [reads](Exchange&) { return reads->health(); });
+}
+
+}  // namespace pebbles::query

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+
+#include "admission/client_krn.hpp"
+#include "http/loop.hpp"
+#include "http/worker_pool.hpp"
+#include "store/progress_reader.hpp"
+
+namespace pebbles::query {
+
+struct QueryOptions {
+  std::size_t limit_default = 1'000;
+  std::size_t limit_max = 10'000;  ///< a larger `limit` is cut to this
+  std::size_t items_max = 100;     ///< errors, and warnings, shown in a record
+};
+
+/// What the routes below use. All of it outlives the server.
+struct QueryParts {
+  store::ProgressReader& reader;
+  const admission::ClientKrnRule& client_rule;
+  http::WorkerPool& pool;          ///< where the reader may block
+  std::function<bool()> is_ready;  ///< false while shutting down; any thread
+  QueryOptions options;
+};
+
+/// Adds GET /clients/{clientKrn}/progress, GET /clients/{clientKrn}/progress/{id} and GET /health to a loop.
+/// Call once per loop, before it runs. Reads ask no token.
+void add_routes(http::Loop& loop, const QueryParts& parts);
+
+}  // namespace pebbles::query

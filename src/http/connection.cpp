@@ -1,0 +1,298 @@
+#include "http/connection.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+
+#include "http/exchange.hpp"
+#include "http/loop.hpp"
+#include "http/text.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::http {
+
+using asio::redirect_error;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::string_view head_end = "\r\n\r\n";
+constexpr std::size_t small_body_bytes_max = 16UL << 10U;     // copied behind the head; a larger one is sent beside it
+constexpr std::size_t kept_capacity_bytes_max = 64UL << 10U;  // what an idle connection's strings may hold on to
+constexpr std::size_t spare_bytes = 64;  // behind a body, so that a JSON parser may read past its end
+constexpr std::size_t linger_bytes_max = 64UL << 10U;
+
+void reuse(std::string& text) {
+  text.clear();
+  if (text.capacity() > kept_capacity_bytes_max) text.shrink_to_fit();
+}
+
+}  // namespace
+
+Connection::Connection(Loop& loop, Socket socket)
+    : loop_{loop}, socket_{std::move(socket)}, in_{2 * loop.options().limits.head_bytes_max} {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+  loop_.enter(*this);
+}
+
+Connection::~Connection() { loop_.leave(*this); }
+
+Task<void> Connection::run() {
+  bool open = true;
+  while (open) {
+    begin_request();
+    Progress head{};
+    while ((head = take_head()) == Progress::more) {
+      begin_waiting_for_head();
+      error_code failed;
+      co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
+      if (!receive()) break;
+    }
+    if (timed_out_ && !in_.empty()) refusal_ = 408;
+    if (head != Progress::done && refusal_ == 0) co_return;  // between requests a client may leave
+
+    Response response;
+    if (refusal_ == 0)
+      response = co_await answer();
+    else
+      response = refusal(refusal_);
+    if (gone_) co_return;
+    open = refusal_ == 0 && !response.close && !loop_.closing() && request_->keep_alive() && skip_body();
+    prepare_answer(std::move(response), open);
+    enter_phase(Phase::write, loop_.options().deadlines.write);
+    Progress sent{};
+    while ((sent = send()) == Progress::more) {
+      error_code failed;
+      co_await socket_.async_wait(Socket::wait_write, redirect_error(use_task, failed));
+      if (timed_out_) co_return;
+    }
+    if (sent == Progress::failed) co_return;
+  }
+  co_await linger();
+}
+
+void Connection::begin_request() {
+  request_.reset();
+  reuse(body_);
+  refusal_ = 0;
+  timed_out_ = false;
+  continue_due_ = false;
+  phase_ = Phase::idle;
+  deadline_ = TimePoint::max();
+  may_skip_line_ = true;
+}
+
+void Connection::enter_phase(Phase phase, std::chrono::milliseconds limit) {
+  phase_ = phase;
+  deadline_ = loop_.now() + limit;
+  timed_out_ = false;
+}
+
+void Connection::begin_waiting_for_head() {
+  const auto& deadlines = loop_.options().deadlines;
+  if (in_.empty())
+    enter_phase(Phase::idle, deadlines.idle);
+  else if (phase_ != Phase::head)  // the whole head has one deadline, however it trickles in
+    enter_phase(Phase::head, deadlines.head);
+}
+
+Connection::Progress Connection::take_head() {
+  const auto& limits = loop_.options().limits;
+  if (may_skip_line_ && in_.data().starts_with("\r\n")) {
+    in_.consume(2);
+    may_skip_line_ = false;
+  }
+  const auto bytes = in_.data();
+  if (bytes.empty()) return Progress::more;
+  const auto end = bytes.substr(0, limits.head_bytes_max).find(head_end);
+  if (end == bytes.npos) {
+    refusal_ = RequestParser::judge_incomplete(bytes, limits);
+    return refusal_ == 0 ? Progress::more : Progress::failed;
+  }
+  const auto head = bytes.substr(0, end + head_end.size());
+  request_.emplace();
+  refusal_ = request_->parse_head(head, limits);
+  if (refusal_ != 0) return Progress::failed;
+  // Handlers get views of the head. `in_` stays as it is until the answer unless more of the body has to be read.
+  const auto behind = bytes.size() - head.size();
+  const bool body_is_here =
+      request_->is_done() || (request_->content_length() && *request_->content_length() <= behind);
+  if (!body_is_here) {
+    head_copy_ = head;
+    request_->move_head(head_copy_.data());
+    continue_due_ =
+        behind == 0 && !request_->http10() && equal_ignoring_case(request_->field("Expect"), "100-continue");
+  }
+  in_.consume(head.size());
+  return Progress::done;
+}
+
+bool Connection::receive() {
+  if (timed_out_) return false;
+  const auto room = in_.room();
+  if (room.empty()) return false;
+  error_code failed;
+  const auto count = socket_.read_some(asio::buffer(room.data(), room.size()), failed);
+  if (failed == asio::error::would_block || failed == asio::error::interrupted) return true;
+  if (failed) {
+    gone_ = true;
+    return false;
+  }
+  in_.commit(count);
+  return true;
+}
+
+Task<Response> Connection::answer() {
+  phase_ = Phase::handler;
+  deadline_ = TimePoint::max();
+  auto target = parse_target(request_->target());
+  if (!target) {
+    auto response = refusal(400);
+    response.close = false;  // only the target is bad; where the request ends is clear
+    co_return response;
+  }
+  auto match = loop_.router().find(request_->method(), target->path);
+  if (match.handler == nullptr) {
+    if (match.allow.empty()) co_return problem(404, "Not found");
+    auto response = problem(405, "Method not allowed");
+    add_header(response, "Allow", match.allow);
+    co_return response;
+  }
+  Exchange exchange{*this, *std::move(target), std::move(match.captures)};
+  std::string surprise;
+  try {
+    co_return co_await (*match.handler)(exchange);
+  } catch (const std::exception& exception) {
+    surprise = exception.what();
+  }
+  telemetry::request_failed(exchange.method(), exchange.raw_target(), surprise);
+  auto response = problem(500, "Internal error");
+  response.close = true;
+  co_return response;
+}
+
+Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max) {
+  const auto announced = request_->content_length();
+  if (announced && *announced > bytes_max) co_return std::unexpected{refusal(413)};
+  if (announced) body_.reserve(*announced + spare_bytes);
+  enter_phase(Phase::body, loop_.options().deadlines.body);
+  if (continue_due_) {
+    continue_due_ = false;
+    out_ = "HTTP/1.1 100 Continue\r\n\r\n";
+    sent_ = 0;
+    co_await flush();
+  }
+  while (!gone_ && take_body(bytes_max) == Progress::more) {
+    error_code failed;
+    co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
+    if (timed_out_) refusal_ = 408;
+    // A full buffer that holds no complete piece of a chunked body is a trailer or an extension without end.
+    else if (!receive() && !gone_)
+      refusal_ = 400;
+    if (refusal_ != 0) break;
+  }
+  phase_ = Phase::handler;
+  deadline_ = TimePoint::max();
+  if (gone_ && refusal_ == 0) refusal_ = 400;
+  if (refusal_ != 0) co_return std::unexpected{refusal(refusal_)};
+  co_return std::string_view{body_};
+}
+
+Connection::Progress Connection::take_body(std::size_t bytes_max) {
+  if (!request_->is_done() && !in_.empty()) in_.consume(request_->parse_body(in_.data(), body_, bytes_max, refusal_));
+  if (refusal_ != 0) return Progress::failed;
+  return request_->is_done() ? Progress::done : Progress::more;
+}
+
+/// Gets a body that no handler wanted out of the way. False when that isn't possible at once.
+bool Connection::skip_body() {
+  if (request_->is_done()) return true;
+  const auto length = request_->content_length();
+  return body_.empty() && length && *length <= in_.data().size() && take_body(in_.data().size()) == Progress::done;
+}
+
+Response Connection::refusal(int status) const {
+  std::string_view text = "Bad request";
+  switch (status) {
+    case 408: text = "The request took too long"; break;
+    case 413: text = "The body is too large"; break;
+    case 414: text = "The path is too long"; break;
+    case 431: text = "The headers are too large"; break;
+    case 501: text = "Method not implemented"; break;
+    case 505: text = "Only HTTP/1.0 and HTTP/1.1 are spoken here"; break;
+    default: break;
+  }
+  auto out = problem(status, text);
+  out.close = true;
+  return out;
+}
+
+void Connection::prepare_answer(Response response, bool keep_alive) {
+  reuse(out_);
+  out_body_.clear();
+  sent_ = 0;
+  const bool http10 = request_ && request_->http10();
+  append_head(out_, response, {.date_line = loop_.date_line(), .http10 = http10, .keep_alive = keep_alive});
+  if (request_ && request_->method() == "HEAD") return;
+  if (response.body.size() <= small_body_bytes_max)
+    out_ += response.body;
+  else
+    out_body_ = std::move(response.body);
+}
+
+Connection::Progress Connection::send() {
+  error_code failed;
+  while (sent_ < out_.size() + out_body_.size()) {
+    const auto head_left = std::string_view{out_}.substr(std::min(sent_, out_.size()));
+    if (out_body_.empty()) {
+      sent_ += socket_.write_some(asio::buffer(head_left.data(), head_left.size()), failed);
+    } else {
+      const auto body_left = std::string_view{out_body_}.substr(sent_ - std::min(sent_, out_.size()));
+      const std::array<asio::const_buffer, 2> both{asio::buffer(head_left.data(), head_left.size()),
+                                                   asio::buffer(body_left.data(), body_left.size())};
+      sent_ += socket_.write_some(both, failed);
+    }
+    if (failed == asio::error::would_block) return Progress::more;
+    if (failed && failed != asio::error::interrupted) {
+      gone_ = true;
+      return Progress::failed;
+    }
+  }
+  out_body_ = {};
+  return Progress::done;
+}
+
+Task<void> Connection::flush() {
+  while (send() == Progress::more && !timed_out_) {
+    error_code failed;
+    co_await socket_.async_wait(Socket::wait_write, redirect_error(use_task, failed));
+  }
+}
+
+/// Closing with unread bytes would reset the connection, and the client might never see the answer (RFC 9112,
+/// section 9.6): so say that nothing follows, and let the client finish, within bounds.
+Task<void> Connection::linger() {
+  error_code failed;
+  socket_.shutdown(Socket::shutdown_send, failed);
+  enter_phase(Phase::linger, loop_.options().deadlines.linger);
+  std::size_t dropped = in_.data().size();
+  while (!failed && !timed_out_ && dropped <= linger_bytes_max) {
+    co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
+    in_.consume(in_.data().size());
+    if (failed || !receive()) break;
+    dropped += in_.data().size();
+  }
+}
+
+void Connection::expire(TimePoint now) {
+  if (now < deadline_) return;
+  deadline_ = TimePoint::max();
+  timed_out_ = true;
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void Connection::close_if_idle() {
+  if (phase_ == Phase::idle && in_.empty()) expire(TimePoint::max());
+}
+
+}  // namespace pebbles::http

@@ -1,0 +1,76 @@
+#pragma once
+#include <array>
+#include <boost/intrusive/list_hook.hpp>
+#include <chrono>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "http/read_buffer.hpp"
+#include "http/request_parser.hpp"
+#include "http/response.hpp"
+#include "http/router.hpp"
+#include "http/task.hpp"
+
+namespace pebbles::http {
+
+class Loop;
+
+/// One client's connection: reads a request, has it answered, writes the answer, and so on. Parsing comes before
+/// waiting, so that pipelined requests need no system call, and answers go out in order. Threads: its loop's.
+class Connection : public boost::intrusive::list_base_hook<> {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  Connection(Loop& loop, Socket socket);
+  ~Connection();
+
+  /// Until the connection's end.
+  Task<void> run();
+
+  /// Ends what takes too long: a request that was begun gets a 408, a handler may take its time.
+  void expire(TimePoint now);
+  void close_if_idle();
+
+  // For Exchange.
+  [[nodiscard]] const RequestParser& request() const { return *request_; }
+  Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max);
+
+ private:
+  enum class Phase : std::uint8_t { idle, head, body, handler, write, linger };
+  enum class Progress : std::uint8_t { done, more, failed };
+
+  void begin_request();
+  void enter_phase(Phase phase, std::chrono::milliseconds limit);
+  void begin_waiting_for_head();
+  Progress take_head();
+  bool receive();
+  Progress take_body(std::size_t bytes_max);
+  bool skip_body();
+  Progress send();
+  void prepare_answer(Response response, bool keep_alive);
+  [[nodiscard]] Response refusal(int status) const;
+  Task<Response> answer();
+  Task<void> flush();
+  Task<void> linger();
+
+  Loop& loop_;
+  Socket socket_;
+  ReadBuffer in_;
+  std::optional<RequestParser> request_;
+  std::string head_copy_;  ///< of a head whose body is still to come: `in_` moves while it does
+  std::string body_;
+  std::string out_;       ///< the answer's head, and its body when that is small
+  std::string out_body_;  ///< a large body
+  std::size_t sent_ = 0;
+  TimePoint deadline_ = TimePoint::max();
+  Phase phase_ = Phase::idle;
+  int refusal_ = 0;            ///< the status of what is wrong with the framing, 0 while all is well
+  bool may_skip_line_ = true;  ///< some clients send an empty line behind a body (RFC 9112, section 2.2)
+  bool timed_out_ = false;     ///< the present phase took too long
+  bool gone_ = false;          ///< nobody reads answers any more
+  bool continue_due_ = false;  ///< the client waits for a 100 before it sends the body
+};
+
+}  // namespace pebbles::http

@@ -1,0 +1,71 @@
+#pragma once
+#include <array>
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "http/connection.hpp"
+#include "http/options.hpp"
+#include "http/router.hpp"
+#include "http/task.hpp"
+
+namespace pebbles::http {
+
+/// What all loops of a server share.
+struct ServerState {
+  std::atomic<std::size_t> connections{0};
+  std::atomic<bool> closing{false};   ///< answers from now on end their connection
+  std::atomic<bool> stopping{false};  ///< idle connections end at once
+};
+
+/// One thread's I/O: its connections, its clock, its routes. Threads: `executor()` and `context()` may be used from
+/// any, to post; the rest belongs to the thread in `run`.
+class Loop {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Loop(const ServerOptions& options, ServerState& state);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  [[nodiscard]] asio::io_context& context() { return context_; }
+  [[nodiscard]] Executor executor() { return context_.get_executor(); }
+  [[nodiscard]] Router& router() { return router_; }
+
+  /// Serves until the context is stopped. Nothing that a connection throws gets out.
+  void run();
+  /// Takes over an accepted, non-blocking socket, which counts as a connection already.
+  void adopt(asio::ip::tcp protocol, int socket);
+  void close_idle();
+
+  // For connections.
+  [[nodiscard]] const ServerOptions& options() const { return options_; }
+  [[nodiscard]] Clock::time_point now() const { return now_; }  ///< at the last tick
+  [[nodiscard]] std::string_view date_line() const { return date_line_; }
+  [[nodiscard]] bool closing() const { return state_.closing.load(std::memory_order_relaxed); }
+  void enter(Connection& connection) { connections_.push_back(connection); }
+  void leave(Connection& connection);
+
+ private:
+  static Task<void> drive(std::unique_ptr<Connection> connection);
+  void tick();
+  void read_clocks();
+
+  const ServerOptions& options_;
+  ServerState& state_;
+  boost::intrusive::list<Connection> connections_;
+  Clock::time_point now_;
+  std::time_t date_second_ = 0;
+  std::string date_line_;
+  asio::io_context context_;
+  asio::executor_work_guard<Executor> guard_;
+  asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> timer_;
+  Router router_;  // goes before the context: handlers own what waits on it
+};
+
+}  // namespace pebbles::http

@@ -1,0 +1,30 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "http/request_parser.hpp"
+
+namespace pebbles::http {
+
+/// How long a client may take. Checked every `tick`, so each may last that much longer.
+struct Deadlines {
+  std::chrono::milliseconds idle{60'000};   ///< until the first byte of a request
+  std::chrono::milliseconds head{10'000};   ///< from its first byte to the end of the head
+  std::chrono::milliseconds body{20'000};   ///< for the whole body
+  std::chrono::milliseconds write{15'000};  ///< for taking the whole answer
+  std::chrono::milliseconds linger{1'000};  ///< for what a refused client still sends
+  std::chrono::milliseconds tick{250};
+};
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";  ///< an address or a name
+  std::uint16_t port = 0;          ///< 0: any free one
+  std::size_t threads = 1;
+  std::size_t connections_max = 10'000;
+  FramingLimits limits;
+  Deadlines deadlines;
+};
+
+}  // namespace pebbles::http

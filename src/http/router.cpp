@@ -1,0 +1,48 @@
+#include "http/router.hpp"
+
+#include <algorithm>
+
+#include "http/text.hpp"
+
+namespace pebbles::http {
+namespace {
+
+constexpr std::string_view capture = "{}";
+
+bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+  const auto same = [](const std::string& a, const std::string& b) { return a == capture || a == b; };
+  return std::ranges::equal(pattern, path, same);
+}
+
+}  // namespace
+
+void Router::add(std::string method, std::string_view pattern, Handler handler) {
+  Route route{.method = std::move(method), .pattern = {}, .handler = std::move(handler)};
+  pattern.remove_prefix(1);
+  for (;;) {
+    const auto end = std::min(pattern.find('/'), pattern.size());
+    route.pattern.emplace_back(pattern.substr(0, end));
+    if (end == pattern.size()) break;
+    pattern.remove_prefix(end + 1);
+  }
+  routes_.push_back(std::move(route));
+}
+
+Router::Match Router::find(std::string_view method, const std::vector<std::string>& path) const {
+  Match out;
+  for (const auto& route : routes_) {
+    if (!fits(route.pattern, path)) continue;
+    if (route.method == method || (method == "HEAD" && route.method == "GET")) {
+      out.handler = &route.handler;
+      for (std::size_t i = 0; i < path.size(); ++i)
+        if (route.pattern[i] == capture) out.captures.emplace_back(path[i]);
+      return out;
+    }
+    if (!out.allow.empty()) out.allow += ", ";
+    out.allow += route.method;
+    if (route.method == "GET") out.allow += ", HEAD";
+  }
+  return out;
+}
+
+}  // namespace pebbles::http

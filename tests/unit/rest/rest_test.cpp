@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <thread>
+
+#include "ingress/rest/ack_sink.hpp"
+#include "ingress/rest/answers.hpp"
+#include "ingress/rest/file_ids.hpp"
+#include "ingress/rest/request_headers.hpp"
+
+namespace pebbles::rest {
+namespace {
+
+TEST(IdempotencyKey, IsAStringOrBare) {
+  EXPECT_EQ(read_idempotency_key(R"("a b")"), "a b");
+  EXPECT_EQ(read_idempotency_key(R"( "a\"\\b" )"), R"(a"\b)");
+  EXPECT_EQ(read_idempotency_key(R"("a";x=1)"), "a");
+  EXPECT_EQ(read_idempotency_key("8e03978e-40d5"), "8e03978e-40d5");
+  EXPECT_EQ(read_idempotency_key(R"(a"b)"), R"(a"b)");
+  EXPECT_EQ(read_idempotency_key(""), "");
+  EXPECT_EQ(read_idempotency_key(R"("")"), "");
+  for (const auto* bad : {R"("a)", R"(")", R"("a" b)", R"("a\n")", R"("a\)", "\"\xc3\xa4\""})
+    EXPECT_FALSE(read_idempotency_key(bad)) << bad;
+}
+
+TEST(ContentType, IsJsonInUtf8) {
+  for (const auto* yes : {"application/json", "Application/JSON", "application/json; charset=utf-8",
+                          R"(application/json ; Charset="UTF-8")", "application/json;x=y", "application/json;"})
+    EXPECT_TRUE(is_json(yes)) << yes;
+  for (const auto* no : {"", "text/plain", "application/json; charset=latin1", "application/jsonx",
+                         "application/problem+json", "application/json, text/plain"})
+    EXPECT_FALSE(is_json(no)) << no;
+}
+
+TEST(Prefer, ReturnMinimal) {
+  for (const auto* yes : {"return=minimal", "wait=1, Return=\"minimal\"; x=y"}) EXPECT_TRUE(prefers_minimal(yes)) << yes;
+  for (const auto* no : {"", "minimal", "return=representation", "x; return=minimal"}) EXPECT_FALSE(prefers_minimal(no));
+}
+
+TEST(FileIds, LookLikeObjectIds) {
+  FileIds ids;
+  const auto now = Timestamp{std::chrono::seconds{0x65554e80}};
+  const auto first = ids.next(now);
+  const auto second = ids.next(now);
+  EXPECT_EQ((std::vector<int>{first.begin(), first.begin() + 4}), (std::vector<int>{0x65, 0x55, 0x4e, 0x80}));
+  EXPECT_TRUE(std::equal(first.begin(), first.begin() + 9, second.begin()));
+  EXPECT_NE(first, second);
+  EXPECT_NE(FileIds{}.next(now), first);
+}
+
+TEST(Answers, SayTheState) {
+  const domain::StreamId stream{.client = domain::ClientKrn{"krn:a"}, .filename = domain::Filename{"f"}};
+  auto progress = std::make_shared<domain::Progress>();
+  progress->counts = {.done = 1, .warn = 2, .failed = 3};
+  progress->errors.add(domain::ItemList{{{.line = 1, .message = "m"}, {.line = 2, .message = "n"}}});
+  EXPECT_EQ(answer_of(ingest::Applied{progress, true}, stream, {.minimal = false, .items_max = 1}).body,
+            R"({"result":"created","clientKrn":"krn:a","filename":"f","counts":{"done":1,"warn":2,"failed":3},)"
+            R"("total":null,"isCompleted":false,"errors":[{"line":1,"message":"m"}],"warnings":[]})");
+  const auto minimal = answer_of(ingest::Replayed{progress}, stream, {.minimal = true});
+  EXPECT_EQ(minimal.body,
+            R"({"result":"updated","clientKrn":"krn:a","filename":"f","counts":{"done":1,"warn":2,"failed":3},)"
+            R"("total":null,"isCompleted":false})");
+  EXPECT_EQ(minimal.headers, "Preference-Applied: return=minimal\r\nIdempotent-Replayed: true\r\n");
+  EXPECT_EQ(answer_of(ingest::Refused{domain::Rejection::key_reused}, stream, {}).status, 422);
+  const auto later = answer_of(ingest::Retry{.maybe_applied = true}, stream, {});
+  EXPECT_EQ(later.status, 503);
+  EXPECT_EQ(later.headers, "Retry-After: 1\r\n");
+  EXPECT_NE(later.body.find("may still be applied"), later.body.npos);
+}
+
+http::Task<void> wait_for(LoopSink& sink, LoopSink::Ticket ticket, int& settled) {
+  const auto outcome = co_await sink.wait(ticket);
+  if (std::holds_alternative<ingest::Retry>(outcome)) ++settled;
+}
+
+TEST(LoopSink, ResumesEveryWaiterOfABatch) {
+  boost::asio::io_context context{1};
+  LoopSink sink{context.get_executor()};
+  int settled = 0;
+  std::vector<ingest::Settlement> batch;
+  for (int i = 0; i < 100; ++i) {
+    const auto ticket = sink.take_ticket();
+    boost::asio::co_spawn(context, wait_for(sink, ticket, settled), boost::asio::detached);
+    batch.push_back({.ticket = ticket, .outcome = ingest::Retry{}});
+  }
+  sink.give_back(sink.take_ticket());
+  EXPECT_EQ(sink.waiting(), 100U);
+  context.poll();  // all wait now
+  context.restart();
+  std::thread{[&] { sink.settle(std::move(batch)); }}.join();
+  EXPECT_EQ(context.run_one(), 1U);
+  EXPECT_EQ(settled, 100);
+  EXPECT_EQ(sink.waiting(), 0U);
+}
+
+TEST(LoopSink, WaitersCanBeLeftBehind) {
+  boost::asio::io_context context{1};
+  LoopSink sink{context.get_executor()};
+  int settled = 0;
+  boost::asio::co_spawn(context, wait_for(sink, sink.take_ticket(), settled), boost::asio::detached);
+  context.poll();
+  EXPECT_EQ(settled, 0);
+}
+
+}  // namespace
+}  // namespace pebbles::rest
