@@ -1,0 +1,221 @@
+#include "app/config.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "admission/client_krn.hpp"
+
+namespace pebbles::app {
+namespace {
+
+template <class T>
+bool parse_number(const std::string& text, T min, T max, T& out) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < min || value > max) return false;
+  out = value;
+  return true;
+}
+
+template <class T>
+Setting number(std::string_view variable, std::string_view flag, std::string_view allowed, T Config::* member, T min,
+               T max) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = allowed,
+          .set = [=](Config& config, const std::string& text) { return parse_number(text, min, max, config.*member); },
+          .show = [=](const Config& config) { return fmt::format("{}", config.*member); }};
+}
+
+Setting seconds(std::string_view variable, std::string_view flag, std::chrono::seconds Config::* member) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = "a whole number of seconds from 0 to 3600",
+          .set =
+              [=](Config& config, const std::string& text) {
+                int value = 0;
+                if (!parse_number(text, 0, 3600, value)) return false;
+                config.*member = std::chrono::seconds{value};
+                return true;
+              },
+          .show = [=](const Config& config) { return fmt::format("{}", (config.*member).count()); }};
+}
+
+Setting text(std::string_view variable, std::string_view flag, std::string_view allowed, std::string Config::* member,
+             bool (*valid)(const std::string&)) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = allowed,
+          .set =
+              [=](Config& config, const std::string& value) {
+                if (!valid(value)) return false;
+                config.*member = value;
+                return true;
+              },
+          .show = [=](const Config& config) { return config.*member; }};
+}
+
+bool is_store(const std::string& value) {
+  return value == "mongodb" || (value.starts_with("sqlite:") && value.size() > 7);
+}
+bool is_secret(const std::string& value) { return value.size() >= 32; }
+bool is_pattern(const std::string& value) { return admission::ClientKrnRule::compile(value).has_value(); }
+bool is_not_empty(const std::string& value) { return !value.empty(); }
+bool is_level(const std::string& value) {
+  return std::ranges::any_of(std::initializer_list<std::string_view>{"trace", "debug", "info", "warn", "error", "off"},
+                             [&](std::string_view known) { return known == value; });
+}
+
+bool set_log_format(Config& config, const std::string& value) {
+  if (value != "text" && value != "json") return false;
+  config.log_format = value == "json" ? telemetry::LogFormat::json : telemetry::LogFormat::text;
+  return true;
+}
+
+std::vector<Setting> make_settings() {
+  std::vector<Setting> out;
+  out.push_back(text("HOST", "--host", "an address to listen on", &Config::host, is_not_empty));
+  out.push_back(
+      number<std::uint16_t>("PORT", "--port", "a port from 0 to 65535 (0: any free one)", &Config::port, 0, 65535));
+  out.push_back(text("PEBBLES_STORE", "--store", "mongodb or sqlite:PATH", &Config::store, is_store));
+  out.push_back(text("JWT_SECRET", "--jwt-secret", "at least 32 bytes", &Config::jwt_secret, is_secret));
+  out.back().secret = true;
+  out.push_back(text("CLIENT_KRN_PATTERN", "--client-krn-pattern", "a regular expression (RE2) for the whole name",
+                     &Config::client_krn_pattern, is_pattern));
+  out.push_back(number<std::size_t>("MAX_ERRORS_IN_RECORD", "--max-errors-in-record", "a whole number from 0 to 100",
+                                    &Config::max_errors_in_record, 0, 100));
+  out.push_back(number<std::size_t>("LIST_LIMIT", "--list-limit", "a whole number from 1 to 100000",
+                                    &Config::list_limit, 1, 100'000));
+  out.push_back(number<std::size_t>("LIST_LIMIT_MAX", "--list-limit-max", "a whole number from 1 to 100000",
+                                    &Config::list_limit_max, 1, 100'000));
+  out.push_back(number<std::size_t>("HTTP_THREADS", "--http-threads", "a whole number from 1 to 64",
+                                    &Config::http_threads, 1, 64));
+  out.push_back(number<std::size_t>("MAX_CONNECTIONS", "--max-connections", "a whole number from 1 to 1000000",
+                                    &Config::max_connections, 1, 1'000'000));
+  out.push_back(seconds("SHUTDOWN_DELAY_S", "--shutdown-delay-s", &Config::shutdown_delay));
+  out.push_back(seconds("SHUTDOWN_TIMEOUT_S", "--shutdown-timeout-s", &Config::shutdown_timeout));
+  out.push_back(
+      text("LOG_LEVEL", "--log-level", "trace, debug, info, warn, error or off", &Config::log_level, is_level));
+  out.push_back(
+      {.variable = "LOG_FORMAT",
+       .flag = "--log-format",
+       .allowed = "text or json",
+       .set = set_log_format,
+       .show = [](const Config& config) { return config.log_format == telemetry::LogFormat::json ? "json" : "text"; }});
+  return out;
+}
+
+Result<void> apply(Config& config, const Setting& setting, std::string_view source, const std::string& value) {
+  if (setting.set(config, value)) return {};
+  return failure(Errc::invalid_argument,
+                 fmt::format("{}={}: must be {}", source, setting.secret ? "(hidden)" : value, setting.allowed));
+}
+
+Result<std::string> read_file(const std::string& variable, const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  std::string out{std::istreambuf_iterator<char>{file}, {}};
+  if (!file) return failure(Errc::invalid_argument, fmt::format("{}={}: cannot be read", variable, path));
+  while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
+  return out;
+}
+
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+/// Variables whose meaning this version lacks. To ignore one that restricts would let more in than its owner thinks;
+/// to ignore one that switches a channel on would leave messages unread.
+Result<void> refuse_unserved(const Environment& environment) {
+  for (const auto* name :
+       {"JWT_JWKS_URL", "JWT_PUBLIC_KEY_FILE", "JWT_ALGORITHMS", "JWT_ISSUER", "JWT_AUDIENCE", "JWT_CLIENT_CLAIM"})
+    if (const auto value = environment(name); value && !value->empty())
+      return failure(Errc::invalid_argument, fmt::format("{} is set, but this version does not serve it yet", name));
+  const auto is_one_of = [&](const char* name, std::initializer_list<std::string_view> values) {
+    const auto value = environment(name);
+    return value && std::ranges::find(values, std::string_view{lower_case(*value)}) != values.end();
+  };
+  for (const auto* name : {"KAFKA_ENABLED", "SQS_ENABLED", "PUBLIC_READS"}) {
+    const auto value = environment(name).value_or("");
+    const bool off = is_one_of(name, {"", "false", "0", "no", "off"});
+    const bool on = is_one_of(name, {"true", "1", "yes", "on"});
+    if (!value.empty() && !on && !off)
+      return failure(Errc::invalid_argument, fmt::format("{}={}: must be true or false", name, value));
+    if (std::string_view{name} == "PUBLIC_READS") {
+      if (!value.empty() && off)
+        return failure(Errc::invalid_argument, "PUBLIC_READS is off, but this version cannot protect reads yet");
+    } else if (on) {
+      return failure(Errc::invalid_argument,
+                     fmt::format("{} is on, but this version does not serve that channel yet", name));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::string> Config::sqlite_path() const {
+  if (!embedded_dir.empty()) return embedded_dir + "/pebbles.db";
+  if (store.starts_with("sqlite:")) return store.substr(7);
+  return std::nullopt;
+}
+
+std::string Config::host_or_default() const {
+  if (!host.empty()) return host;
+  return embedded_dir.empty() ? "0.0.0.0" : "127.0.0.1";
+}
+
+const std::vector<Setting>& settings() {
+  static const auto all = make_settings();
+  return all;
+}
+
+std::optional<std::string> from_process_environment(const std::string& name) {
+  const char* const value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>{value};
+}
+
+Result<Config> load_config(const Flags& flags, const Environment& environment) {
+  Config config;
+  config.client_krn_pattern = admission::ClientKrnRule::default_pattern;
+  PEBBLES_TRY_VOID(refuse_unserved(environment));
+  for (const auto& setting : settings()) {
+    const std::string variable{setting.variable};
+    if (const auto flag = flags.find(setting.flag); flag != flags.end()) {
+      PEBBLES_TRY_VOID(apply(config, setting, setting.flag, flag->second));
+      continue;
+    }
+    if (const auto value = environment(variable); value && !value->empty()) {
+      PEBBLES_TRY_VOID(apply(config, setting, variable, *value));
+      continue;
+    }
+    if (!setting.secret) continue;
+    const auto file_variable = variable + "_FILE";
+    if (const auto path = environment(file_variable); path && !path->empty()) {
+      PEBBLES_TRY(value, read_file(file_variable, *path));
+      PEBBLES_TRY_VOID(apply(config, setting, file_variable, value));
+    }
+  }
+  if (const auto embedded = flags.find("--embedded"); embedded != flags.end()) config.embedded_dir = embedded->second;
+  return config;
+}
+
+std::string show_config(const Config& config) {
+  std::string out;
+  for (const auto& setting : settings()) {
+    auto value = setting.show(config);
+    if (setting.secret && !value.empty()) value = "********";
+    if (setting.variable == "HOST") value = config.host_or_default();
+    if (setting.variable == "PEBBLES_STORE" && config.sqlite_path()) value = "sqlite:" + *config.sqlite_path();
+    out += fmt::format("{}={}\n", setting.variable, value);
+  }
+  return out;
+}
+
+}  // namespace pebbles::app

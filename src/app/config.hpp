@@ -1,0 +1,64 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::app {
+
+/// Everything that can be set, by environment variable or by a flag of `serve`; a flag wins. docs/configuration.md is
+/// written from `settings()`.
+struct Config {
+  std::string host;  ///< empty: 127.0.0.1 when embedded, else 0.0.0.0
+  std::uint16_t port = 8081;
+  std::string store = "mongodb";  ///< `mongodb` or `sqlite:PATH`
+  std::string embedded_dir;       ///< --embedded: the store is DIR/pebbles.db, a development key lies beside it
+  std::string jwt_secret;
+  std::string client_krn_pattern;
+  std::size_t max_errors_in_record = 100;
+  std::size_t list_limit = 1000;
+  std::size_t list_limit_max = 10'000;
+  std::size_t http_threads = 1;
+  std::size_t max_connections = 10'000;
+  std::chrono::seconds shutdown_delay{0};
+  std::chrono::seconds shutdown_timeout{30};
+  std::string log_level = "info";
+  telemetry::LogFormat log_format = telemetry::LogFormat::text;
+
+  /// The path of the embedded store; nullopt for MongoDB.
+  [[nodiscard]] std::optional<std::string> sqlite_path() const;
+  [[nodiscard]] std::string host_or_default() const;
+};
+
+/// One thing that can be set.
+struct Setting {
+  std::string_view variable;                             ///< e.g. PORT
+  std::string_view flag;                                 ///< e.g. --port
+  std::string_view allowed;                              ///< what a value may be, for errors and help
+  bool secret = false;                                   ///< masked in output; may come as `<variable>_FILE`
+  std::function<bool(Config&, const std::string&)> set;  ///< false when the value is not allowed
+  std::function<std::string(const Config&)> show;
+};
+[[nodiscard]] const std::vector<Setting>& settings();
+
+using Environment = std::function<std::optional<std::string>(const std::string&)>;
+[[nodiscard]] std::optional<std::string> from_process_environment(const std::string& name);
+
+/// Flags by name, as given on the command line.
+using Flags = std::map<std::string, std::string, std::less<>>;
+
+/// Errors: invalid_argument that names the variable or flag, the value, and what is allowed. A variable of a feature
+/// that this version does not have is an error too where ignoring it would be unsafe.
+[[nodiscard]] Result<Config> load_config(const Flags& flags, const Environment& environment);
+
+/// `NAME=value` lines of what is in force, secrets masked.
+[[nodiscard]] std::string show_config(const Config& config);
+
+}  // namespace pebbles::app

@@ -1,0 +1,96 @@
+#include <fmt/core.h>
+#include <CLI/CLI.hpp>
+
+#include "app/commands.hpp"
+#include "app/version.hpp"
+#include "base/crash_point.hpp"
+
+namespace pebbles::app {
+namespace {
+
+/// "90", "90s", "15m", "1h" or "7d".
+std::optional<std::chrono::seconds> parse_duration(std::string text) {
+  std::int64_t unit = 1;
+  if (!text.empty()) switch (text.back()) {
+      case 'd': unit = 86'400; break;
+      case 'h': unit = 3'600; break;
+      case 'm': unit = 60; break;
+      case 's': break;
+      default: text.push_back('s');
+    }
+  if (text.size() < 2 || text.size() > 10) return std::nullopt;
+  text.pop_back();
+  if (text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return std::chrono::seconds{std::stoll(text) * unit};
+}
+
+/// The flags of every setting, so that each command that reads the configuration takes them.
+void add_settings(CLI::App& command, Flags& flags) {
+  command
+      .add_option_function<std::string>(
+          "--embedded", [&flags](const std::string& dir) { flags.insert_or_assign("--embedded", dir); },
+          "keep everything in DIR: the embedded store and a development key")
+      ->type_name("DIR");
+  for (const auto& setting : settings()) {
+    const std::string flag{setting.flag};
+    command.add_option_function<std::string>(
+        flag, [&flags, flag](const std::string& value) { flags.insert_or_assign(flag, value); },
+        fmt::format("{} (${})", setting.allowed, setting.variable));
+  }
+}
+
+int run_with_config(const Flags& flags, const std::function<int(const Config&)>& command) {
+  const auto config = load_config(flags, from_process_environment);
+  if (!config) {
+    fmt::print(stderr, "pebbles: {}\n", config.error().detail);
+    return 2;
+  }
+  return command(*config);
+}
+
+int run(int argc, char** argv) {
+  CLI::App program{"Pebbles tells how far each file is: workers report, everybody sees.", "pebbles"};
+  program.set_version_flag("--version", std::string{"pebbles "} + std::string{version});
+  program.require_subcommand(1);
+
+  Flags flags;
+  TokenRequest token;
+  std::string ttl = "1h";
+  int exit_code = 0;
+  const auto add = [&](const char* name, const char* help, std::function<int(const Config&)> work) {
+    auto* const command = program.add_subcommand(name, help);
+    add_settings(*command, flags);
+    command->callback([&flags, &exit_code, work = std::move(work)] { exit_code = run_with_config(flags, work); });
+    return command;
+  };
+
+  add("serve", "run the server", serve);
+  add("config", "print the configuration in force, secrets masked", print_config);
+  add("verify", "prove that every snapshot is the fold of its events", verify);
+  add("rebuild", "derive the snapshots and indexes from the log again", rebuild);
+  auto* const mint = add("token", "print a development token", [&](const Config& config) {
+    const auto seconds = parse_duration(ttl);
+    if (!seconds) {
+      fmt::print(stderr, "pebbles: --ttl {}: must be a duration such as 90s, 15m, 1h or 7d\n", ttl);
+      return 2;
+    }
+    token.ttl = *seconds;
+    return print_token(config, token);
+  });
+  mint->add_option("--email", token.email, "whose token it is")->required();
+  mint->add_option("--client", token.client, "bind it to this client");
+  mint->add_option("--ttl", ttl, "how long it is valid: 90s, 15m, 1h, 7d");
+#ifdef PEBBLES_CRASH_POINTS
+  program.add_subcommand("crash-points", "list the points at which PEBBLES_CRASH_AT can end this build")->callback([] {
+    for (const auto name : crash_points) fmt::print("{}\n", name);
+  });
+#endif
+
+  CLI11_PARSE(program, argc, argv);
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace pebbles::app
+
+int main(int argc, char** argv) { return pebbles::app::run(argc, argv); }

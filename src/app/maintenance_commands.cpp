@@ -1,0 +1,82 @@
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "app/commands.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace pebbles::app {
+namespace {
+
+/// A line that moves on a terminal, and nothing elsewhere.
+store::OnProgress progress_line(std::string_view what) {
+  if (::isatty(STDERR_FILENO) == 0) return {};
+  return [what = std::string{what}](std::int64_t done, std::int64_t total) {
+    const auto percent = total > 0 ? 100 * done / total : 100;
+    fmt::print(stderr, "\r{} {} of {} streams ({} %)", what, done, total, percent);
+    if (done >= total) fmt::print(stderr, "\n");
+    std::fflush(stderr);
+  };
+}
+
+/// Keeps control characters of a tenant's texts off the terminal.
+std::string printable(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out.push_back(c);
+  }
+  return out;
+}
+
+void print_differences(const std::vector<store::Difference>& differences, std::int64_t count) {
+  for (const auto& difference : differences)
+    fmt::print("{} / {}: {}\n", printable(*difference.stream.client), printable(*difference.stream.filename),
+               difference.what);
+  if (std::cmp_greater(count, differences.size()))
+    fmt::print("… and {} more\n", count - static_cast<std::int64_t>(differences.size()));
+}
+
+int fail(const Error& error) {
+  fmt::print(stderr, "pebbles: {}\n", error.detail);
+  return 2;
+}
+
+std::optional<store::SqliteOptions> options_of(const Config& config) {
+  if (auto path = config.sqlite_path()) return store::SqliteOptions{.path = *std::move(path), .vfs = {}};
+  fmt::print(stderr, "pebbles: say which store: --embedded DIR or --store sqlite:PATH\n");
+  return std::nullopt;
+}
+
+}  // namespace
+
+int verify(const Config& config) {
+  const auto options = options_of(config);
+  if (!options) return 2;
+  const auto report = store::verify_sqlite(*options, progress_line("verified"));
+  if (!report) return fail(report.error());
+  print_differences(report->differences, report->differing);
+  fmt::print("{} streams, {} chunks, {} events verified; {} differ", report->streams, report->chunks, report->events,
+             report->differing);
+  if (report->not_yet_written > 0)
+    fmt::print("; {} snapshots are not yet written by the running server", report->not_yet_written);
+  fmt::print("\n");
+  return report->differing == 0 ? 0 : 1;
+}
+
+int rebuild(const Config& config) {
+  const auto options = options_of(config);
+  if (!options) return 2;
+  const auto report = store::rebuild_sqlite(*options, progress_line("rebuilt"));
+  if (!report) return fail(report.error());
+  print_differences(report->failures, report->failed);
+  fmt::print("{} streams; {} snapshots rewritten, {} left alone because their log contradicts itself\n",
+             report->streams, report->rewritten, report->failed);
+  return report->failed == 0 ? 0 : 1;
+}
+
+}  // namespace pebbles::app

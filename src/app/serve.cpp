@@ -1,0 +1,203 @@
+#include <fmt/core.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "admission/client_krn.hpp"
+#include "app/commands.hpp"
+#include "app/development_key.hpp"
+#include "app/version.hpp"
+#include "auth/token_verifier.hpp"
+#include "base/clock.hpp"
+#include "egress/query/read_progress.hpp"
+#include "http/server.hpp"
+#include "http/worker_pool.hpp"
+#include "ingest/ingest.hpp"
+#include "ingress/rest/report_progress.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::app {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// Blocked before any thread starts, so that every thread inherits the mask and only `wait_for_signal` sees them.
+void block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a client that hangs up is an error code of the write
+}
+
+std::string_view wait_for_signal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+}
+
+Result<void> make_folder(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return failure(Errc::invalid_argument, fmt::format("cannot make {}: {}", dir, error.message()));
+  return {};
+}
+
+Result<std::string> verification_secret(const Config& config) {
+  if (!config.jwt_secret.empty()) return config.jwt_secret;
+  if (!config.embedded_dir.empty()) return development_key(config.embedded_dir);
+  return failure(Errc::invalid_argument,
+                 "no way to verify tokens: set JWT_SECRET, or try Pebbles out with --embedded DIR");
+}
+
+/// All that runs, in the order it starts; destroyed in the other.
+class Service {
+ public:
+  static Result<std::unique_ptr<Service>> start(const Config& config) {
+    const auto path = config.sqlite_path();
+    if (!path)
+      return failure(Errc::invalid_argument,
+                     "this version serves the embedded store only: use --embedded DIR or PEBBLES_STORE=sqlite:PATH");
+    if (!config.embedded_dir.empty()) PEBBLES_TRY_VOID(make_folder(config.embedded_dir));
+    PEBBLES_TRY(secret, verification_secret(config));
+    PEBBLES_TRY(rule, admission::ClientKrnRule::compile(config.client_krn_pattern));
+    PEBBLES_TRY(store, store::SqliteStore::open({.path = *path, .vfs = {}}));
+    std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(store)}};
+    PEBBLES_TRY_VOID(service->listen(config, secret));
+    return service;
+  }
+
+  ~Service() { stop(config_.shutdown_timeout); }
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+
+  /// Serves on for the load balancer's sake, then takes nothing more, drains and ends. True when all was drained.
+  bool shut_down() {
+    const auto until = steady_clock::now() + config_.shutdown_timeout;
+    ready_ = false;
+    server_->announce_close();
+    std::this_thread::sleep_for(std::min(config_.shutdown_delay, config_.shutdown_timeout));
+    return stop(std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(until - steady_clock::now())));
+  }
+
+ private:
+  Service(const Config& config, admission::ClientKrnRule rule, std::unique_ptr<store::SqliteStore> store)
+      : config_{config}, client_rule_{std::move(rule)}, store_{std::move(store)} {
+    std::vector<std::unique_ptr<store::EventStore>> lanes;
+    lanes.push_back(store_->writer());
+    ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
+  }
+
+  Result<void> listen(const Config& config, const std::string& secret) {
+    const rest::RestParts rest{.ingest = *ingest_,
+                               .client_rule = client_rule_,
+                               .clock = clock_,
+                               .tokens = {.hmac_secret = secret},
+                               .items_max = config.max_errors_in_record};
+    const query::QueryParts query{.reader = store_->reader(),
+                                  .client_rule = client_rule_,
+                                  .pool = readers_,
+                                  .is_ready = [this] { return ready_.load(); },
+                                  .options = {.limit_default = config.list_limit,
+                                              .limit_max = config.list_limit_max,
+                                              .items_max = config.max_errors_in_record}};
+    http::ServerOptions options;
+    options.host = config.host_or_default();
+    options.port = config.port;
+    options.threads = config.http_threads;
+    options.connections_max = config.max_connections;
+    PEBBLES_TRY(server, http::Server::start(std::move(options), [&](http::Loop& loop) {
+                  rest::add_routes(loop, rest);
+                  query::add_routes(loop, query);
+                }));
+    server_ = std::move(server);
+    return {};
+  }
+
+  bool stop(milliseconds deadline) {
+    if (!ingest_) return true;
+    const auto until = steady_clock::now() + deadline;
+    bool drained = true;
+    if (server_) {
+      server_->stop_accepting();
+      drained = server_->stop(deadline);
+    }
+    // Handlers that were cut off still wait in the loops, so the lanes end before the loops go.
+    const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
+    drained = ingest_->stop(std::max(left, milliseconds{1000})) && drained;
+    readers_.stop();
+    server_.reset();
+    ingest_.reset();
+    return drained;
+  }
+
+  Config config_;
+  SystemClock clock_;
+  admission::ClientKrnRule client_rule_;
+  std::unique_ptr<store::SqliteStore> store_;
+  http::WorkerPool readers_{{.threads = 4, .queue_max = 1024}};
+  std::atomic<bool> ready_{true};
+  std::unique_ptr<ingest::Ingest> ingest_;
+  std::unique_ptr<http::Server> server_;
+};
+
+/// What a newcomer pastes next.
+void greet(const Config& config, std::uint16_t port) {
+  const auto shown_host = config.host_or_default() == "0.0.0.0" ? "127.0.0.1" : config.host_or_default();
+  const auto url = fmt::format("http://{}:{}", shown_host, port);
+  fmt::print("Pebbles {} listens on {}\n", version, url);
+  if (config.embedded_dir.empty()) return;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const auto dir = std::filesystem::absolute(config.embedded_dir).lexically_normal().string();
+  const auto secret = config.jwt_secret.empty() ? fmt::format("--embedded '{}'", dir) : "--jwt-secret \"$JWT_SECRET\"";
+  fmt::print(R"(
+Mint a token:
+
+  TOKEN=$('{}' token {} --email you@example.com)
+
+Report progress, and look at it:
+
+  curl {}/clients/krn:acme:client:123/progress \
+    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+    -d '{{"filename":"sales.csv","counts":{{"done":500,"warn":2,"failed":1}},"total":10000}}'
+
+  curl '{}/clients/krn:acme:client:123/progress?filename=sales.csv'
+
+Everything is kept in {}. Ctrl-C stops the server.
+)",
+             program, secret, url, url, dir);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int serve(const Config& config) {
+  telemetry::start_log(config.log_level, config.log_format);
+  block_signals();
+  auto service = Service::start(config);
+  if (!service) {
+    fmt::print(stderr, "pebbles: {}\n", service.error().detail);
+    return 2;
+  }
+  telemetry::server_listening(config.host_or_default(), (*service)->port(), version);
+  greet(config, (*service)->port());
+  telemetry::server_stopping(wait_for_signal());
+  const bool drained = (*service)->shut_down();
+  telemetry::server_stopped(drained);
+  return drained ? 0 : 1;
+}
+
+}  // namespace pebbles::app

@@ -1,0 +1,37 @@
+#include <fmt/core.h>
+
+#include "app/commands.hpp"
+#include "app/development_key.hpp"
+#include "auth/token_verifier.hpp"
+
+namespace pebbles::app {
+namespace {
+
+Result<std::string> signing_secret(const Config& config) {
+  if (!config.jwt_secret.empty()) return config.jwt_secret;
+  if (!config.embedded_dir.empty()) return existing_development_key(config.embedded_dir);
+  return failure(Errc::invalid_argument, "nothing to sign with: set JWT_SECRET, or name the server's --embedded DIR");
+}
+
+}  // namespace
+
+int print_token(const Config& config, const TokenRequest& request) {
+  const auto secret = signing_secret(config);
+  if (!secret) {
+    fmt::print(stderr, "pebbles: {}\n", secret.error().detail);
+    return 2;
+  }
+  fmt::print(
+      "{}\n",
+      auth::mint_token(
+          {.hmac_secret = *secret, .email = domain::Email{request.email}, .client = request.client, .ttl = request.ttl},
+          SystemClock{}.now()));
+  return 0;
+}
+
+int print_config(const Config& config) {
+  fmt::print("{}", show_config(config));
+  return 0;
+}
+
+}  // namespace pebbles::app
