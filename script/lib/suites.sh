@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# Running suites: each prints a line and adds to the totals.
+. script/lib/totals.sh
+running=
+
+# step NAME COMMAND…: a suite of one: the command passes or fails.
+step() {
+  local name=$1 started=$SECONDS
+  shift
+  if quietly "${name// /-}" "$@"; then
+    counted "$name" 1 0 0 $((SECONDS - started))
+  else
+    counted "$name" 0 1 0 $((SECONDS - started))
+  fi
+}
+
+# counted_junit NAME FILE STATUS SECONDS: counts a JUnit file. A runner that failed without a failed case, or that
+# ran none, counts as one failure.
+counted_junit() {
+  local counts
+  counts=$(python3 script/lib/junit.py "$2" "$3") || counts="0 1 0"
+  # shellcheck disable=SC2086 # three numbers
+  counted "$1" $counts "$4"
+}
+
+# in_group SECONDS COMMAND…: runs a command in a process group of its own and leaves nothing of that group behind.
+in_group() {
+  local status=0
+  timeout --kill-after=10 "$@" </dev/null &
+  running=$!
+  wait "$running" || status=$?
+  stop_running
+  return "$status"
+}
+
+stop_running() {
+  [[ -n $running ]] || return 0
+  if kill -TERM "$running" 2>/dev/null; then sleep 1; fi
+  kill -KILL -- "-$running" 2>/dev/null || true
+  running=
+}
+trap stop_running EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# cpp_suites PRESET SECONDS: each kind of C++ test by its label, or all at once where there are no labels.
+cpp_suites() {
+  local preset=$1 limit=$2 label started status result
+  local -a labels=()
+  mapfile -t labels < <(ctest --test-dir "build/$preset" --print-labels 2>/dev/null | sed -n 's/^  //p')
+  ((${#labels[@]})) || labels=(.)
+  for label in "${labels[@]}"; do
+    started=$SECONDS status=0 result=$result_folder/$preset-${label/#./cpp}.xml
+    rm -f "$result"
+    local -a only=()
+    [[ $label == . ]] || only=(-L "^$label\$")
+    quietly "$preset-${label/#./cpp}" in_group "$limit" "${fixed_addresses[@]}" ctest --test-dir "build/$preset" \
+      "${only[@]}" -j "$jobs" --no-tests=error --output-on-failure --output-junit "$root/$result" || status=$?
+    counted_junit "$preset ${label/#./C++ tests}" "$result" "$status" $((SECONDS - started))
+  done
+}
+
+# python_suite FOLDER SECONDS: one folder of pytest files.
+python_suite() {
+  local folder=$1 limit=$2 started=$SECONDS status=0 result=$result_folder/${1##*/}.xml
+  compgen -G "$folder/*_test.py" >/dev/null || return 0
+  rm -f "$result"
+  quietly "${folder##*/}" in_group "$limit" "$python" -m pytest "$folder" -q --junitxml "$result" || status=$?
+  counted_junit "$folder" "$result" "$status" $((SECONDS - started))
+}

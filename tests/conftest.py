@@ -1,0 +1,63 @@
+"""Fixtures for every Python test; the machinery is in tests/e2e/harness.py."""
+import itertools
+
+import harness
+import pytest
+
+servers_key = pytest.StashKey()
+krn_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def make_server(request, tmp_path):
+    """Makes servers, not yet started, each on its own folder and port. All are stopped at the end, and must exit with 0
+    unless the test has killed them: make_server(env={...}, executable=..., arguments=[...])."""
+    servers = request.node.stash.setdefault(servers_key, [])
+
+    def make(folder=None, **options):
+        server = harness.Server(folder or tmp_path / f"server-{len(servers) + 1}", **options)
+        servers.append(server)
+        return server
+
+    yield make
+    faults = []
+    for server in servers:
+        try:
+            server.stop()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def server(make_server):
+    """A running embedded server with an empty store."""
+    return make_server().start()
+
+
+@pytest.fixture
+def client(server):
+    """An httpx client of `server`, without a token: pass headers=harness.bearer(token(...))."""
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def token():
+    """Mints tokens: token(), token(email=…, client=…, ttl=…), or any claim by its name."""
+    return harness.mint
+
+
+@pytest.fixture
+def krn():
+    """A clientKrn that no other test uses."""
+    return f"krn:test:client:{next(krn_numbers)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        for number, server in enumerate(item.stash.get(servers_key, []), 1):
+            report.sections.append((f"log of server {number}", server.log_tail()))
+    return report
