@@ -1,6 +1,7 @@
 #include "http/connection.hpp"
 
 #include <boost/asio/redirect_error.hpp>
+#include <cstring>
 
 #include "http/exchange.hpp"
 #include "http/loop.hpp"
@@ -103,12 +104,13 @@ Connection::Progress Connection::take_head() {
   }
   const auto bytes = in_.data();
   if (bytes.empty()) return Progress::more;
-  const auto end = bytes.substr(0, limits.head_bytes_max).find(head_end);
-  if (end == bytes.npos) {
+  const auto* end = static_cast<const char*>(
+      ::memmem(bytes.data(), std::min(bytes.size(), limits.head_bytes_max), head_end.data(), head_end.size()));
+  if (end == nullptr) {
     refusal_ = RequestParser::judge_incomplete(bytes, limits);
     return refusal_ == 0 ? Progress::more : Progress::failed;
   }
-  const auto head = bytes.substr(0, end + head_end.size());
+  const std::string_view head{bytes.data(), end + head_end.size()};
   request_.emplace();
   refusal_ = request_->parse_head(head, limits);
   if (refusal_ != 0) return Progress::failed;

@@ -22,16 +22,21 @@ using store::LoadMode;
 using store::Snapshot;
 using store::SnapshotPtr;
 
-/// The updates of one stream on their way through a batch.
+/// The updates of one stream on their way through a batch. Those before `next` have their outcome.
 struct Committer::Group {
   StreamId stream;
-  std::deque<Pending> pendings;
+  std::vector<Pending> pendings;
+  std::size_t next = 0;
   SnapshotPtr state;
   bool loaded = false;
   bool conflicted = false;     ///< load with the log: the cached or stored state was not the newest
   bool one_at_a_time = false;  ///< the store refused a chunk: find out which update it cannot take
   int conflicts = 0;
-  std::unordered_map<const Pending*, KeyHit> hits;  ///< of this round
+  std::vector<std::optional<KeyHit>> hits;  ///< of `open()`; empty when nothing was looked up
+
+  [[nodiscard]] std::span<Pending> open() { return std::span{pendings}.subspan(next); }
+  [[nodiscard]] std::span<const Pending> open() const { return std::span{pendings}.subspan(next); }
+  [[nodiscard]] bool done() const { return next == pendings.size(); }
 };
 
 /// What one round decided for the first `outcomes.size()` updates of a group.
@@ -46,7 +51,7 @@ struct Committer::Doubt {
   Append append;
   std::vector<Pending> pendings;  ///< those the attempt decided; empty once they were told to retry
   std::vector<Outcome> outcomes;
-  std::deque<Pending> waiting;
+  std::vector<Pending> waiting;
   int attempts = 0;
   bool told = false;
 };
@@ -128,6 +133,7 @@ void Committer::process(std::vector<Pending> batch) {
 
 Committer::Groups Committer::group(std::vector<Pending> batch, Mail& mail) {
   Groups groups;
+  groups.reserve(batch.size());  // the map below points into it
   struct Hash {
     std::size_t operator()(const StreamId* stream) const { return std::hash<StreamId>{}(*stream); }
   };
@@ -207,33 +213,35 @@ bool Committer::load_apart(Group& group, Mail& mail) {
     return group.loaded = true;
   }
   telemetry::load_failed(*group.stream.client, *group.stream.filename, state.error().detail);
-  for (auto& pending : group.pendings) mail.add(pending, Retry{});
+  for (auto& pending : group.open()) mail.add(pending, Retry{});
   return false;
 }
 
 /// After the load, never before it: a commit in between would hide a duplicate (invariant 10).
 bool Committer::find_keys(Groups& groups, Mail& mail) {
   std::vector<store::KeyQuery> queries;
-  std::vector<std::pair<Group*, const Pending*>> askers;
+  std::vector<std::optional<KeyHit>*> askers;
   for (auto& group : groups) {
     group.hits.clear();
     if (!group.state) continue;  // a new stream has no keys
-    for (const auto& pending : group.pendings)
-      if (const auto* key = key_of(pending)) {
-        queries.push_back({.stream = group.stream, .hash = key->hash});
-        askers.emplace_back(&group, &pending);
-      }
+    const auto open = group.open();
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const auto* key = key_of(open[i]);
+      if (key == nullptr) continue;
+      if (group.hits.empty()) group.hits.resize(open.size());
+      queries.push_back({.stream = group.stream, .hash = key->hash});
+      askers.push_back(&group.hits[i]);
+    }
   }
   if (queries.empty()) return true;
   const auto hits = store_.find_keys(queries);
   if (!hits) {
     telemetry::load_failed("", "", hits.error().detail);
     for (auto& group : groups)
-      for (auto& pending : group.pendings) mail.add(pending, Retry{});
+      for (auto& pending : group.open()) mail.add(pending, Retry{});
     return false;
   }
-  for (std::size_t i = 0; i < askers.size(); ++i)
-    if (const auto& hit = (*hits)[i]) askers[i].first->hits.emplace(askers[i].second, *hit);
+  for (std::size_t i = 0; i < askers.size(); ++i) *askers[i] = (*hits)[i];
   return true;
 }
 
@@ -245,20 +253,21 @@ Committer::Attempt Committer::decide(const Group& group) {
   std::vector<std::pair<domain::ShortDigest, KeyHit>> own_keys;  // accepted in this very attempt
   Applied* newest = nullptr;                                     // its state is still the one in `now`
 
-  const auto hit_of = [&](const Pending& pending) -> const KeyHit* {
-    const auto* key = key_of(pending);
+  const auto open = group.open();
+  const auto hit_of = [&](std::size_t i) -> const KeyHit* {
+    const auto* key = key_of(open[i]);
     if (key == nullptr) return nullptr;
     const auto own = std::ranges::find(own_keys, key->hash, &std::pair<domain::ShortDigest, KeyHit>::first);
     if (own != own_keys.end()) return &own->second;
-    const auto stored = group.hits.find(&pending);
-    return stored != group.hits.end() ? &stored->second : nullptr;
+    return !group.hits.empty() && group.hits[i] ? &*group.hits[i] : nullptr;
   };
   std::vector<std::size_t> replays;
 
-  attempt.outcomes.reserve(group.pendings.size());
-  for (const auto& pending : group.pendings) {
-    if (group.one_at_a_time && !events.empty()) break;
-    auto decision = domain::decide(now.version > 0 ? &now : nullptr, pending.command, hit_of(pending));
+  attempt.outcomes.reserve(open.size());
+  text.reserve(256 * open.size());
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    if (group.one_at_a_time && i > 0) break;
+    auto decision = domain::decide(now.version > 0 ? &now : nullptr, open[i].command, hit_of(i));
     if (const auto* rejection = std::get_if<domain::Rejection>(&decision)) {
       attempt.outcomes.emplace_back(Refused{*rejection});
       continue;
@@ -336,13 +345,10 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
 
 /// Tells the attempt's updates what became of them, and puts what is left of the group into `again`.
 void Committer::conclude(Group& group, Attempt attempt, AppendOutcome outcome, Mail& mail, Groups& again) {
-  const auto count = attempt.outcomes.size();
-  const auto tell_all = [&](const Outcome& what) {
-    for (std::size_t i = 0; i < count; ++i) mail.add(group.pendings[i], what);
-  };
+  const auto decided = group.open().first(attempt.outcomes.size());
   switch (outcome) {
     case AppendOutcome::stored:
-      for (std::size_t i = 0; i < count; ++i) mail.add(group.pendings[i], std::move(attempt.outcomes[i]));
+      for (std::size_t i = 0; i < decided.size(); ++i) mail.add(decided[i], std::move(attempt.outcomes[i]));
       if (attempt.append) group.state = attempt.append->after;
       if (group.state) cache_.put(group.state);
       break;
@@ -355,39 +361,39 @@ void Committer::conclude(Group& group, Attempt attempt, AppendOutcome outcome, M
         again.push_back(std::move(group));
         return;
       }
-      for (auto& pending : group.pendings) mail.add(pending, Retry{});
+      for (auto& pending : group.open()) mail.add(pending, Retry{});
       return;
     case AppendOutcome::not_stored:
-      for (auto& pending : group.pendings) mail.add(pending, Retry{});
+      for (auto& pending : group.open()) mail.add(pending, Retry{});
       return;
     case AppendOutcome::refused:
-      if (count > 1) {
+      if (decided.size() > 1) {
         group.one_at_a_time = true;
         again.push_back(std::move(group));
         return;
       }
       telemetry::append_refused(*group.stream.client, *group.stream.filename);
-      tell_all(Unstorable{});
+      for (auto& pending : decided) mail.add(pending, Unstorable{});
       break;
     case AppendOutcome::unknown: {
       cache_.erase(group.stream);
-      Doubt doubt{
-          .append = *std::move(attempt.append), .pendings = {}, .outcomes = std::move(attempt.outcomes), .waiting = {}};
-      for (std::size_t i = 0; i < count; ++i) doubt.pendings.push_back(std::move(group.pendings[i]));
-      group.pendings.erase(group.pendings.begin(), group.pendings.begin() + static_cast<std::ptrdiff_t>(count));
-      doubt.waiting = std::move(group.pendings);
-      doubts_.emplace(group.stream, std::move(doubt));
+      const auto waiting = group.open().subspan(decided.size());
+      doubts_.emplace(group.stream,
+                      Doubt{.append = *std::move(attempt.append),
+                            .pendings = {std::move_iterator{decided.begin()}, std::move_iterator{decided.end()}},
+                            .outcomes = std::move(attempt.outcomes),
+                            .waiting = {std::move_iterator{waiting.begin()}, std::move_iterator{waiting.end()}}});
       return;
     }
   }
-  group.pendings.erase(group.pendings.begin(), group.pendings.begin() + static_cast<std::ptrdiff_t>(count));
-  if (!group.pendings.empty()) again.push_back(std::move(group));
+  group.next += decided.size();
+  if (!group.done()) again.push_back(std::move(group));
 }
 
 void Committer::settle() {
   if (doubts_.empty()) return;
   Mail mail;
-  std::deque<Doubt> doubts;
+  std::vector<Doubt> doubts;
   std::vector<Append> appends;
   for (auto& [stream, doubt] : doubts_) {
     appends.push_back(doubt.append);  // shares its snapshots; only the chunk is copied
@@ -422,13 +428,12 @@ void Committer::learn(Doubt doubt, AppendOutcome outcome, Mail& mail, Groups& ag
   group.conflicted = true;  // whatever stands there now, the log says it
   if (ours) {
     for (std::size_t i = 0; i < doubt.pendings.size(); ++i) mail.add(doubt.pendings[i], std::move(doubt.outcomes[i]));
-  } else if (outcome == AppendOutcome::refused) {
-    for (auto& pending : doubt.pendings) mail.add(pending, Unstorable{});
   } else {
-    for (auto& pending : doubt.pendings) group.pendings.push_back(std::move(pending));
+    group.one_at_a_time = outcome == AppendOutcome::refused;
+    group.pendings = std::move(doubt.pendings);
   }
-  for (auto& pending : doubt.waiting) group.pendings.push_back(std::move(pending));
-  if (!group.pendings.empty()) again.push_back(std::move(group));
+  std::ranges::move(doubt.waiting, std::back_inserter(group.pendings));
+  if (!group.done()) again.push_back(std::move(group));
 }
 
 /// `rebuild` gave the stream's snapshot a new rev: the same chunk is tried again on top of it.

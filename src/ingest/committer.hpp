@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -43,7 +42,7 @@ class Committer {
   struct Attempt;
   struct Doubt;
   class Mail;
-  using Groups = std::deque<Group>;
+  using Groups = std::vector<Group>;
 
   [[nodiscard]] Groups group(std::vector<Pending> batch, Mail& mail);
   void run(Groups groups, Mail& mail);

@@ -10,11 +10,19 @@ store::SnapshotPtr StateCache::find(const domain::StreamId& stream) {
 }
 
 void StateCache::put(store::SnapshotPtr state) {
-  erase(state->stream);
   const auto bytes = store::bytes_of(*state);
-  order_.push_front({.state = std::move(state), .bytes = bytes});
-  entries_.emplace(&order_.front().state->stream, order_.begin());
   bytes_ += bytes;
+  if (const auto found = entries_.find(&state->stream); found != entries_.end()) {
+    Entry& entry = *found->second;
+    bytes_ -= entry.bytes;
+    entry.bytes = bytes;
+    entry.state = std::move(state);
+    order_.splice(order_.begin(), order_, found->second);
+  } else {
+    domain::StreamId stream = state->stream;
+    order_.push_front({.stream = std::move(stream), .state = std::move(state), .bytes = bytes});
+    entries_.emplace(&order_.front().stream, order_.begin());
+  }
   evict();
 }
 
@@ -23,12 +31,12 @@ void StateCache::erase(const domain::StreamId& stream) {
   if (found == entries_.end()) return;
   const auto entry = found->second;
   bytes_ -= entry->bytes;
-  entries_.erase(found);  // before the entry: the key points into its snapshot
+  entries_.erase(found);  // before the entry, where its key lives
   order_.erase(entry);
 }
 
 void StateCache::evict() {
-  while (bytes_ > bytes_max_ && !order_.empty()) erase(order_.back().state->stream);
+  while (bytes_ > bytes_max_ && !order_.empty()) erase(order_.back().stream);
 }
 
 }  // namespace pebbles::ingest

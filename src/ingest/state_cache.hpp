@@ -20,6 +20,7 @@ class StateCache {
 
  private:
   struct Entry {
+    domain::StreamId stream;
     store::SnapshotPtr state;
     std::size_t bytes = 0;
   };
@@ -30,7 +31,7 @@ class StateCache {
   std::size_t bytes_max_;
   std::size_t bytes_ = 0;
   Order order_;  // most recently used first
-  // The key lives in the snapshot that the entry holds.
+  // The keys live in the entries.
   struct HashByValue {
     std::size_t operator()(const domain::StreamId* stream) const noexcept {
       return std::hash<domain::StreamId>{}(*stream);

@@ -267,7 +267,9 @@ Result<std::vector<ProgressEvent>> decode_events(std::string_view text) {
 
 Digest hash_chunk(const StreamId& stream, Version first, std::size_t events, const ChunkRef& prev,
                   std::string_view text) {
-  std::string header = R"({"format":1,"client":)";
+  std::string header;
+  header.reserve(256 + stream.client->size() + stream.filename->size());
+  header += R"({"format":1,"client":)";
   append_string(header, *stream.client);
   header += R"(,"filename":)";
   append_string(header, *stream.filename);

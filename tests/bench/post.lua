@@ -1,0 +1,48 @@
+-- Requests of the POST benchmarks. Settings come as environment variables, so that every run says what it did.
+local files = tonumber(os.getenv("BENCH_FILES") or "200")
+local keyed = os.getenv("BENCH_KEYED") == "1"
+local pause_ms = tonumber(os.getenv("BENCH_PAUSE_MS") or "0")
+local token = os.getenv("BENCH_TOKEN")
+local run = os.getenv("BENCH_RUN") or "0"
+
+local path = "/clients/krn:acme:client:123/progress"
+local bodies = {}
+local ready = {}
+local sent = 0
+
+local function headers(key)
+  local out = { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token }
+  if key then out["Idempotency-Key"] = key end
+  return out
+end
+
+function init()
+  math.randomseed(42)
+  for i = 1, files do
+    bodies[i] = string.format('{"filename":"sales_data_%d.csv","counts":{"done":500,"warn":2,"failed":1},"total":10000000}', i)
+    if not keyed then ready[i] = wrk.format("POST", path, headers(nil), bodies[i]) end
+  end
+end
+
+function request()
+  local i = math.random(files)
+  if not keyed then return ready[i] end
+  sent = sent + 1
+  return wrk.format("POST", path, headers(string.format('"%s-%09d-%08x"', run, sent, math.random(0, 0x7fffffff))), bodies[i])
+end
+
+if pause_ms > 0 then
+  local whole = math.floor(pause_ms)
+  function delay()
+    -- The fraction is paid out by chance, so that the mean is kept.
+    if math.random() < pause_ms - whole then return whole + 1 end
+    return whole
+  end
+end
+
+function done(summary, latency)
+  io.write(string.format("BENCH requests=%d seconds=%.3f p50_ms=%.3f p99_ms=%.3f p999_ms=%.3f max_ms=%.3f errors=%d\n",
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    latency:percentile(99.9) / 1e3, latency.max / 1e3,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout))
+end

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Benchmarks of the embedded store over REST, each beside its reference in one run. Started by script/bench.
+
+Every figure is a ratio of medians of interleaved rounds, because machines are shared and noisy. The reference is nginx
+(two workers, `return 200`) answering the very same requests of the same load generator (wrk, one thread).
+"""
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).parent
+SECRET = "a secret of the benchmarks, long enough for HS256"
+CONNECTIONS = 64
+
+NGINX_CONF = """
+worker_processes 2;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000000;
+  client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
+  uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "ok"; }} }}
+}}
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def token():
+    """About 500 bytes, as tokens of identity providers are."""
+    now = int(time.time())
+    claims = {"email": "user@acme.com", "iat": now, "exp": now + 86400, "name": "x" * 200}
+    signed = b64(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + "." + b64(json.dumps(claims).encode())
+    return signed + "." + b64(hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).digest())
+
+
+class Nginx:
+    def __init__(self, folder):
+        self.port = free_port()
+        folder.mkdir()
+        conf = folder / "nginx.conf"
+        conf.write_text(NGINX_CONF.format(dir=folder, port=self.port))
+        self.process = subprocess.Popen(["nginx", "-c", str(conf), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
+        wait_for(self.port)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(10)
+
+
+class Pebbles:
+    def __init__(self, binary, folder):
+        self.folder = folder
+        self.port = free_port()
+        folder.mkdir()
+        self.log = open(folder / "log", "wb")
+        self.process = subprocess.Popen(
+            [binary, "serve", "--embedded", str(folder), "--port", str(self.port)],
+            env={**os.environ, "JWT_SECRET": SECRET}, stdout=self.log, stderr=self.log)
+        wait_for(self.port)
+
+    def memory(self, field="VmRSS"):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{field}:\s+(\d+) kB", status).group(1)) / 1024
+
+    def totals(self, client="krn:acme:client:123"):
+        done, url = 0, f"/clients/{client}/progress?limit=10000"
+        while url:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{url}") as answer:
+                done += sum(record["counts"]["done"] for record in json.load(answer))
+                link = answer.headers.get("Link")
+                url = re.search("<(.*)>", link).group(1) if link else None
+        return done // 500
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(120)
+        assert code == 0, f"pebbles exited with {code}"
+        shutil.rmtree(self.folder)
+
+
+def wait_for(port):
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    sys.exit(f"nothing listens on {port}")
+
+
+RUNS = 0
+
+
+def wrk(port, seconds, files=200, keyed=False, pause_ms=0.0, connections=CONNECTIONS):
+    global RUNS
+    RUNS += 1
+    env = {**os.environ, "BENCH_FILES": str(files), "BENCH_KEYED": "1" if keyed else "0", "BENCH_TOKEN": TOKEN,
+           "BENCH_PAUSE_MS": str(pause_ms), "BENCH_RUN": str(RUNS)}
+    out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "post.lua"),
+                          f"http://127.0.0.1:{port}/"], env=env, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"BENCH (.*)", out).group(1)
+    figures = {k: float(v) for k, v in (part.split("=") for part in found.split())}
+    figures["rate"] = figures["requests"] / figures["seconds"]
+    assert figures["errors"] == 0, out
+    return figures
+
+
+def median(rounds, name):
+    return statistics.median(r[name] for r in rounds)
+
+
+def show(label, rounds):
+    rates = " ".join(f"{r['rate']:.0f}" for r in rounds)
+    print(f"  {label:28} {median(rounds, 'rate'):9.0f}/s   p99 {median(rounds, 'p99_ms'):7.2f} ms   rounds: {rates}", flush=True)
+
+
+def bench_rates(args, nginx, folder):
+    print(f"POST, {CONNECTIONS} connections, wrk -t1, {args.rounds} interleaved rounds of {args.seconds} s", flush=True)
+    sides = {
+        "nginx, return 200": dict(server="nginx"),
+        "200 files": dict(server="plain"),
+        "nginx, key on every POST": dict(server="nginx", keyed=True),
+        "200 files, key on every POST": dict(server="keyed", keyed=True),
+        "one hot file": dict(server="hot", files=1),
+    }
+    servers = {name: Pebbles(args.binary, folder / name) for name in ("plain", "keyed", "hot")}
+    rounds = {label: [] for label in sides}
+    for _ in range(args.rounds):
+        for label, side in sides.items():
+            port = nginx.port if side["server"] == "nginx" else servers[side["server"]].port
+            rounds[label].append(wrk(port, args.seconds, files=side.get("files", 200), keyed=side.get("keyed", False)))
+    for label in sides:
+        show(label, rounds[label])
+    rate = {label: median(rounds[label], "rate") for label in sides}
+    print(f"  ratio to nginx: {rate['200 files'] / rate['nginx, return 200']:.3f}  (at least 0.25, aim 0.4)")
+    print(f"  with keys to without: {rate['200 files, key on every POST'] / rate['200 files']:.3f}  (at least 0.6)")
+    print(f"  one hot file to 200: {rate['one hot file'] / rate['200 files']:.3f}  (at least 1)")
+    for name, server in servers.items():
+        answered = sum(int(r["requests"]) for label, side in sides.items() if side["server"] == name for r in rounds[label])
+        stored = server.totals()
+        # wrk hangs up with requests in flight: those may be counted without having been seen answered.
+        in_flight_max = CONNECTIONS * args.rounds
+        print(f"  {name}: answered {answered}, stored {stored}, peak RSS {server.memory('VmHWM'):.0f} MiB", flush=True)
+        assert answered <= stored <= answered + in_flight_max, "a count was lost or doubled"
+        server.stop()
+    return rate["200 files"]
+
+
+def bench_tail(args, nginx, folder, peak):
+    target = peak / 2
+    print(f"tail at half of the peak ({target:.0f}/s), checkpoints included", flush=True)
+    server = Pebbles(args.binary, folder / "tail")
+    wrk(server.port, args.seconds)  # fills the write-ahead log and the memory ahead of the tables
+    rounds = {"nginx": [], "pebbles": []}
+    pause = {side: CONNECTIONS / target * 1000 for side in rounds}
+    for _ in range(args.rounds):
+        for side, port in (("nginx", nginx.port), ("pebbles", server.port)):
+            figures = wrk(port, args.seconds, pause_ms=pause[side])
+            rounds[side].append(figures)
+            # What a request takes comes off the pause, so that both sides run at the same rate.
+            pause[side] = max(0.0, pause[side] + (CONNECTIONS / target - CONNECTIONS / figures["rate"]) * 1000)
+    for side, figures in rounds.items():
+        show(side, figures)
+        print(f"    p50 {median(figures, 'p50_ms'):.2f}, p99.9 {median(figures, 'p999_ms'):.2f}, max {median(figures, 'max_ms'):.2f} ms")
+    ratio = median(rounds["pebbles"], "p99_ms") / median(rounds["nginx"], "p99_ms")
+    print(f"  p99 to nginx's: {ratio:.2f}  (at most 3; aim: under 10 ms)", flush=True)
+    server.stop()
+
+
+def bench_memory(args, folder):
+    print("memory: one million updates over 100,000 files", flush=True)
+    server = Pebbles(args.binary, folder / "memory")
+    sent, target, samples = 0, args.updates, []
+    print(f"  idle RSS {server.memory():.0f} MiB")
+    while sent < target:
+        sent += int(wrk(server.port, 10, files=100_000)["requests"])
+        samples.append(server.memory())
+        print(f"  after {sent:8d} updates: RSS {samples[-1]:.0f} MiB", flush=True)
+    print(f"  peak RSS {server.memory('VmHWM'):.0f} MiB", flush=True)
+    server.stop()
+
+
+def main():
+    global TOKEN
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--micro", help="the micro benchmarks' binary")
+    parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--updates", type=int, default=1_000_000)
+    parser.add_argument("--only", choices=["rates", "tail", "memory", "domain"])
+    args = parser.parse_args()
+    TOKEN = token()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
+    nginx = Nginx(folder / "nginx")
+    try:
+        if args.micro and args.only in (None, "domain"):
+            subprocess.run([args.micro, "--benchmark_min_time=1", "--benchmark_repetitions=3",
+                            "--benchmark_report_aggregates_only=true"], check=True)
+        peak = 0
+        if args.only in (None, "rates", "tail"):
+            peak = bench_rates(args, nginx, folder)
+        if args.only in (None, "tail"):
+            bench_tail(args, nginx, folder, peak)
+        if args.only in (None, "memory"):
+            bench_memory(args, folder)
+    finally:
+        nginx.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
