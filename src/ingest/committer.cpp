@@ -37,10 +37,15 @@ struct Committer::Group {
   [[nodiscard]] std::span<Pending> open() { return std::span{pendings}.subspan(next); }
   [[nodiscard]] std::span<const Pending> open() const { return std::span{pendings}.subspan(next); }
   [[nodiscard]] bool done() const { return next == pendings.size(); }
+  /// A key was found in an event that `state` does not have yet: another instance has gone on.
+  [[nodiscard]] bool is_behind() const {
+    return std::ranges::any_of(hits, [&](const auto& hit) { return hit && hit->version > state->progress.version; });
+  }
 };
 
 /// What one round decided for the first `outcomes.size()` updates of a group.
 struct Committer::Attempt {
+  bool behind = false;  ///< nothing was decided: the state has to be loaded again
   std::vector<Outcome> outcomes;
   std::optional<Append> append;  ///< absent when nothing was accepted
 };
@@ -322,7 +327,7 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   attempts.reserve(groups.size());
   appends.reserve(groups.size());
   for (const auto& group : groups) {
-    auto& attempt = attempts.emplace_back(decide(group));
+    auto& attempt = attempts.emplace_back(group.is_behind() ? Attempt{.behind = true, .outcomes = {}, .append = {}} : decide(group));
     if (attempt.append) appends.push_back(*std::move(attempt.append));
   }
   std::vector<AppendOutcome> stored;
@@ -334,7 +339,8 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   std::size_t next = 0;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (!attempts[i].append) {
-      conclude(groups[i], std::move(attempts[i]), AppendOutcome::stored, mail, again);
+      const auto outcome = attempts[i].behind ? AppendOutcome::conflict : AppendOutcome::stored;
+      conclude(groups[i], std::move(attempts[i]), outcome, mail, again);
       continue;
     }
     attempts[i].append = std::move(appends[next]);

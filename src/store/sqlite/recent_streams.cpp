@@ -8,7 +8,10 @@
 namespace pebbles::store::sqlite {
 namespace {
 
-std::string as_key(const domain::FileId& id) { return {reinterpret_cast<const char*>(id.data()), id.size()}; }
+/// An id's bytes, of fixed length, and its client.
+std::string id_key(const domain::ClientKrn& client, const domain::FileId& id) {
+  return std::string{reinterpret_cast<const char*>(id.data()), id.size()} + *client;
+}
 
 }  // namespace
 
@@ -37,7 +40,7 @@ void RecentStreams::take_out(const Written& written) {
 void RecentStreams::forget(Streams::iterator entry) {
   const StreamId stream = entry->first;
   bytes_ -= entry->second.bytes;
-  by_id_.erase(as_key(entry->second.latest->progress.id));
+  by_id_.erase(id_key(stream.client, entry->second.latest->progress.id));
   const auto client = by_client_.find(*stream.client);
   client->second.erase(stream);
   if (client->second.empty()) by_client_.erase(client);
@@ -51,7 +54,7 @@ void RecentStreams::take_in(Change change) {
   if (is_new) {
     entry.row = change.row;
     by_client_[*stream.client].insert(stream);
-    by_id_.emplace(as_key(change.after->progress.id), stream);
+    by_id_.emplace(id_key(stream.client, change.after->progress.id), stream);
     by_age_.emplace(change.chunk.seq, stream);
   }
   row_count_ += change.chunk.rows();
@@ -77,9 +80,8 @@ SnapshotPtr RecentStreams::latest(const StreamId& stream) const {
 
 SnapshotPtr RecentStreams::latest(const domain::ClientKrn& client, const domain::FileId& id) const {
   const std::shared_lock lock{mutex_};
-  const auto found = by_id_.find(as_key(id));
-  if (found == by_id_.end() || found->second.client != client) return nullptr;
-  return streams_.at(found->second).latest;
+  const auto found = by_id_.find(id_key(client, id));
+  return found == by_id_.end() ? nullptr : streams_.at(found->second).latest;
 }
 
 std::vector<SnapshotPtr> RecentStreams::of_client(const domain::ClientKrn& client) const {

@@ -89,7 +89,7 @@ class RecentStreams {
   mutable std::shared_mutex mutex_;
   Streams streams_;
   std::unordered_map<std::string, std::unordered_set<StreamId>> by_client_;
-  std::unordered_map<std::string, StreamId> by_id_;  // key: the id's bytes
+  std::unordered_map<std::string, StreamId> by_id_;  // key: id and client
   std::map<std::int64_t, StreamId> by_age_;
   std::size_t row_count_ = 0;
   std::size_t bytes_ = 0;

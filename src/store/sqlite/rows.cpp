@@ -87,7 +87,7 @@ Rows::Rows(const Connection& connection)
       snapshot_by_row_{connection.prepare(fmt::format(
           "SELECT {} FROM progress p LEFT JOIN progress_items i USING(stream) WHERE p.stream=?", snapshot_columns))},
       snapshot_by_id_{connection.prepare(
-          fmt::format("SELECT {} FROM progress p LEFT JOIN progress_items i USING(stream) WHERE p.id=? AND p.client=?",
+          fmt::format("SELECT {} FROM progress p LEFT JOIN progress_items i USING(stream) WHERE p.client=? AND p.id=?",
                       snapshot_columns))},
       // The chunk that holds `after + 1` may begin before it.
       chunks_{connection.prepare(fmt::format(
@@ -110,7 +110,7 @@ SnapshotPtr Rows::snapshot(std::int64_t row) {
 }
 
 SnapshotPtr Rows::snapshot(const domain::ClientKrn& client, const domain::FileId& id) {
-  auto rows = snapshot_by_id_.run(Blob{id}, std::string_view{*client});
+  auto rows = snapshot_by_id_.run(std::string_view{*client}, Blob{id});
   return rows.next() ? read_snapshot(rows) : nullptr;
 }
 

@@ -30,7 +30,7 @@ CREATE TABLE progress(
   error_count INTEGER NOT NULL, warning_count INTEGER NOT NULL,
   version INTEGER NOT NULL, rev INTEGER NOT NULL, fold INTEGER NOT NULL,
   head_version INTEGER NOT NULL, head BLOB NOT NULL, positions TEXT NOT NULL);
-CREATE UNIQUE INDEX progress_id ON progress(id);
+CREATE INDEX progress_client_id_idx ON progress(client, id);
 CREATE INDEX progress_client_updated_idx ON progress(client, updated_at DESC, id DESC);
 CREATE INDEX progress_client_email_updated_idx ON progress(client, email, updated_at DESC, id DESC);
 CREATE TABLE progress_items(stream INTEGER PRIMARY KEY, errors TEXT NOT NULL, warnings TEXT NOT NULL);
