@@ -1,5 +1,6 @@
 #include "auth/token_verifier.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "auth/claims.hpp"
@@ -30,7 +31,7 @@ std::optional<std::string_view> bearer_token(std::string_view authorization) {
   const auto start = authorization.find_first_not_of(' ');
   if (start == 0 || start == std::string_view::npos) return std::nullopt;
   const auto token = authorization.substr(start);
-  if (token.find_first_of(" \t,") != std::string_view::npos) return std::nullopt;
+  if (std::ranges::any_of(token, [](char c) { return c == ' ' || c == '\t' || c == ','; })) return std::nullopt;
   return token;
 }
 

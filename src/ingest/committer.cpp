@@ -327,7 +327,8 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   attempts.reserve(groups.size());
   appends.reserve(groups.size());
   for (const auto& group : groups) {
-    auto& attempt = attempts.emplace_back(group.is_behind() ? Attempt{.behind = true, .outcomes = {}, .append = {}} : decide(group));
+    auto& attempt = attempts.emplace_back(group.is_behind() ? Attempt{.behind = true, .outcomes = {}, .append = {}}
+                                                            : decide(group));
     if (attempt.append) appends.push_back(*std::move(attempt.append));
   }
   std::vector<AppendOutcome> stored;

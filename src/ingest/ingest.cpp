@@ -31,8 +31,11 @@ class Ingest::Lane {
   }
   /// False when the lane had to leave updates untried.
   bool join() {
-    thread_.join();
-    return ended_.get();
+    if (thread_.joinable()) {
+      thread_.join();
+      drained_ = ended_.get();
+    }
+    return drained_;
   }
 
  private:
@@ -85,6 +88,7 @@ class Ingest::Lane {
   std::atomic<steady_clock::time_point> deadline_{steady_clock::time_point::max()};
   std::promise<bool> done_;
   std::future<bool> ended_;
+  bool drained_ = false;
   std::thread thread_;  // last: it uses the rest
 };
 
@@ -104,8 +108,8 @@ bool Ingest::stop(milliseconds deadline) {
   const auto until = steady_clock::now() + deadline;
   for (auto& lane : lanes_) lane->close(until);
   bool drained = true;
+  // The closed queues stay: whoever submits now gets the update back.
   for (auto& lane : lanes_) drained = lane->join() && drained;
-  lanes_.clear();
   return drained;
 }
 

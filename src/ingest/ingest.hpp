@@ -34,7 +34,8 @@ class Ingest {
   [[nodiscard]] std::optional<Pending> submit(Pending pending);
 
   /// Takes nothing new, brings all that is queued to an outcome and ends the lanes. False if that took longer than
-  /// `deadline`: what is left was settled as `Retry`. Call once.
+  /// `deadline`: what is left was settled as `Retry`.
+  /// A second call returns what the first did.
   bool stop(std::chrono::milliseconds deadline);
 
   /// Updates waiting in all lanes.

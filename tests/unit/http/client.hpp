@@ -38,7 +38,8 @@ class Client {
 
   /// Everything until the server closes; "TIMEOUT" is added if it doesn't.
   std::string read_to_end(std::chrono::milliseconds patience = std::chrono::milliseconds{8000}) {
-    while (read_some(patience)) {}
+    while (read_some(patience)) {
+    }
     if (!closed_) received_ += "TIMEOUT";
     return std::move(received_);
   }

@@ -63,9 +63,8 @@ TEST(Response, ValuesCannotAddHeaders) {
 
 TEST(Response, AProblemListsItsFaults) {
   const ProblemFault faults[] = {{.detail = "no \"x\"", .pointer = "/a/0"}};
-  EXPECT_EQ(problem(400, "bad", faults).body,
-            R"({"title":"Bad Request","status":400,"detail":"bad","error":"bad",)"
-            R"("errors":[{"detail":"no \"x\"","pointer":"/a/0"}]})");
+  EXPECT_EQ(problem(400, "bad", faults).body, R"({"title":"Bad Request","status":400,"detail":"bad","error":"bad",)"
+                                              R"("errors":[{"detail":"no \"x\"","pointer":"/a/0"}]})");
 }
 
 }  // namespace

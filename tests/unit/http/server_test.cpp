@@ -94,12 +94,12 @@ TEST_F(ServerTest, KeepsAConnectionAlive) {
 
 TEST_F(ServerTest, AnswersPipelinedRequestsInOrderAndStopsAtABadOne) {
   start();
-  const auto said = say(
-      "POST /echo/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na"
-      "POST /echo/2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-      "GET /none HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nxyz"
-      "BAD\r\n\r\n"
-      "GET /echo/3 HTTP/1.1\r\nHost: h\r\n\r\n");
+  const auto said =
+      say("POST /echo/1 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na"
+          "POST /echo/2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+          "GET /none HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nxyz"
+          "BAD\r\n\r\n"
+          "GET /echo/3 HTTP/1.1\r\nHost: h\r\n\r\n");
   const auto one = said.find("|a|1");
   const auto two = said.find("|abc|2");
   const auto three = said.find("404 Not Found");
@@ -113,7 +113,8 @@ TEST_F(ServerTest, TakesBytesOneByOne) {
   Client client{server->port()};
   const std::string_view request =
       "\r\nPOST /echo/k HTTP/1.1\r\nHost: h\r\nX: v\r\nTransfer-Encoding: chunked\r\n\r\n"
-      "2;a=b\r\nhi\r\n0\r\nX: trailer\r\n\r\nPOST /echo/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+      "2;a=b\r\nhi\r\n0\r\nX: trailer\r\n\r\nPOST /echo/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n0\r\n\r\n";
   for (const char c : request) {
     client.send({&c, 1});
     std::this_thread::sleep_for(100us);
@@ -194,7 +195,8 @@ TEST_F(ServerTest, BoundsBodies) {
   std::string chunks;
   for (int i = 0; i < 101; ++i) chunks += "a\r\n0123456789\r\n";
   EXPECT_EQ(status_of(say(head + "Transfer-Encoding: chunked\r\n\r\n" + chunks, false)), 413);
-  for (const std::string_view bad : {"x\r\n", "10000000000000000\r\n", "1 junk\r\na\r\n", "1;\na=b\r\na\r\n", "2\r\nabc\r\n"})
+  for (const std::string_view bad :
+       {"x\r\n", "10000000000000000\r\n", "1 junk\r\na\r\n", "1;\na=b\r\na\r\n", "2\r\nabc\r\n"})
     EXPECT_EQ(status_of(say(head + "Transfer-Encoding: chunked\r\n\r\n" + std::string{bad} + "0\r\n\r\n")), 400) << bad;
   const std::string trailer = "Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + std::string(200'000, 'x');
   EXPECT_EQ(status_of(say(head + trailer, false)), 400);
@@ -284,7 +286,8 @@ TEST_F(ServerTest, ServesOnSeveralLoops) {
   ServerOptions options;
   options.threads = 3;
   start(options);
-  for (int i = 0; i < 12; ++i) EXPECT_EQ(status_of(say("GET /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", false)), 200);
+  for (int i = 0; i < 12; ++i)
+    EXPECT_EQ(status_of(say("GET /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", false)), 200);
 }
 
 TEST_F(ServerTest, AFullPoolIsSaid) {

@@ -24,11 +24,10 @@ store::Snapshot a_record() {
 TEST(RecordJson, ShowsEveryMember) {
   std::string out;
   append_record(out, a_record(), 1);
-  EXPECT_EQ(out,
-            R"({"id":"0102030405060708090a0bff","clientKrn":"krn:a","filename":"ä \"b\".csv","email":"a@b.c",)"
-            R"("counts":{"done":9007199254740991,"warn":0,"failed":1},"total":null,"isCompleted":false,)"
-            R"("createdAt":"2023-11-14T22:13:20.001Z","updatedAt":"2023-11-14T22:13:20.001Z","completedAt":null,)"
-            R"("version":3,"errorCount":2,"warningCount":0,"errors":[{"line":7,"message":"x"}],"warnings":[]})");
+  EXPECT_EQ(out, R"({"id":"0102030405060708090a0bff","clientKrn":"krn:a","filename":"ä \"b\".csv","email":"a@b.c",)"
+                 R"("counts":{"done":9007199254740991,"warn":0,"failed":1},"total":null,"isCompleted":false,)"
+                 R"("createdAt":"2023-11-14T22:13:20.001Z","updatedAt":"2023-11-14T22:13:20.001Z","completedAt":null,)"
+                 R"("version":3,"errorCount":2,"warningCount":0,"errors":[{"line":7,"message":"x"}],"warnings":[]})");
   auto record = a_record();
   record.progress.total = 5;
   record.progress.completed = true;

@@ -34,8 +34,10 @@ TEST(ContentType, IsJsonInUtf8) {
 }
 
 TEST(Prefer, ReturnMinimal) {
-  for (const auto* yes : {"return=minimal", "wait=1, Return=\"minimal\"; x=y"}) EXPECT_TRUE(prefers_minimal(yes)) << yes;
-  for (const auto* no : {"", "minimal", "return=representation", "x; return=minimal"}) EXPECT_FALSE(prefers_minimal(no));
+  for (const auto* yes : {"return=minimal", "wait=1, Return=\"minimal\"; x=y"})
+    EXPECT_TRUE(prefers_minimal(yes)) << yes;
+  for (const auto* no : {"", "minimal", "return=representation", "x; return=minimal"})
+    EXPECT_FALSE(prefers_minimal(no));
 }
 
 TEST(FileIds, LookLikeObjectIds) {

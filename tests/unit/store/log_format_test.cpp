@@ -74,19 +74,19 @@ std::vector<ProgressEvent> second_chunk() {
                                .is_last = false,
                                .errors = {},
                                .warnings = {}}};
-  ProgressEvent last{.version = 4,
-                     .id = {},
-                     .at = time_of(1704103260123),
-                     .by = domain::Email{"user@acme.com"},
-                     .channel = domain::Channel::sqs,
-                     .key = key("s:9f1c", ""),
-                     .position = {},
-                     .what = domain::Reported{
-                         .counts = {.done = 0, .warn = 0, .failed = 1},
-                         .total = domain::count_max,
-                         .is_last = true,
-                         .errors = domain::ItemList{{{.line = domain::count_max, .message = "\x7f\u2028"}}},
-                         .warnings = {}}};
+  ProgressEvent last{
+      .version = 4,
+      .id = {},
+      .at = time_of(1704103260123),
+      .by = domain::Email{"user@acme.com"},
+      .channel = domain::Channel::sqs,
+      .key = key("s:9f1c", ""),
+      .position = {},
+      .what = domain::Reported{.counts = {.done = 0, .warn = 0, .failed = 1},
+                               .total = domain::count_max,
+                               .is_last = true,
+                               .errors = domain::ItemList{{{.line = domain::count_max, .message = "\x7f\u2028"}}},
+                               .warnings = {}}};
   return {from_kafka, last};
 }
 
@@ -129,7 +129,8 @@ TEST_P(NotOfTheFormat, IsRefusedAndNeverSkipped) {
   EXPECT_EQ(events.error().code, Errc::store_corrupt);
 }
 
-const std::string good = R"({"v":1,"kind":"reported","at":1,"by":"a@b.c","channel":"rest","counts":{"done":1,"warn":0,"failed":0}})";
+const std::string good =
+    R"({"v":1,"kind":"reported","at":1,"by":"a@b.c","channel":"rest","counts":{"done":1,"warn":0,"failed":0}})";
 
 std::string with(const std::string& from, const std::string& to) {
   std::string out = good;
@@ -143,7 +144,8 @@ INSTANTIATE_TEST_SUITE_P(
     Rows, NotOfTheFormat,
     testing::Values(good, "\n", "[]\n", "null\n", "{}\n", with("reported", "deleted"), with("reported", "noticed"),
                     with(R"("kind":"reported",)", ""), with(R"("v":1)", R"("v":"1")"), with(R"("v":1)", R"("v":1.5)"),
-                    with(R"("at":1,)", ""), with(R"("v":1)", R"("v": 1)"), with(R"("v":1)", R"("v":1,"v":1)"), with("rest", "telex"), with(R"("at":1)", R"("at":null)"), with(R"("at":1)", R"("at":1,"more":1)"),
+                    with(R"("at":1,)", ""), with(R"("v":1)", R"("v": 1)"), with(R"("v":1)", R"("v":1,"v":1)"),
+                    with("rest", "telex"), with(R"("at":1)", R"("at":null)"), with(R"("at":1)", R"("at":1,"more":1)"),
                     with(R"("at":1)", R"("at":1,"id":"65a1")"), with(R"("at":1)", R"("at":1,"isLast":false)"),
                     with(R"("at":1)", R"("at":1,"errors":[{"text":"x"}])"), with(R"("at":1)", R"("at":1,"errors":[5])"),
                     with(R"("at":1)", R"("at":1,"fingerprint":"00000000000000000000000000000000")"),

@@ -1,0 +1,72 @@
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "contract/event_store_contract.hpp"
+#include "contract/progress_reader_contract.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::contract {
+namespace {
+
+/// When snapshots and indexes follow the log: that must not show.
+enum class Upkeep { never, after_each_commit, at_once };
+
+class SqliteFixture final : public StoreFixture {
+ public:
+  explicit SqliteFixture(Upkeep upkeep) : upkeep_{upkeep} {
+    static const bool silent = telemetry::start_log("off", telemetry::LogFormat::text);
+    (void)silent;
+    std::string folder = std::filesystem::temp_directory_path() / "pebbles-contract-XXXXXX";
+    if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error{"no temporary folder"};
+    folder_ = folder;
+    reopen();
+  }
+  ~SqliteFixture() override {
+    writer_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  store::EventStore& store() override { return *writer_; }
+  store::ProgressReader& reader() override { return store_->reader(); }
+  void reopen() override {
+    writer_.reset();
+    store_.reset();
+    store::SqliteOptions options;
+    options.path = folder_ / "pebbles.db";
+    options.durable = false;  // no power cut here, and the tests are many
+    if (upkeep_ == Upkeep::at_once) {
+      options.recent_rows_max = 4;
+      options.recent_bytes_max = 2000;
+      options.checkpoint_pages = 10;
+    }
+    auto opened = store::SqliteStore::open(options);
+    if (!opened) throw std::runtime_error{opened.error().detail};
+    store_ = *std::move(opened);
+    writer_ = store_->writer();
+  }
+  void after_commit() override {
+    if (upkeep_ == Upkeep::never) return;
+    writer_->maintain(false);
+    for (int i = 0; i < 1000 && upkeep_ == Upkeep::after_each_commit && writer_->maintain(true); ++i) {
+    }
+  }
+
+ private:
+  Upkeep upkeep_;
+  std::filesystem::path folder_;
+  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<store::EventStore> writer_;
+};
+
+const auto implementations = testing::Values(
+    Implementation{"snapshots_behind", [] { return std::make_unique<SqliteFixture>(Upkeep::never); }},
+    Implementation{"snapshots_up_to_date", [] { return std::make_unique<SqliteFixture>(Upkeep::after_each_commit); }},
+    Implementation{"tiny_bounds", [] { return std::make_unique<SqliteFixture>(Upkeep::at_once); }});
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, EventStoreContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, implementations, name_of);
+
+}  // namespace
+}  // namespace pebbles::contract

@@ -1,0 +1,104 @@
+#include <cstddef>
+#include <cstdint>
+
+#include "admission/update.hpp"
+#include "base/assert.hpp"
+#include "json/writer.hpp"
+
+namespace {
+
+using namespace pebbles;
+using admission::Update;
+
+void append_text_member(std::string& out, std::string_view name, const std::string& text) {
+  if (text.empty()) return;
+  out += ",\"";
+  out += name;
+  out += "\":";
+  json::append_string(out, text);
+}
+
+void append_items(std::string& out, std::string_view name, const domain::ItemList& items) {
+  out += ",\"";
+  out += name;
+  out += "\":[";
+  for (const auto& item : items) {
+    out += "{\"message\":";
+    json::append_string(out, item.message);
+    if (item.line) {
+      out += ",\"line\":";
+      json::append_integer(out, *item.line);
+    }
+    out += "},";
+  }
+  if (!items.empty()) out.pop_back();
+  out += "]";
+}
+
+std::string rendered(const Update& update) {
+  std::string out = R"({"counts":{"done":)";
+  json::append_integer(out, update.what.counts.done);
+  out += R"(,"warn":)";
+  json::append_integer(out, update.what.counts.warn);
+  out += R"(,"failed":)";
+  json::append_integer(out, update.what.counts.failed);
+  out += "}";
+  if (update.what.total) {
+    out += R"(,"total":)";
+    json::append_integer(out, *update.what.total);
+  }
+  if (update.what.is_last) out += R"(,"isLast":true)";
+  append_items(out, "errors", update.what.errors);
+  append_items(out, "warnings", update.what.warnings);
+  append_text_member(out, "filename", *update.filename);
+  append_text_member(out, "eventId", update.event_id);
+  append_text_member(out, "clientKrn", update.client_krn);
+  append_text_member(out, "email", update.email);
+  return out + "}";
+}
+
+bool is_count(std::int64_t value, std::int64_t least) { return value >= least && value <= domain::count_max; }
+
+void check_bounds(const Update& update) {
+  const auto& what = update.what;
+  PEBBLES_ASSERT(admission::is_valid_filename(*update.filename), "a bad filename got through");
+  PEBBLES_ASSERT(update.event_id.empty() || admission::is_valid_key(update.event_id), "a bad key got through");
+  for (const auto count : {what.counts.done, what.counts.warn, what.counts.failed})
+    PEBBLES_ASSERT(is_count(count, 0), "a bad count got through");
+  PEBBLES_ASSERT(!what.total || is_count(*what.total, 1), "a bad total got through");
+  for (const auto& list : {what.errors, what.warnings}) {
+    PEBBLES_ASSERT(list.size() <= admission::items_max, "too many items got through");
+    for (const auto& item : list) {
+      PEBBLES_ASSERT(!item.line || is_count(*item.line, 1), "a bad line got through");
+      PEBBLES_ASSERT(item.message.size() <= admission::message_bytes_max, "a long message got through");
+    }
+  }
+}
+
+void check_same(const Update& update, const Update& again) {
+  PEBBLES_ASSERT(again.filename == update.filename && again.what == update.what, "an update changed on its way");
+  PEBBLES_ASSERT(
+      again.event_id == update.event_id && again.client_krn == update.client_krn && again.email == update.email,
+      "an identity changed on its way");
+  PEBBLES_ASSERT(make_key("p:", "k", again) == make_key("p:", "k", update), "equal updates have two fingerprints");
+}
+
+}  // namespace
+
+/// What is accepted keeps every bound, and its rendering is read as the same update. What is refused says why.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto parsed = admission::parse_update({reinterpret_cast<const char*>(data), size});
+  if (const auto* faults = std::get_if<admission::Faults>(&parsed)) {
+    PEBBLES_ASSERT(!faults->empty() && faults->size() <= 100, "a refusal has 1 to 100 reasons");
+    for (const auto& fault : *faults) PEBBLES_ASSERT(!fault.detail.empty(), "a fault without a text");
+    return 0;
+  }
+  const auto& update = std::get<Update>(parsed);
+  check_bounds(update);
+  const auto text = rendered(update);
+  if (text.size() > admission::update_bytes_max) return 0;  // the input spelled it shorter
+  const auto again = admission::parse_update(text);
+  PEBBLES_ASSERT(std::holds_alternative<Update>(again), "an accepted update was refused when written anew");
+  check_same(update, std::get<Update>(again));
+  return 0;
+}

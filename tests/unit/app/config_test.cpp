@@ -1,0 +1,90 @@
+#include "app/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+
+namespace pebbles::app {
+namespace {
+
+Environment environment(std::map<std::string, std::string> variables) {
+  return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional{found->second};
+  };
+}
+
+const std::string secret(32, 's');
+
+TEST(Config, HasTheDefaultsOfTheBrief) {
+  const auto config = load_config({}, environment({})).value();
+  EXPECT_EQ(config.port, 8081);
+  EXPECT_EQ(config.store, "mongodb");
+  EXPECT_EQ(config.host_or_default(), "0.0.0.0");
+  EXPECT_EQ(config.sqlite_path(), std::nullopt);
+}
+
+TEST(Config, AFlagWinsOverAVariable) {
+  const auto config =
+      load_config({{"--port", "9001"}}, environment({{"PORT", "9000"}, {"LOG_LEVEL", "debug"}})).value();
+  EXPECT_EQ(config.port, 9001);
+  EXPECT_EQ(config.log_level, "debug");
+}
+
+TEST(Config, EmbeddedIsAFileInAFolderOnLoopback) {
+  const auto config = load_config({{"--embedded", "some/dir"}}, environment({})).value();
+  EXPECT_EQ(config.sqlite_path(), "some/dir/pebbles.db");
+  EXPECT_EQ(config.host_or_default(), "127.0.0.1");
+  EXPECT_EQ(load_config({}, environment({{"PEBBLES_STORE", "sqlite:/x/y.db"}}))->sqlite_path(), "/x/y.db");
+}
+
+struct Bad {
+  std::string variable;
+  std::string value;
+};
+class BadVariable : public testing::TestWithParam<Bad> {};
+
+TEST_P(BadVariable, IsNamedWithItsValue) {
+  const auto config = load_config({}, environment({{GetParam().variable, GetParam().value}}));
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().code, Errc::invalid_argument);
+  EXPECT_NE(config.error().detail.find(GetParam().variable), std::string::npos) << config.error().detail;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, BadVariable,
+    testing::Values(Bad{"PORT", "99999"}, Bad{"PORT", "abc"}, Bad{"PORT", "-1"}, Bad{"PORT", "80 "},
+                    Bad{"PEBBLES_STORE", "postgres"}, Bad{"PEBBLES_STORE", "sqlite:"}, Bad{"JWT_SECRET", "short"},
+                    Bad{"CLIENT_KRN_PATTERN", "("}, Bad{"MAX_ERRORS_IN_RECORD", "101"}, Bad{"LIST_LIMIT", "0"},
+                    Bad{"HTTP_THREADS", "0"}, Bad{"SHUTDOWN_TIMEOUT_S", "1.5"}, Bad{"LOG_LEVEL", "loud"},
+                    Bad{"LOG_FORMAT", "xml"}, Bad{"JWT_SECRET_FILE", "/nowhere/at/all"},
+                    // What this version lacks and may not ignore.
+                    Bad{"KAFKA_ENABLED", "true"}, Bad{"KAFKA_ENABLED", "banana"}, Bad{"SQS_ENABLED", "Yes"},
+                    Bad{"PUBLIC_READS", "false"}, Bad{"JWT_JWKS_URL", "https://example.com/keys"},
+                    Bad{"JWT_AUDIENCE", "pebbles"}, Bad{"JWT_CLIENT_CLAIM", "clients"}));
+
+TEST(Config, NeverShowsASecret) {
+  const auto config = load_config({}, environment({{"JWT_SECRET", secret}})).value();
+  EXPECT_EQ(config.jwt_secret, secret);
+  EXPECT_EQ(show_config(config).find(secret), std::string::npos);
+  const auto bad = load_config({{"--jwt-secret", "hunter2"}}, environment({}));
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().detail.find("hunter2"), std::string::npos);
+}
+
+TEST(Config, ReadsASecretFromAFile) {
+  const auto path = testing::TempDir() + "/pebbles-config-test-secret";
+  std::ofstream{path} << secret << "\n";
+  EXPECT_EQ(load_config({}, environment({{"JWT_SECRET_FILE", path}}))->jwt_secret, secret);
+  std::remove(path.c_str());
+}
+
+TEST(Config, ChannelsThatAreOffAreNoError) {
+  EXPECT_TRUE(
+      load_config({}, environment({{"KAFKA_ENABLED", "false"}, {"SQS_ENABLED", "0"}, {"PUBLIC_READS", "true"}})));
+}
+
+}  // namespace
+}  // namespace pebbles::app

@@ -1,0 +1,77 @@
+#include "ingest/fair_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace pebbles::ingest {
+namespace {
+
+using std::chrono::milliseconds;
+
+Pending pending(const std::string& client, const std::string& filename) {
+  return {.stream = {domain::ClientKrn{client}, domain::Filename{filename}}, .command = domain::Report{}, .ack = {}};
+}
+
+std::vector<std::string> names(const std::vector<Pending>& batch) {
+  std::vector<std::string> out;
+  for (const auto& update : batch) out.push_back(*update.stream.client + *update.stream.filename);
+  return out;
+}
+
+constexpr FairQueue::Bounds wide{.updates_max = 1000, .bytes_max = 1UL << 30U};
+
+TEST(FairQueue, TakesClientsInTurnsAndEachInOrder) {
+  FairQueue queue{wide};
+  for (const auto* name : {"1", "2", "3", "4"}) EXPECT_FALSE(queue.push(pending("a", name)));
+  EXPECT_FALSE(queue.push(pending("b", "1")));
+  EXPECT_FALSE(queue.push(pending("c", "1")));
+  EXPECT_FALSE(queue.push(pending("c", "2")));
+  EXPECT_EQ(names(queue.take({.updates_max = 5, .bytes_max = wide.bytes_max}, milliseconds{0})),
+            (std::vector<std::string>{"a1", "b1", "c1", "a2", "c2"}));
+  EXPECT_EQ(names(queue.take(wide, milliseconds{0})), (std::vector<std::string>{"a3", "a4"}));
+  EXPECT_TRUE(queue.take(wide, milliseconds{0}).empty());
+  EXPECT_EQ(queue.size(), 0U);
+}
+
+TEST(FairQueue, AFloodLeavesRoomForOthers) {
+  FairQueue queue{{.updates_max = 100, .bytes_max = 1UL << 30U}};
+  int taken_in = 0;
+  while (!queue.push(pending("flood", "f"))) ++taken_in;
+  EXPECT_EQ(taken_in, 50);
+  int quiet = 0;
+  while (!queue.push(pending("quiet", "q"))) ++quiet;
+  EXPECT_EQ(quiet, 25);
+  EXPECT_FALSE(queue.push(pending("third", "t")));
+}
+
+TEST(FairQueue, IsBoundedInBytes) {
+  FairQueue queue{{.updates_max = 1000, .bytes_max = 4 * bytes_of(pending("a", "f"))}};
+  int taken_in = 0;
+  while (!queue.push(pending("a", "f"))) ++taken_in;
+  EXPECT_EQ(taken_in, 2);
+  EXPECT_EQ(queue.take({.updates_max = 10, .bytes_max = 1}, milliseconds{0}).size(), 1U);
+}
+
+TEST(FairQueue, GivesTheUpdateBackUnchanged) {
+  FairQueue queue{{.updates_max = 0, .bytes_max = 0}};
+  const auto back = queue.push(pending("a", "file"));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(*back->stream.filename, "file");
+}
+
+TEST(FairQueue, CloseWakesTheTakerAndKeepsWhatIsThere) {
+  FairQueue queue{wide};
+  std::thread taker{[&] {
+    EXPECT_EQ(queue.take(wide, std::nullopt).size(), 1U);
+    EXPECT_TRUE(queue.take(wide, std::nullopt).empty());
+  }};
+  EXPECT_FALSE(queue.push(pending("a", "f")));
+  std::this_thread::sleep_for(milliseconds{20});
+  queue.close();
+  taker.join();
+  EXPECT_TRUE(queue.push(pending("a", "f")));
+}
+
+}  // namespace
+}  // namespace pebbles::ingest

@@ -1,0 +1,171 @@
+#include "egress/query/read_progress.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "base/hex.hpp"
+#include "http/server.hpp"
+#include "unit/http/client.hpp"
+
+namespace pebbles::query {
+namespace {
+
+using http::testing::body_of;
+using http::testing::Client;
+using http::testing::status_of;
+using std::chrono_literals::operator""s;
+
+/// Three files of krn:a, newest first; `away` makes every call fail.
+class FewRecords final : public store::ProgressReader {
+ public:
+  FewRecords() {
+    for (std::uint8_t i = 3; i > 0; --i) {
+      auto record = std::make_shared<store::Snapshot>();
+      record->stream = {.client = domain::ClientKrn{"krn:a"}, .filename = domain::Filename{"f" + std::to_string(i)}};
+      record->progress.version = 1;
+      record->progress.id = {i};
+      record->progress.owner = domain::Email{i == 2 ? "x+y@z.c" : "a@b.c"};
+      record->progress.updated_at = Timestamp{std::chrono::milliseconds{1000 * i}};
+      records.push_back(std::move(record));
+    }
+  }
+  Result<store::SnapshotPtr> by_filename(const store::StreamId& stream) override {
+    return find([&](const auto& record) { return record.stream == stream; });
+  }
+  Result<store::SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override {
+    return find([&](const auto& record) { return record.stream.client == client && record.progress.id == id; });
+  }
+  Result<store::ListPage> list(const domain::ClientKrn& client, const store::ListQuery& query) override {
+    if (away) return failure(Errc::store_unavailable, "secret");
+    store::ListPage out;
+    for (const auto& record : records) {
+      const auto& progress = record->progress;
+      if (record->stream.client != client || (query.owner && progress.owner != *query.owner)) continue;
+      if (query.after && progress.updated_at >= query.after->updated_at) continue;
+      if (out.records.size() == query.limit) {
+        out.more = true;
+        break;
+      }
+      out.records.push_back(record);
+    }
+    return out;
+  }
+  Result<store::EventPage> events(const store::StreamId&, domain::Version, std::size_t) override { return {}; }
+  Result<store::TailPage> tail(store::TailCursor, std::size_t) override { return {}; }
+  Result<void> ping() override {
+    if (away) return failure(Errc::store_unavailable, "secret");
+    return {};
+  }
+
+  std::vector<store::SnapshotPtr> records;
+  std::atomic<bool> away = false;
+
+ private:
+  template <class Is>
+  Result<store::SnapshotPtr> find(Is is) {
+    if (away) return failure(Errc::store_unavailable, "secret");
+    for (const auto& record : records)
+      if (is(*record)) return record;
+    return store::SnapshotPtr{};
+  }
+};
+
+class ReadProgressTest : public ::testing::Test {
+ protected:
+  ReadProgressTest() {
+    auto started = http::Server::start({}, [this](http::Loop& loop) {
+      add_routes(loop, {.reader = reader,
+                        .client_rule = rule,
+                        .pool = pool,
+                        .is_ready = [this] { return ready.load(); },
+                        .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}});
+    });
+    server = *std::move(started);
+  }
+  ~ReadProgressTest() override {
+    server->stop(1s);
+    pool.stop();
+  }
+  std::string get(const std::string& target, const std::string& headers = "") const {
+    Client client{server->port()};
+    client.send("GET " + target + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + headers + "\r\n");
+    return client.read_to_end();
+  }
+  static std::string between(const std::string& text, const std::string& before, const std::string& after) {
+    const auto start = text.find(before);
+    if (start == text.npos) return "";
+    return text.substr(start + before.size(), text.find(after, start + before.size()) - start - before.size());
+  }
+
+  FewRecords reader;
+  std::atomic<bool> ready = true;
+  admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
+  std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
+  http::WorkerPool pool{{.threads = 2, .queue_max = 16}};
+};
+
+TEST_F(ReadProgressTest, FindsOneFile) {
+  const auto found = get("/clients/krn%3Aa/progress?filename=f2&email=nobody");
+  EXPECT_EQ(status_of(found), 200);
+  EXPECT_EQ(body_of(found).substr(0, 35), R"({"id":"020000000000000000000000","c)");
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f9")), 404);
+  EXPECT_EQ(status_of(get("/clients/krn:b/progress?filename=f2")), 404);
+  EXPECT_EQ(body_of(get("/clients/krn:a/progress/020000000000000000000000")), body_of(found));
+  for (const std::string id : {"02000000000000000000000", "0200000000000000000000000", "x20000000000000000000000", ""})
+    EXPECT_EQ(status_of(get("/clients/krn:a/progress/" + id)), 404) << id;
+  EXPECT_EQ(status_of(get("/clients/krn:b/progress/020000000000000000000000")), 404);
+  EXPECT_EQ(status_of(get("/clients/other/progress")), 400);
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f1&filename=f2")), 400);
+}
+
+TEST_F(ReadProgressTest, PagesThroughAList) {
+  const auto first = get("/clients/krn:a/progress?limit=100&unknown=1");
+  const auto link = between(first, "\r\nLink: <", R"(>; rel="next")");
+  ASSERT_TRUE(link.starts_with("?limit=2&cursor=")) << first;
+  EXPECT_NE(first.find(R"("filename":"f3")"), first.npos);
+  const auto second = get("/clients/krn:a/progress" + link);
+  EXPECT_EQ(second.find("Link:"), second.npos);
+  EXPECT_NE(second.find(R"("filename":"f1")"), second.npos);
+  EXPECT_EQ(second.find(R"("filename":"f2")"), second.npos);
+  EXPECT_EQ(status_of(get("/clients/krn:b/progress" + link)), 400);
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress" + link + "&email=a@b.c")), 400);
+  EXPECT_EQ(body_of(get("/clients/krn:b/progress")), "[]");
+  EXPECT_NE(get("/clients/krn:a/progress?email=x%2By@z.c").find(R"("filename":"f2")"), std::string::npos);
+  const auto filtered = get("/clients/krn:a/progress?email=a%40b.c&limit=1");
+  EXPECT_TRUE(between(filtered, "Link: <", ">").starts_with("?limit=1&email=a%40b.c&cursor=")) << filtered;
+  for (const std::string bad : {"limit=0", "limit=-1", "limit=1e3", "limit=99999999999999999999", "limit=", "limit=+1",
+                                "limit=1&limit=1", "limit=0x1", "limit=%201", "cursor=", "cursor=AAAA", "cursor=%00"})
+    EXPECT_EQ(status_of(get("/clients/krn:a/progress?" + bad)), 400) << bad;
+}
+
+TEST_F(ReadProgressTest, AnswersNotModified) {
+  for (const std::string target : {"/clients/krn:a/progress", "/clients/krn:a/progress?filename=f1"}) {
+    const auto tag = between(get(target), "\r\nETag: ", "\r\n");
+    const auto same = get(target, "If-None-Match: \"x\", W/" + tag + "\r\n");
+    EXPECT_EQ(status_of(same), 304);
+    EXPECT_EQ(body_of(same), "");
+    EXPECT_EQ(between(same, "\r\nETag: ", "\r\n"), tag);
+    EXPECT_NE(same.find("Cache-Control: no-cache\r\n"), same.npos);
+    EXPECT_EQ(status_of(get(target, "If-None-Match: *\r\n")), 304);
+    EXPECT_EQ(status_of(get(target, "If-None-Match: \"x\"\r\n")), 200);
+  }
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f9", "If-None-Match: *\r\n")), 404);
+}
+
+TEST_F(ReadProgressTest, SaysHowItIs) {
+  EXPECT_EQ(body_of(get("/health")), "OK");
+  reader.away = true;
+  EXPECT_EQ(status_of(get("/health")), 503);
+  const auto away = get("/clients/krn:a/progress");
+  EXPECT_EQ(status_of(away), 503);
+  EXPECT_NE(away.find("Retry-After: "), away.npos);
+  EXPECT_EQ(away.find("secret"), away.npos);
+  reader.away = false;
+  ready = false;
+  EXPECT_EQ(status_of(get("/health")), 503);
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress")), 200);
+}
+
+}  // namespace
+}  // namespace pebbles::query
