@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +27,14 @@ using FileId = std::array<std::uint8_t, 12>;
 
 /// The first 16 bytes of a SHA-256: enough that two different inputs never meet by chance.
 using ShortDigest = std::array<std::uint8_t, 16>;
+
+struct DigestHash {
+  std::size_t operator()(const ShortDigest& digest) const noexcept {
+    std::size_t out = 0;  // a SHA-256 is as evenly spread as any hash of it
+    std::memcpy(&out, digest.data(), sizeof out);
+    return out;
+  }
+};
 
 /// A stream is one file of one client. Compared byte by byte: no case folding, no Unicode normalisation.
 struct StreamId {

@@ -110,6 +110,7 @@ Result<SnapshotPtr> catch_up(const StreamId& stream, const Loaded& loaded) {
   if (loaded.after.empty()) return loaded.snapshot;
   auto state = loaded.snapshot ? std::make_shared<Snapshot>(*loaded.snapshot) : std::make_shared<Snapshot>();
   state->stream = stream;
+  if (!loaded.snapshot) state->rev = loaded.rev;
   for (const auto& chunk : loaded.after) {
     if (chunk.first != state->progress.version + 1 || chunk.prev != state->head)
       return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");
@@ -255,15 +256,14 @@ Committer::Attempt Committer::decide(const Group& group) {
   std::vector<ProgressEvent> events;
   std::string text;
   Progress now = group.state ? group.state->progress : Progress{};
-  std::vector<std::pair<domain::ShortDigest, KeyHit>> own_keys;  // accepted in this very attempt
+  std::unordered_map<domain::ShortDigest, KeyHit, domain::DigestHash> own_keys;  // accepted in this very attempt
   Applied* newest = nullptr;                                     // its state is still the one in `now`
 
   const auto open = group.open();
   const auto hit_of = [&](std::size_t i) -> const KeyHit* {
     const auto* key = key_of(open[i]);
     if (key == nullptr) return nullptr;
-    const auto own = std::ranges::find(own_keys, key->hash, &std::pair<domain::ShortDigest, KeyHit>::first);
-    if (own != own_keys.end()) return &own->second;
+    if (const auto own = own_keys.find(key->hash); own != own_keys.end()) return &own->second;
     return !group.hits.empty() && group.hits[i] ? &*group.hits[i] : nullptr;
   };
   std::vector<std::size_t> replays;
@@ -291,7 +291,7 @@ Committer::Attempt Committer::decide(const Group& group) {
     }
     if (newest != nullptr) newest->after = std::make_shared<const Progress>(now);
     now = evolve(std::move(now), event);
-    if (event.key) own_keys.emplace_back(event.key->hash, KeyHit{event.version, event.key->fingerprint});
+    if (event.key) own_keys.emplace(event.key->hash, KeyHit{event.version, event.key->fingerprint});
     newest =
         &std::get<Applied>(attempt.outcomes.emplace_back(Applied{.after = nullptr, .created = event.id.has_value()}));
     events.push_back(std::move(event));

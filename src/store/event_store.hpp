@@ -71,13 +71,14 @@ struct Append {
 enum class AppendOutcome : std::uint8_t {
   stored,      ///< durable
   conflict,    ///< the stream is not at the expected version and rev: load with its log and decide again
-  not_stored,  ///< certainly not stored, for a fault that passes (store away, disk full)
+  not_stored,  ///< this call certainly stored nothing, for a fault that passes (store away, disk full)
   unknown,     ///< may be stored, now or later: commit the same append again until it is known (invariant 1)
-  refused,     ///< certainly not stored, and never will be: the store cannot take this append
+  refused,     ///< not stored, and never will be: depends on nothing but the append itself (its size, say)
 };
 
 struct Loaded {
   SnapshotPtr snapshot;      ///< null when there is none, or none of the present fold
+  std::int64_t rev = 0;      ///< of the stored snapshot, where `snapshot` is null because its fold is another
   std::vector<Chunk> after;  ///< the chunks behind it, in order; only when asked for
 };
 

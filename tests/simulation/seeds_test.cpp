@@ -24,7 +24,6 @@ TEST(Simulation, Seeds) {
   int failures = 0;
   for (std::uint64_t seed = 1; seed <= wishes.seeds && failures < 5; ++seed) failures += run(seed) ? 0 : 1;
   RecordProperty("seeds", static_cast<int>(wishes.seeds));
-  RecordProperty("stale_replays", static_cast<int>(tally.stale_replays));
   RecordProperty("dead_letters_lost", static_cast<int>(tally.dead_letters_lost));
   if (failures > 0 || wishes.seeds < 200) return;
   // A simulation that never comes there proves nothing.

@@ -42,7 +42,6 @@ void Tally::add(const Tally& other) {
   partitions_moved += other.partitions_moved;
   position_replays += other.position_replays;
   interleaved += other.interleaved;
-  stale_replays += other.stale_replays;
   dead_letters_lost += other.dead_letters_lost;
 }
 
@@ -428,7 +427,7 @@ void Simulation::check_outcome(Update& update, const Outcome& outcome) {
       update.refused = true;
       return;
     }
-    if (replayed->now->version < event->version) ++tally_.stale_replays;
+    if (replayed->now->version < event->version) return wrong("told Replayed with a state from before it");
     update.acknowledged = true;
   } else if (const auto* refused = std::get_if<ingest::Refused>(&outcome)) {
     if (counted) return wrong("told Refused, and the log has it");

@@ -21,8 +21,6 @@ struct Tally {
                counter_overflow = 0, unstorable = 0, retry = 0, retry_maybe_applied = 0;
   std::int64_t crashes = 0, restarts = 0, late_writes_landed = 0, late_writes_failed = 0, rebuilds = 0,
                partitions_moved = 0, position_replays = 0, interleaved = 0;
-  /// Replays that were answered with a state from before the update (not a lost count, but a stale answer).
-  std::int64_t stale_replays = 0;
   /// Refused, but the instance died before it said so, and then behind a later offset: what invariant 11 is about.
   std::int64_t dead_letters_lost = 0;
   void add(const Tally& other);

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <shared_mutex>
@@ -24,20 +23,12 @@ struct RecentChunk {
   [[nodiscard]] std::size_t rows() const { return 1 + keys.size(); }
 };
 
-struct DigestHash {
-  std::size_t operator()(const ShortDigest& digest) const noexcept {
-    std::size_t out = 0;  // a SHA-256 is as evenly spread as any hash of it
-    std::memcpy(&out, digest.data(), sizeof out);
-    return out;
-  }
-};
-
 /// A stream with chunks in the log whose index rows and snapshot are not written yet.
 struct RecentStream {
   std::int64_t row = 0;  ///< in `streams`
   SnapshotPtr latest;
   std::deque<RecentChunk> chunks;                                  ///< never empty
-  std::unordered_map<ShortDigest, std::int64_t, DigestHash> keys;  ///< to the chunk's seq
+  std::unordered_map<ShortDigest, std::int64_t, domain::DigestHash> keys;  ///< to the chunk's seq
   bool items_changed = false;  ///< kept errors or warnings differ from those in `progress_items`
   std::size_t bytes = 0;
 };

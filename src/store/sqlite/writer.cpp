@@ -171,11 +171,14 @@ Result<std::vector<Loaded>> Writer::load(std::span<const StreamId> streams, Load
 }
 
 Loaded Writer::load_one(const StreamId& stream, LoadMode mode) {
-  if (const auto* recent = recent_.find(stream)) return {.snapshot = recent->latest, .after = {}};
+  if (const auto* recent = recent_.find(stream)) return {.snapshot = recent->latest, .rev = 0, .after = {}};
   const auto row = rows_.row_of(stream);
   if (!row) return {};
-  Loaded out{.snapshot = rows_.snapshot(*row), .after = {}};
-  if (out.snapshot && out.snapshot->fold != domain::fold_number) out.snapshot = nullptr;
+  Loaded out{.snapshot = rows_.snapshot(*row), .rev = 0, .after = {}};
+  if (out.snapshot && out.snapshot->fold != domain::fold_number) {
+    out.rev = out.snapshot->rev;
+    out.snapshot = nullptr;
+  }
   if (out.snapshot && mode == LoadMode::snapshot_only) return out;
   for (auto& stored : rows_.chunks(*row, out.snapshot ? out.snapshot->progress.version : 0)) {
     decode(stored);

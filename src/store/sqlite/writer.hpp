@@ -36,7 +36,7 @@ class Writer final : public EventStore {
   };
   struct KeyInStreamHash {
     std::size_t operator()(const KeyInStream& key) const noexcept {
-      return DigestHash{}(key.hash) ^ static_cast<std::size_t>(key.row);
+      return domain::DigestHash{}(key.hash) ^ static_cast<std::size_t>(key.row);
     }
   };
 
