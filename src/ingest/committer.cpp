@@ -257,7 +257,7 @@ Committer::Attempt Committer::decide(const Group& group) {
   std::string text;
   Progress now = group.state ? group.state->progress : Progress{};
   std::unordered_map<domain::ShortDigest, KeyHit, domain::DigestHash> own_keys;  // accepted in this very attempt
-  Applied* newest = nullptr;                                     // its state is still the one in `now`
+  Applied* newest = nullptr;                                                     // its state is still the one in `now`
 
   const auto open = group.open();
   const auto hit_of = [&](std::size_t i) -> const KeyHit* {

@@ -27,7 +27,7 @@ struct RecentChunk {
 struct RecentStream {
   std::int64_t row = 0;  ///< in `streams`
   SnapshotPtr latest;
-  std::deque<RecentChunk> chunks;                                  ///< never empty
+  std::deque<RecentChunk> chunks;                                          ///< never empty
   std::unordered_map<ShortDigest, std::int64_t, domain::DigestHash> keys;  ///< to the chunk's seq
   bool items_changed = false;  ///< kept errors or warnings differ from those in `progress_items`
   std::size_t bytes = 0;
