@@ -110,7 +110,7 @@ Connection::Progress Connection::take_head() {
     refusal_ = RequestParser::judge_incomplete(bytes, limits);
     return refusal_ == 0 ? Progress::more : Progress::failed;
   }
-  const std::string_view head{bytes.data(), end + head_end.size()};
+  const auto head = bytes.substr(0, static_cast<std::size_t>(end - bytes.data()) + head_end.size());
   request_.emplace();
   refusal_ = request_->parse_head(head, limits);
   if (refusal_ != 0) return Progress::failed;

@@ -40,7 +40,7 @@ class Loop {
   /// Serves until the context is stopped. Nothing that a connection throws gets out.
   void run();
   /// Takes over an accepted, non-blocking socket, which counts as a connection already.
-  void adopt(asio::ip::tcp protocol, int socket);
+  void adopt(asio::ip::tcp protocol, int descriptor);
   void close_idle();
 
   // For connections.
