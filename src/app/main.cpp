@@ -45,6 +45,7 @@ int run_with_config(const Flags& flags, const std::function<int(const Config&)>&
     fmt::print(stderr, "pebbles: {}\n", config.error().detail);
     return 2;
   }
+  telemetry::start_log("warn", config->log_format);  // `serve` turns it up
   return command(*config);
 }
 

@@ -11,6 +11,8 @@ std::optional<std::string> difference(const Snapshot& kept, const Snapshot& fold
   };
   const auto& a = kept.progress;
   const auto& b = folded.progress;
+  compare("clientKrn", kept.stream.client, folded.stream.client);
+  compare("filename", kept.stream.filename, folded.stream.filename);
   compare("version", a.version, b.version);
   compare("id", a.id, b.id);
   compare("owner", a.owner, b.owner);

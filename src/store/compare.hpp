@@ -6,7 +6,7 @@
 
 namespace pebbles::store {
 
-/// The members in which two states of one stream differ ("counts, total"), or nothing. Handles neither `rev` nor
+/// The members in which two states of one stream differ ("counts, total"), or nothing. Looks at neither `rev` nor
 /// `fold`, which say how a snapshot came to be and not what it holds.
 [[nodiscard]] std::optional<std::string> difference(const Snapshot& kept, const Snapshot& folded);
 

@@ -3,7 +3,7 @@ import json
 
 import harness
 import pytest
-from api_support import Api, assert_problem
+from api_support import Api, assert_problem, pebbles
 from harness import update
 
 
@@ -12,8 +12,8 @@ def api(tmp_path_factory):
     server = harness.Server(tmp_path_factory.mktemp("bad")).start()
     yield Api(server)
     server.stop()
-    assert harness.subprocess.run([harness.binary(), "verify", "--embedded", server.folder / "data"],
-                                  capture_output=True).returncode == 0
+    proved = pebbles("verify", "--embedded", server.folder / "data")
+    assert proved.returncode == 0, proved.stdout + proved.stderr
 
 
 def assert_refused(api, krn, body, statuses=(400,), **how):
@@ -43,16 +43,20 @@ json_rows = {
     "NaN": good.replace(b":1,", b":NaN,"), "Infinity": good.replace(b":1,", b":Infinity,"),
     "minus Infinity": good.replace(b":1,", b":-Infinity,"), "UTF-16": good.decode().encode("utf-16"),
     "null": b"null", "array": b"[]", "array of updates": b"[" + good + b"]", "string": b'"x"', "number": b"5",
-    "true": b"true", "an empty object": b"{}", "100,000 brackets": b"[" * 100_000, "100,000 objects": b'{"a":' * 100_000,
+    "true": b"true", "an empty object": b"{}", "100,000 brackets": b"[" * 100_000,
+    "100,000 objects": b'{"a":' * 100_000,
     "deep unknown member": good[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "filename twice": good[:-1] + b',"filename":"b"}', "counts twice": good[:-1] + b',"counts":{}}',
     "invalid UTF-8": good.replace(b"kept", b"ke\xffpt"), "overlong": good.replace(b"kept", b"ke\xc0\xafpt"),
-    "surrogate bytes": good.replace(b"kept", b"ke\xed\xa0\x80pt"), "beyond Unicode": good.replace(b"kept", b"\xf4\x90\x80\x80"),
-    "lone surrogate": good.replace(b"kept", b"ke\\ud800pt"), "reversed surrogates": good.replace(b"kept", b"\\udc00\\ud800"),
+    "surrogate bytes": good.replace(b"kept", b"ke\xed\xa0\x80pt"),
+    "beyond Unicode": good.replace(b"kept", b"\xf4\x90\x80\x80"),
+    "lone surrogate": good.replace(b"kept", b"ke\\ud800pt"), "reversed surrogates": good.replace(b"kept",
+                                                                                                 b"\\udc00\\ud800"),
     "NUL escaped": good.replace(b"kept", b"ke\\u0000pt"), "NUL raw": good.replace(b"kept", b"ke\x00pt"),
     "newline raw": good.replace(b"kept", b"ke\npt"), "bad escape": good.replace(b"kept", b"ke\\xpt"),
     "invalid UTF-8 in an unknown member": good[:-1] + b',"x":"\xff"}', "leading zero": good.replace(b":1,", b":01,"),
-    "plus": good.replace(b":1,", b":+1,"), "hex": good.replace(b":1,", b":0x1,"), "bare point": good.replace(b":1,", b":1.,"),
+    "plus": good.replace(b":1,", b":+1,"), "hex": good.replace(b":1,", b":0x1,"),
+    "bare point": good.replace(b":1,", b":1.,"),
     "half a literal": good[:-1] + b',"isLast":tru}',
     "1 MiB of spaces": b" " * 2**20, "a key of nearly 1 MiB": b'{"' + b"k" * (2**20 - 10) + b'":1}',
     "many keys": b"{" + b",".join(b'"%d":1' % n for n in range(90_000)) + b"}",
@@ -102,22 +106,26 @@ def without(*path):
 
 many = [{"message": "x"}] * 10_001
 field_rows = {
-    "counts missing": without("counts"), "counts null": update("kept.csv", counts=None), "counts a list": update(counts=[1, 2, 3]),
+    "counts missing": without("counts"), "counts null": update("kept.csv", counts=None),
+    "counts a list": update(counts=[1, 2, 3]),
     "done missing": without("counts", "done"), "warn missing": without("counts", "warn"),
     "failed missing": without("counts", "failed"), "filename missing": without("filename"),
     **{f"total {value!r}": update("kept.csv", total=value) for value in (0, -1, 1.5, "9", True, [], 2**53, 10**400)},
     **{f"isLast {value!r}": update("kept.csv", isLast=value) for value in ("true", 1, 0, [], {}, "")},
     **{f"{name} {value!r}": update("kept.csv", **{name: value}) for name in ("errors", "warnings")
-       for value in ({}, "x", 5, True, [None], [5], ["x"], [[]], [{}], [{"line": 1}], [{"message": 5}], [{"message": None}],
+       for value in ({}, "x", 5, True, [None], [5], ["x"], [[]], [{}], [{"line": 1}], [{"message": 5}],
+                     [{"message": None}],
                      [{"message": {}}], [{"message": "x", "line": 0}], [{"message": "x", "line": -1}],
-                     [{"message": "x", "line": 1.5}], [{"message": "x", "line": "1"}], [{"message": "x", "line": 2**63}],
+                     [{"message": "x", "line": 1.5}], [{"message": "x", "line": "1"}],
+                     [{"message": "x", "line": 2**63}],
                      [{"message": "x"}, {"message": "y", "line": False}])},
     "10,001 errors": update("kept.csv", errors=many), "10,001 warnings": update("kept.csv", warnings=many),
     "a message over 64 KiB": update("kept.csv", errors=[{"message": "x" * 65_537}]),
     "a message over 64 KiB in bytes": update("kept.csv", errors=[{"message": "\u00e9" * 32_769}]),
     **{f"filename {value!r}"[:40]: update(value) for value in
        ("", "x" * 1025, "\u00e9" * 513, "a\nb", "a\tb", "\r", "a\x7f", "\x1b[31m", None, 5, [], {"$gt": ""}, True)},
-    **{f"eventId {value!r}"[:40]: update("kept.csv", eventId=value) for value in ("", "k" * 257, "a\nb", "a\x00", 5, [], {}, True)},
+    **{f"eventId {value!r}"[:40]: update("kept.csv", eventId=value)
+       for value in ("", "k" * 257, "a\nb", "a\x00", 5, [], {}, True)},
 }
 
 
@@ -141,7 +149,8 @@ def test_the_largest_that_is_allowed(api, krn, rest):
     assert api.report(krn, "a" * 1024, done=2**53 - 1, **rest)["result"] == "created"
 
 
-@pytest.mark.parametrize("key", ["", '""', "k" * 257, '"' + "k" * 257 + '"', '"open', '"a" b', '"a"b"', "a\tb", '"\\x"'],
+@pytest.mark.parametrize("key", ["", '""', "k" * 257, '"' + "k" * 257 + '"', '"open', '"a" b', '"a"b"', "a\tb",
+                                 '"\\x"'],
                          ids=lambda key: key[:12])
 def test_keys_in_a_header(api, krn, key):
     assert_refused(api, krn, update("kept.csv", done=1), key=key)

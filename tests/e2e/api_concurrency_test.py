@@ -3,6 +3,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import harness
 from api_support import Api, Connection
 from harness import update
 
@@ -66,7 +67,8 @@ def test_of_concurrent_twins_one_counts(server, krn):
 
     def report(number):
         connection = Connection(server.port)
-        answers = [connection.post(krn, update(f"file-{index % 5}", done=1), key=f"key-{index}") for index in range(rounds)]
+        answers = [connection.post(krn, update(f"file-{index % 5}", done=1), key=f"key-{index}")
+                   for index in range(rounds)]
         connection.close()
         return [(status, headers.get("Idempotent-Replayed"), body["result"]) for status, headers, body in answers]
 
@@ -92,8 +94,6 @@ def test_of_concurrent_twins_that_differ_one_update_wins(server, krn):
 
 
 def test_of_concurrent_creators_one_owns(server, krn):
-    import harness
-
     def report(number):
         connection = Connection(server.port, token=harness.mint(f"worker-{number}@example.com"))
         statuses = [connection.post(krn, update(f"file-{index}", done=1))[0] for index in range(20)]

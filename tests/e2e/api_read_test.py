@@ -2,6 +2,7 @@
 import json
 import re
 import threading
+import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
@@ -90,7 +91,7 @@ def test_lists_are_bare_arrays_newest_first(api, krn):
         api.report(krn, filename, done=1)
     other = harness.mint("other@example.com")
     api.report(krn, "d", done=1, token=other)
-    harness.time.sleep(0.005)
+    time.sleep(0.005)
     api.report(krn, "b", done=1)
     records = api.listed(krn)
     assert records[0]["filename"] == "b" and {record["filename"] for record in records} == set("abcd")
@@ -245,7 +246,8 @@ def test_health(api):
 # Tenants
 
 nfc, nfd = unicodedata.normalize("NFC", "krn:caf\u00e9"), unicodedata.normalize("NFD", "krn:caf\u00e9")
-lookalikes = ["krn:acme", "krn:Acme", "krn:acme.", "krn:acme:", "krn:acm\u0435", nfc, nfd, 'krn:{"$gt":""}', "krn:$where",
+lookalikes = ["krn:acme", "krn:Acme", "krn:acme.", "krn:acme:", "krn:acm\u0435", nfc, nfd, 'krn:{"$gt":""}',
+              "krn:$where",
               "krn:acme%20", "krn:acme%2520", "krn:acme\u200f", "krn:" + "x" * 252, "krn:..", "krn:%", "krn:acme+b",
               "krn:acme'--", "krn:*", "krn:acme?", "krn:acme#x"]
 
@@ -255,7 +257,8 @@ def test_clients_differ_byte_by_byte(make_server):
     api = Api(server)
     ids = {}
     for number, client in enumerate(lookalikes, 1):
-        assert api.report(client, done=number, errors=[{"message": f"canary-{number:03}-"}])["result"] == "created", client
+        assert api.report(client, done=number,
+                          errors=[{"message": f"canary-{number:03}-"}])["result"] == "created", client
         ids[client] = api.record(client, "sales.csv")["id"]
     assert len(set(ids.values())) == len(lookalikes)
     for number, client in enumerate(lookalikes, 1):
@@ -290,10 +293,14 @@ def test_a_bad_client(api, segment):
 
 # Filenames
 
-filenames = ["a/b/c.csv", "../../etc/passwd", "..", ".", "/", "100%.csv", "%2e%2e%2f", "%00", 'say "hi".csv', "it's.csv",
-             "emoji \U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467.csv", "\u202egnp.exe", "\u05e9\u05dc\u05d5\u05dd",
-             "$where", "=CMD()", "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "a&b=c", "a+b c", "a?b#c", "\\n\\u0000",
-             "back\\slash", "x" * 1024, "\u00e9" * 512, "e\u0301", "\u00e9", " ", " lead", "trail ", "A.csv", "a.csv", "null",
+filenames = ["a/b/c.csv", "../../etc/passwd", "..", ".", "/", "100%.csv", "%2e%2e%2f", "%00", 'say "hi".csv',
+             "it's.csv",
+             "emoji \U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467.csv", "\u202egnp.exe",
+             "\u05e9\u05dc\u05d5\u05dd",
+             "$where", "=CMD()", "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "a&b=c", "a+b c", "a?b#c",
+             "\\n\\u0000",
+             "back\\slash", "x" * 1024, "\u00e9" * 512, "e\u0301", "\u00e9", " ", " lead", "trail ", "A.csv", "a.csv",
+             "null",
              "a\u2028b", "\ufeffbom", "\uffff", "\U0010ffff", "; DROP TABLE progress", "{}", "a,b", "\u00ad"]
 
 

@@ -1,5 +1,6 @@
 """POST /clients/{clientKrn}/progress: answers, keys, ownership, completion, and the order in which faults are found."""
 import harness
+import httpx
 import pytest
 from api_support import Api, assert_problem, path_of
 from harness import update
@@ -249,7 +250,7 @@ def test_a_body_of_1_mib_is_taken_and_a_larger_one_not(api, krn):
         answer = api.http.post(path_of(krn), content=chunks(),
                                headers={**harness.bearer(), "Content-Type": "application/json"})
         assert_problem(answer, 413, None)
-    except harness.httpx.TransportError:
+    except httpx.TransportError:
         pass
     assert api.record(krn, "a")["version"] == 1
 

@@ -1,6 +1,8 @@
-"""What the tests of the HTTP API and the fault tests share beside harness.py: requests, and what answers must look like."""
+"""What the tests of the HTTP API and of faults share beside harness.py: requests, and what answers must look like."""
 import http.client
 import json
+import os
+import subprocess
 import urllib.parse
 
 import harness
@@ -12,6 +14,13 @@ json_type = "application/json"
 def path_of(krn, *rest):
     """The path of a client's list, with everything encoded that may be; `rest` are further segments."""
     return "/".join(["/clients", urllib.parse.quote(krn, safe=":"), "progress", *rest])
+
+
+def pebbles(*arguments, env=None, timeout=60):
+    """Runs a command of the binary to its end, with nothing of the caller's configuration."""
+    inherited = {name: value for name, value in os.environ.items() if not harness.foreign.match(name)}
+    return subprocess.run([harness.binary(), *map(str, arguments)], env={**inherited, **(env or {})}, timeout=timeout,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 class Api:

@@ -12,10 +12,10 @@ namespace {
 
 }  // namespace
 
-Error to_error(const Failure& failure) {
+Error to_error(const Failure& failure, std::string_view path) {
   const bool corrupt = failure.primary() == SQLITE_CORRUPT || failure.primary() == SQLITE_NOTADB;
   return Error{corrupt ? Errc::store_corrupt : Errc::store_unavailable,
-               fmt::format("SQLite: {} (code {})", failure.what(), failure.code())};
+               fmt::format("{}{}SQLite: {} (code {})", path, path.empty() ? "" : ": ", failure.what(), failure.code())};
 }
 
 Statement::Statement(sqlite3* connection, std::string_view sql) : connection_{connection} {

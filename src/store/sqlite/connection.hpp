@@ -26,7 +26,8 @@ class Failure : public std::runtime_error {
 };
 
 /// What a failure means to the world outside: store_corrupt where SQLite says so, else store_unavailable.
-[[nodiscard]] Error to_error(const Failure& failure);
+/// `path` stands in front of the text where it helps: when a file is opened.
+[[nodiscard]] Error to_error(const Failure& failure, std::string_view path = {});
 
 using Blob = std::span<const std::uint8_t>;
 

@@ -203,13 +203,18 @@ class Rebuilder {
       for (const auto& event : stored.chunk.events)
         if (event.key) insert_key_.execute(stream.row, Blob{event.key->hash}, stored.seq);
     });
+    const auto kept = readable_snapshot(stream.row);
     if (!fault && folded->progress.version == 0) fault = "there are no events";
+    // A snapshot only moves forward (invariant 4). One whose last chunk is behind the end of the log shows that the log
+    // has lost events; one that ends where the log does is just wrong, and is replaced.
+    if (!fault && kept && kept->progress.version > folded->progress.version && kept->head != folded->head)
+      fault = fmt::format("the log ends at version {}, the snapshot knows {}", folded->progress.version,
+                          kept->progress.version);
     if (fault) {
       ++report_.failed;
       if (report_.failures.size() < differences_max) report_.failures.push_back({.stream = stream.id, .what = *fault});
       return;
     }
-    const auto kept = readable_snapshot(stream.row);
     if (kept && kept->fold == folded->fold && !difference(*kept, *folded)) return;
     folded->rev = (kept ? kept->rev : 0) + 1;
     snapshots_.write(stream.row, *folded, true);
@@ -239,11 +244,11 @@ Result<void> require_file(const std::string& path) {
 }
 
 template <class Work>
-auto guarded(Work&& work) -> Result<decltype(work())> {
+auto guarded(const std::string& path, Work&& work) -> Result<decltype(work())> {
   try {
     return work();
   } catch (const Failure& failure) {
-    return std::unexpected{to_error(failure)};
+    return std::unexpected{to_error(failure, path)};
   }
 }
 
@@ -256,18 +261,18 @@ Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const OnProgres
   if (lock) {
     // Without a server, open and close the store first: what a crash left to be replayed is then verified too. A log
     // too damaged for that is what the verifier is to tell about.
-    const auto brought_up =
-        sqlite::guarded([&] { return sqlite::make_writer(std::make_shared<sqlite::Shared>(options)) != nullptr; });
+    const auto brought_up = sqlite::guarded(
+        options.path, [&] { return sqlite::make_writer(std::make_shared<sqlite::Shared>(options)) != nullptr; });
     if (!brought_up && brought_up.error().code != Errc::store_corrupt) return std::unexpected{brought_up.error()};
   }
-  return sqlite::guarded([&] { return sqlite::Verifier{options, on_progress, !lock.has_value()}.run(); });
+  return sqlite::guarded(options.path, [&] { return sqlite::Verifier{options, on_progress, !lock.has_value()}.run(); });
 }
 
 Result<RebuildReport> rebuild_sqlite(const SqliteOptions& options, const OnProgress& on_progress) {
   PEBBLES_TRY_VOID(sqlite::require_file(options.path));
   const auto lock = sqlite::FileLock::take(options.path);
   if (!lock) return std::unexpected{lock.error()};
-  return sqlite::guarded([&] { return sqlite::Rebuilder{options, on_progress}.run(); });
+  return sqlite::guarded(options.path, [&] { return sqlite::Rebuilder{options, on_progress}.run(); });
 }
 
 }  // namespace pebbles::store

@@ -146,7 +146,8 @@ std::optional<std::int64_t> Rows::seq_of_key(std::int64_t row, const ShortDigest
 SnapshotWriter::SnapshotWriter(const Connection& connection)
     : progress_{connection.prepare(
           "INSERT INTO progress VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(stream) DO UPDATE SET "
-          "email=excluded.email, id=excluded.id, done=excluded.done, warn=excluded.warn, failed=excluded.failed, "
+          "client=excluded.client, filename=excluded.filename, email=excluded.email, id=excluded.id, "
+          "done=excluded.done, warn=excluded.warn, failed=excluded.failed, "
           "total=excluded.total, "
           "is_completed=excluded.is_completed, created_at=excluded.created_at, updated_at=excluded.updated_at, "
           "completed_at=excluded.completed_at, error_count=excluded.error_count, "

@@ -40,13 +40,12 @@ INSERT INTO meta VALUES('indexed_seq', 0);
 
 bool is_empty(const Connection& connection) { return connection.integer_of("SELECT count(*) FROM sqlite_schema") == 0; }
 
-void require_ours(const Connection& connection, const std::string& path) {
+void require_ours(const Connection& connection) {
   if (connection.integer_of("PRAGMA application_id") != application_id)
-    throw Failure{SQLITE_NOTADB, fmt::format("{} is a database, but not one of Pebbles", path)};
+    throw Failure{SQLITE_NOTADB, "a database, but not one of Pebbles"};
   const auto version = connection.integer_of("PRAGMA user_version");
   if (version != schema_version)
-    throw Failure{SQLITE_NOTADB,
-                  fmt::format("{} has schema version {}; this program knows {}", path, version, schema_version)};
+    throw Failure{SQLITE_NOTADB, fmt::format("schema version {}; this program knows {}", version, schema_version)};
 }
 
 void create_tables(const Connection& connection) {
@@ -62,7 +61,7 @@ void create_tables(const Connection& connection) {
 Connection open_writer(const OpenOptions& options) {
   Connection connection{options.path, options.vfs, Access::read_write};
   const bool fresh = is_empty(connection) && connection.integer_of("PRAGMA application_id") == 0;
-  if (!fresh) require_ours(connection, options.path);
+  if (!fresh) require_ours(connection);
   if (fresh) {
     connection.execute("PRAGMA page_size=4096");
     connection.execute("PRAGMA auto_vacuum=NONE");  // on by default in Debian's build; costs pointer-map pages
@@ -82,7 +81,7 @@ Connection open_reader(const OpenOptions& options) {
   connection.execute("PRAGMA cache_size=-8192");
   // Waits out the moments in which the writer resets the log; a reader never upgrades to write.
   sqlite3_busy_timeout(connection.get(), 2000);
-  require_ours(connection, options.path);
+  require_ours(connection);
   return connection;
 }
 

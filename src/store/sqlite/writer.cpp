@@ -104,7 +104,10 @@ Writer::Writer(std::shared_ptr<Shared> shared)
 Writer::~Writer() {
   try {
     write_out_all();
-    checkpoint();
+    // Empties the write-ahead log too, so that the database file alone is a whole backup, and none of a later run can
+    // be replayed into one that was put back.
+    const auto alone = shared_->gate.enter_alone();
+    checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
   } catch (const Failure& failure) {  // the log holds everything: the next start replays it
     end_if_sync_failed(failure);
     telemetry::checkpoint_failed(failure.what());
@@ -370,10 +373,10 @@ void Writer::write_out_all() {
 
 bool Writer::maintain(bool idle) {
   try {
-    if (wal_pages_ >= shared_->options.checkpoint_pages) checkpoint();
+    if (wal_pages_ >= shared_->options.checkpoint_pages) checkpoint_between_batches();
     if (!idle) return true;
     if (recent_.by_age().empty()) {
-      if (wal_pages_ > 0) checkpoint();
+      if (wal_pages_ > 0) checkpoint_between_batches();
       return false;
     }
     Transaction transaction{begin_, rollback_};
@@ -390,16 +393,19 @@ bool Writer::maintain(bool idle) {
   }
 }
 
-void Writer::checkpoint() {
-  // On the one connection that also commits: before SQLite 3.51.3 a checkpoint on another can lose pages.
-  PEBBLES_CRASH_POINT("before-checkpoint");
+void Writer::checkpoint_between_batches() {
   std::unique_lock<std::shared_mutex> alone;
   // Readers that overlap without end would keep the log from being reset; past this size they wait a moment.
   if (wal_pages_ >= 8 * shared_->options.checkpoint_pages) alone = shared_->gate.enter_alone();
+  checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+void Writer::checkpoint(int mode) {
+  // On the one connection that also commits: before SQLite 3.51.3 a checkpoint on another can lose pages.
+  PEBBLES_CRASH_POINT("before-checkpoint");
   int pages_in_log = 0;
   int pages_copied = 0;
-  const int code =
-      sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages_in_log, &pages_copied);
+  const int code = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, &pages_in_log, &pages_copied);
   if (code != SQLITE_OK && code != SQLITE_BUSY)
     throw Failure{sqlite3_extended_errcode(connection_.get()), sqlite3_errmsg(connection_.get())};
   if (pages_in_log == pages_copied) wal_pages_ = 0;

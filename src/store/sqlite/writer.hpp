@@ -51,7 +51,8 @@ class Writer final : public EventStore {
   [[nodiscard]] std::vector<RecentStreams::Written> write_out(std::size_t rows_min, std::size_t bytes_left_max);
   [[nodiscard]] RecentStreams::Written write_out(const RecentStream& recent, std::size_t rows_max);
   void write_out_all();
-  void checkpoint();
+  void checkpoint_between_batches();
+  void checkpoint(int mode);
   void note_commit(bool good, const std::string& what);
 
   std::shared_ptr<Shared> shared_;

@@ -1,0 +1,118 @@
+"""A seeded load that notes what it was told, and the check behind every fault."""
+import random
+import threading
+import time
+
+from api_support import Api, Connection, pebbles
+from history import History, check
+
+krn = "krn:faults"
+
+
+class Load:
+    """Threads that report to a few files, some with keys and some without. `seed` is (number, name of the test).
+
+    Use it as a context: they run inside it. `bursts` makes all of them pause together every half second, so that the
+    server has idle moments."""
+
+    def __init__(self, server, seed, *, threads=6, files=8, keyed=0.7, bursts=False):
+        self.server, self.seed, self.threads = server, seed, threads
+        self.files = [f"file {number}.csv" for number in range(files)]
+        self.keyed, self.bursts = keyed, bursts
+        self.dice = random.Random(str(seed))
+        self.history = History(random.Random(self.dice.random()))
+        self.ending = threading.Event()
+        self.running = []
+        self.faults = []
+
+    def __enter__(self):
+        self.ending.clear()
+        self.running = [threading.Thread(target=self.run, args=(self.dice.random(),), daemon=True)
+                        for _ in range(self.threads)]
+        for thread in self.running:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.ending.set()
+        for thread in self.running:
+            thread.join(30)
+            assert not thread.is_alive(), "a request hangs"
+
+    @property
+    def acknowledged(self):
+        return sum(update.acknowledged for update in self.history.updates)
+
+    def wait_acknowledged(self, more, timeout=15):
+        wanted = self.acknowledged + more
+        deadline = time.monotonic() + timeout
+        while self.acknowledged < wanted:
+            assert time.monotonic() < deadline, self.explained(f"{more} more were not acknowledged in {timeout} s")
+            time.sleep(0.01)
+
+    def run(self, seed):
+        dice = random.Random(seed)
+        connection = Connection(self.server.port)
+        while not self.ending.is_set():
+            if self.bursts and time.monotonic() % 0.5 > 0.2:
+                time.sleep(0.01)
+                continue
+            update = self.history.update(dice.choice(self.files), with_key=dice.random() < self.keyed)
+            if not self.send(connection, update):
+                time.sleep(0.005)
+        connection.close()
+
+    def send(self, connection, update):
+        """One attempt; true if it was acknowledged."""
+        body = {"filename": update.filename, "counts": {"done": update.mark, "warn": update.warn, "failed": 0}}
+        try:
+            status, _, answer = connection.post(krn, body, update.key)
+        except ConnectionRefusedError:
+            return False  # nobody has seen it
+        except Connection.failures:
+            update.answered(None)
+            return False
+        update.answered(status, answer.get("error", ""))
+        if status not in (200, 503):
+            self.faults.append(f"{update}: answered {status} {answer}")
+        if status == 200 and answer["counts"]["done"] < update.mark:
+            self.faults.append(f"{update}: the answer {answer} does not have it")
+        return status == 200
+
+    def retry_open(self):
+        """Sends every keyed update that was not acknowledged until it is."""
+        connection = Connection(self.server.port)
+        for update in self.history.open():
+            deadline = time.monotonic() + 15
+            while not self.send(connection, update):
+                assert time.monotonic() < deadline, self.explained(f"{update} is never acknowledged")
+                time.sleep(0.02)
+        connection.close()
+
+    def totals(self):
+        return {record["filename"]: (record["counts"]["done"], record["counts"]["warn"])
+                for record in Api(self.server).listed(krn)}
+
+    def check(self):
+        """Everything sent again that may be, the totals must be exact, and `verify` content beside the server."""
+        self.retry_open()
+        faults = self.faults + check(self.history, self.totals())
+        assert not faults, self.explained("\n".join(faults))
+        verify_clean(self.server)
+
+    def explained(self, text):
+        return f"{text}\nPEBBLES_SEED={self.seed[0]}, {len(self.history.updates)} updates\n{self.server.log_tail(20)}"
+
+
+def data_of(server):
+    return server.folder / "data"
+
+
+def verify(server):
+    return pebbles("verify", "--embedded", data_of(server))
+
+
+def verify_clean(server):
+    proved = verify(server)
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+    return proved
