@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.hpp"
 
@@ -28,6 +29,16 @@ class Failure : public std::runtime_error {
 /// What a failure means to the world outside: store_corrupt where SQLite says so, else store_unavailable.
 /// `path` stands in front of the text where it helps: when a file is opened.
 [[nodiscard]] Error to_error(const Failure& failure, std::string_view path = {});
+
+/// Runs `work`; a Failure becomes the error that `to_error` makes of it.
+template <class Work>
+auto guarded(Work&& work, std::string_view path = {}) -> Result<decltype(work())> {
+  try {
+    return std::forward<Work>(work)();
+  } catch (const Failure& failure) {
+    return std::unexpected{to_error(failure, path)};
+  }
+}
 
 using Blob = std::span<const std::uint8_t>;
 

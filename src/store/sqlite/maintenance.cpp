@@ -243,15 +243,6 @@ Result<void> require_file(const std::string& path) {
   return failure(Errc::not_found, fmt::format("there is no file {}", path));
 }
 
-template <class Work>
-auto guarded(const std::string& path, Work&& work) -> Result<decltype(work())> {
-  try {
-    return work();
-  } catch (const Failure& failure) {
-    return std::unexpected{to_error(failure, path)};
-  }
-}
-
 }  // namespace
 }  // namespace sqlite
 
@@ -262,17 +253,17 @@ Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const OnProgres
     // Without a server, open and close the store first: what a crash left to be replayed is then verified too. A log
     // too damaged for that is what the verifier is to tell about.
     const auto brought_up = sqlite::guarded(
-        options.path, [&] { return sqlite::make_writer(std::make_shared<sqlite::Shared>(options)) != nullptr; });
+        [&] { return sqlite::make_writer(std::make_shared<sqlite::Shared>(options)) != nullptr; }, options.path);
     if (!brought_up && brought_up.error().code != Errc::store_corrupt) return std::unexpected{brought_up.error()};
   }
-  return sqlite::guarded(options.path, [&] { return sqlite::Verifier{options, on_progress, !lock.has_value()}.run(); });
+  return sqlite::guarded([&] { return sqlite::Verifier{options, on_progress, !lock.has_value()}.run(); }, options.path);
 }
 
 Result<RebuildReport> rebuild_sqlite(const SqliteOptions& options, const OnProgress& on_progress) {
   PEBBLES_TRY_VOID(sqlite::require_file(options.path));
   const auto lock = sqlite::FileLock::take(options.path);
   if (!lock) return std::unexpected{lock.error()};
-  return sqlite::guarded(options.path, [&] { return sqlite::Rebuilder{options, on_progress}.run(); });
+  return sqlite::guarded([&] { return sqlite::Rebuilder{options, on_progress}.run(); }, options.path);
 }
 
 }  // namespace pebbles::store

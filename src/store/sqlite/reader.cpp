@@ -126,20 +126,13 @@ class Reader final : public ProgressReader {
   auto with_connection(F&& work) -> Result<decltype(work(std::declval<ReadConnection&>()))> {
     const auto inside = shared_->gate.enter();
     auto connection = borrow();
-    auto result = run(*connection, work);
+    auto result = guarded([&] {
+      const ReadScope scope{connection->connection};
+      return work(*connection);
+    });
     give_back(std::move(connection));
     if (!result) telemetry::read_failed(result.error().detail);
     return result;
-  }
-
-  template <class F>
-  static auto run(ReadConnection& on, F& work) -> Result<decltype(work(on))> {
-    try {
-      const ReadScope scope{on.connection};
-      return work(on);
-    } catch (const Failure& failure) {
-      return std::unexpected{to_error(failure)};
-    }
   }
 
   std::unique_ptr<ReadConnection> borrow() {

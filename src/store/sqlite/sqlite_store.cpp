@@ -53,13 +53,10 @@ class OpenStore final : public SqliteStore {
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options) {
   PEBBLES_TRY(lock, sqlite::FileLock::take(options.path));
-  const std::string path = options.path;
-  try {
-    auto shared = std::make_shared<sqlite::Shared>(std::move(options));
-    return std::make_unique<sqlite::OpenStore>(std::move(lock), shared);
-  } catch (const sqlite::Failure& failure) {
-    return std::unexpected{sqlite::to_error(failure, path)};
-  }
+  auto shared = std::make_shared<sqlite::Shared>(std::move(options));
+  return sqlite::guarded(
+      [&]() -> std::unique_ptr<SqliteStore> { return std::make_unique<sqlite::OpenStore>(std::move(lock), shared); },
+      shared->options.path);
 }
 
 }  // namespace pebbles::store

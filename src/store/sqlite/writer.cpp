@@ -40,16 +40,6 @@ void end_if_sync_failed(const Failure& failure) {
                       failure.what()));
 }
 
-/// Runs `work`, turning a Failure into an error.
-template <class F>
-auto guarded(F&& work) -> Result<decltype(work())> {
-  try {
-    return work();
-  } catch (const Failure& failure) {
-    return std::unexpected{to_error(failure)};
-  }
-}
-
 std::vector<ShortDigest> key_hashes(const std::vector<domain::ProgressEvent>& events) {
   std::vector<ShortDigest> out;
   for (const auto& event : events)
