@@ -43,20 +43,18 @@ trap stop_running EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# cpp_suites PRESET SECONDS: each kind of C++ test by its label, or all at once where there are no labels.
+# cpp_suites PRESET SECONDS: each executable of C++ tests. One process runs all cases of an executable: with a process
+# a case, as ctest does it, starting the sanitizers would take most of the time.
 cpp_suites() {
-  local preset=$1 limit=$2 label started status result
-  local -a labels=()
-  mapfile -t labels < <(ctest --test-dir "build/$preset" --print-labels 2>/dev/null | sed -n 's/^  //p')
-  ((${#labels[@]})) || labels=(.)
-  for label in "${labels[@]}"; do
-    started=$SECONDS status=0 result=$result_folder/$preset-${label/#./cpp}.xml
+  local preset=$1 limit=$2 executable name started status result
+  for executable in "build/$preset"/tests/*; do
+    [[ -f $executable && -x $executable && $executable != *_bench ]] || continue
+    name=${executable##*/}
+    started=$SECONDS status=0 result=$result_folder/$preset-$name.xml
     rm -f "$result"
-    local -a only=()
-    [[ $label == . ]] || only=(-L "^$label\$")
-    quietly "$preset-${label/#./cpp}" in_group "$limit" "${fixed_addresses[@]}" ctest --test-dir "build/$preset" \
-      "${only[@]}" -j "$jobs" --no-tests=error --output-on-failure --output-junit "$root/$result" || status=$?
-    counted_junit "$preset ${label/#./C++ tests}" "$result" "$status" $((SECONDS - started))
+    quietly "$preset-$name" in_group "$limit" "${fixed_addresses[@]}" "$executable" \
+      "--gtest_output=xml:$root/$result" || status=$?
+    counted_junit "$preset $name" "$result" "$status" $((SECONDS - started))
   done
 }
 

@@ -41,6 +41,10 @@ class Ingest::Lane {
  private:
   static constexpr milliseconds idle_after{100};
 
+  [[nodiscard]] FairQueue::Bounds batch_bounds() const {
+    return {.updates_max = options_.batch_updates_max, .bytes_max = options_.batch_bytes_max};
+  }
+
   void run() {
     bool drained = false;
     {
@@ -49,19 +53,20 @@ class Ingest::Lane {
       Committer committer{*store_, {.writer = writer, .cache_bytes_max = options_.cache_bytes_max}};
       drained = serve(committer);
     }
+    // What the deadline left behind falls here, and so is told to try again.
+    while (!queue_.take(batch_bounds(), milliseconds{0}).empty()) {
+    }
     store_.reset();  // on the thread that used it
     done_.set_value(drained);
   }
 
   bool serve(Committer& committer) {
-    const FairQueue::Bounds batch_bounds{.updates_max = options_.batch_updates_max,
-                                         .bytes_max = options_.batch_bytes_max};
     bool upkeep_due = true;
     milliseconds pause = idle_after;
     for (;;) {
       std::optional<milliseconds> patience;
       if (committer.in_doubt() > 0 || upkeep_due) patience = pause;
-      auto batch = queue_.take(batch_bounds, patience);
+      auto batch = queue_.take(batch_bounds(), patience);
       const bool closed = queue_.closed();
       if (closed && steady_clock::now() >= deadline_.load()) return batch.empty() && committer.in_doubt() == 0;
       if (!batch.empty()) {
