@@ -3,7 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <functional>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -13,7 +16,6 @@
 #include "crash/folder.hpp"
 #include "crypto/sha256.hpp"
 #include "ingest/committer.hpp"
-#include "store/log_format.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace pebbles::crash {
@@ -180,7 +182,7 @@ class Content {
     domain::Version version = 0;
     for (const auto& event : page.events) {
       require(event.version == ++version, "a version is missing or doubled");
-      const auto known = by_name.find(domain_name(event));
+      const auto known = by_name.find(Update::name_of(event.key, event.at));
       require(known != by_name.end(), "an event nobody told");
       const Update& update = updates[known->second];
       require(update.stream == stream, "an event in another's stream");
@@ -194,8 +196,6 @@ class Content {
       require(snapshot->progress.version == version && snapshot->progress.counts == sum,
               "a snapshot is not the sum of its events");
   }
-  static std::string domain_name(const domain::ProgressEvent& event) { return Update::name_of(event.key, event.at); }
-
   std::set<Index> found_;
 };
 
