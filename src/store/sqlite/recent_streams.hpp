@@ -31,6 +31,9 @@ struct RecentStream {
   std::unordered_map<ShortDigest, std::int64_t, domain::DigestHash> keys;  ///< to the chunk's seq
   bool items_changed = false;  ///< kept errors or warnings differ from those in `progress_items`
   std::size_t bytes = 0;
+
+  /// Index rows that wait.
+  [[nodiscard]] std::size_t rows() const { return chunks.size() + keys.size(); }
 };
 
 /// The part of the store that lives in memory: what the log holds beyond the tables that follow from it. It is to the

@@ -233,8 +233,6 @@ std::vector<AppendOutcome> Writer::commit(std::span<const Append> batch) {
     Transaction transaction{begin_, rollback_};
     PEBBLES_CRASH_POINT("after-begin");
     const auto& options = shared_->options;
-    // Twice what comes in goes out, so that the backlog shrinks while it is above half of what is allowed.
-    const bool behind = recent_.row_count() > options.recent_rows_max / 2;
     std::vector<RecentStreams::Change> changes;
     changes.reserve(batch.size());
     std::int64_t seq = next_seq_;
@@ -246,12 +244,14 @@ std::vector<AppendOutcome> Writer::commit(std::span<const Append> batch) {
       rows += changes.back().chunk.rows();
     }
     PEBBLES_CRASH_POINT("after-chunks");
-    const auto written = write_out(behind ? 2 * rows : 0, options.recent_bytes_max);
+    const auto due = rows_due(rows);
+    const auto written = write_out(due, options.recent_bytes_max);
     PEBBLES_CRASH_POINT("before-store-commit");
     commit_.execute();
     transaction.done();
     PEBBLES_CRASH_POINT("after-store-commit");
     next_seq_ = seq;
+    if (due > 0) rows_owed_ = 0;
     recent_.apply(written, std::move(changes));
     note_commit(true, {});
   } catch (const Failure& failure) {
@@ -261,6 +261,17 @@ std::vector<AppendOutcome> Writer::commit(std::span<const Append> batch) {
   }
   known_absent_.clear();
   return outcomes;
+}
+
+/// While more than half of what is allowed waits, twice what comes in goes out. It is saved up until a whole stream can
+/// go: its rows lie side by side, so that they cost few pages.
+std::size_t Writer::rows_due(std::size_t rows_in) {
+  constexpr std::size_t portion_rows_max = 512;
+  if (recent_.row_count() > shared_->options.recent_rows_max / 2) rows_owed_ += 2 * rows_in;
+  if (recent_.by_age().empty()) rows_owed_ = 0;  // upkeep was quicker
+  if (rows_owed_ == 0) return 0;
+  const auto& oldest = *recent_.find(recent_.by_age().begin()->second);
+  return rows_owed_ >= std::min(oldest.rows(), portion_rows_max) ? rows_owed_ : 0;
 }
 
 Writer::Standing Writer::standing_of(const StreamId& stream) {
@@ -386,7 +397,7 @@ bool Writer::maintain(bool idle) {
 void Writer::checkpoint_between_batches() {
   std::unique_lock<std::shared_mutex> alone;
   // Readers that overlap without end would keep the log from being reset; past this size they wait a moment.
-  if (wal_pages_ >= 8 * shared_->options.checkpoint_pages) alone = shared_->gate.enter_alone();
+  if (wal_pages_ >= 16 * shared_->options.checkpoint_pages) alone = shared_->gate.enter_alone();
   checkpoint(SQLITE_CHECKPOINT_PASSIVE);
 }
 

@@ -48,6 +48,7 @@ class Writer final : public EventStore {
   [[nodiscard]] bool key_is_taken(const Standing& standing, const ShortDigest& hash);
   [[nodiscard]] AppendOutcome append(const Append& append, std::int64_t seq,
                                      std::vector<RecentStreams::Change>& changes);
+  [[nodiscard]] std::size_t rows_due(std::size_t rows_in);
   [[nodiscard]] std::vector<RecentStreams::Written> write_out(std::size_t rows_min, std::size_t bytes_left_max);
   [[nodiscard]] RecentStreams::Written write_out(const RecentStream& recent, std::size_t rows_max);
   void write_out_all();
@@ -63,7 +64,8 @@ class Writer final : public EventStore {
   Statement begin_, commit_, rollback_;
   Statement insert_stream_, insert_chunk_, insert_stream_chunk_, insert_key_, set_indexed_seq_, standing_;
   std::int64_t next_seq_ = 1;
-  int wal_pages_ = 0;  ///< in the write-ahead log, as of the last commit
+  std::size_t rows_owed_ = 0;  ///< index rows that should have been written out, and were saved up
+  int wal_pages_ = 0;          ///< in the write-ahead log, as of the last commit
   std::int64_t failed_batches_ = 0;
   std::unordered_set<KeyInStream, KeyInStreamHash> known_absent_;  ///< looked up since the last commit
 };
