@@ -17,7 +17,7 @@ struct SqliteOptions {
   /// How far snapshots and indexes may lag behind the log, and so what a start after a crash has to replay.
   std::size_t recent_rows_max = 131'072;
   std::size_t recent_bytes_max = 64UL << 20U;
-  std::int64_t checkpoint_pages = 500;  ///< of the write-ahead log, before it is copied into the database
+  std::int64_t checkpoint_pages = 200;  ///< of the write-ahead log, before it is copied into the database
 };
 
 /// The embedded store: one SQLite file, one process. docs/adr/0003 says why snapshots are written behind.

@@ -266,7 +266,7 @@ std::vector<AppendOutcome> Writer::commit(std::span<const Append> batch) {
 /// While more than half of what is allowed waits, twice what comes in goes out. It is saved up until a whole stream can
 /// go: its rows lie side by side, so that they cost few pages.
 std::size_t Writer::rows_due(std::size_t rows_in) {
-  constexpr std::size_t portion_rows_max = 512;
+  constexpr std::size_t portion_rows_max = 256;
   if (recent_.row_count() > shared_->options.recent_rows_max / 2) rows_owed_ += 2 * rows_in;
   if (recent_.by_age().empty()) rows_owed_ = 0;  // upkeep was quicker
   if (rows_owed_ == 0) return 0;
@@ -397,7 +397,7 @@ bool Writer::maintain(bool idle) {
 void Writer::checkpoint_between_batches() {
   std::unique_lock<std::shared_mutex> alone;
   // Readers that overlap without end would keep the log from being reset; past this size they wait a moment.
-  if (wal_pages_ >= 16 * shared_->options.checkpoint_pages) alone = shared_->gate.enter_alone();
+  if (wal_pages_ >= 32 * shared_->options.checkpoint_pages) alone = shared_->gate.enter_alone();
   checkpoint(SQLITE_CHECKPOINT_PASSIVE);
 }
 
