@@ -71,7 +71,8 @@ class Ingest::Lane {
       if (closed && steady_clock::now() >= deadline_.load()) return batch.empty() && committer.in_doubt() == 0;
       if (!batch.empty()) {
         committer.process(std::move(batch));
-        store_->maintain(false);
+        while (store_->maintain(queue_.size() > 0 ? store::Load::busy : store::Load::pause)) {
+        }
         upkeep_due = true;
         pause = idle_after;
       } else if (committer.in_doubt() > 0) {
@@ -81,7 +82,7 @@ class Ingest::Lane {
       } else if (closed) {
         return true;
       } else {
-        upkeep_due = store_->maintain(true);
+        upkeep_due = store_->maintain(store::Load::idle);
         pause = upkeep_due ? milliseconds{0} : idle_after;
       }
     }

@@ -97,6 +97,13 @@ struct ChunkQuery {
   Version first = 0;
 };
 
+/// What a lane has to do besides upkeep.
+enum class Load : std::uint8_t {
+  busy,   ///< updates wait: only what must not be put off
+  pause,  ///< none waits at this moment: what is due
+  idle,   ///< none has come for a while: all there is
+};
+
 /// Appends events to the streams of a batch and reads them back. Implementations: sqlite (and a memory one with the
 /// tests). Threads: called by one lane at a time, which may block; one instance per lane. Lifetime: outlives its lane.
 /// Every implementation passes tests/contract/event_store_contract.hpp.
@@ -119,9 +126,9 @@ class EventStore {
   /// when it returns: what is `stored` survives a power cut.
   [[nodiscard]] virtual std::vector<AppendOutcome> commit(std::span<const Append> batch) = 0;
 
-  /// A bounded piece of upkeep: called after each batch, once its waiters were told (`idle` false), and while the lane
-  /// has nothing to do (`idle` true). True when an idle lane should soon call again.
-  virtual bool maintain(bool idle) = 0;
+  /// A bounded piece of upkeep, never needed for what `commit` promises. Called after each batch, once its waiters were
+  /// told. True when a lane of that load should soon call again.
+  virtual bool maintain(Load load) = 0;
 };
 
 }  // namespace pebbles::store

@@ -360,11 +360,11 @@ TEST_P(EventStoreContract, UpkeepChangesNothingThatIsSeen) {
   SnapshotPtr state;
   for (int i = 0; i < 30; ++i) {
     state = tell(file, state, {{.key = fmt::format("p:{}", i)}});
-    fixture->store().maintain(false);
+    fixture->store().maintain(store::Load::pause);
   }
-  for (int i = 0; i < 1000 && fixture->store().maintain(true); ++i) {
+  for (int i = 0; i < 1000 && fixture->store().maintain(store::Load::idle); ++i) {
   }
-  EXPECT_FALSE(fixture->store().maintain(true)) << "an idle lane comes to rest";
+  EXPECT_FALSE(fixture->store().maintain(store::Load::idle)) << "an idle lane comes to rest";
   expect_same(load(file), state);
   EXPECT_EQ(commit(append_to(file, state, {{.key = "p:3"}})), AppendOutcome::conflict);
   tell(file, state, {{}});

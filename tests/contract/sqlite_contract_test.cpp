@@ -48,8 +48,8 @@ class SqliteFixture final : public StoreFixture {
   }
   void after_commit() override {
     if (upkeep_ == Upkeep::never) return;
-    writer_->maintain(false);
-    for (int i = 0; i < 1000 && upkeep_ == Upkeep::after_each_commit && writer_->maintain(true); ++i) {
+    writer_->maintain(store::Load::pause);
+    for (int i = 0; i < 1000 && upkeep_ == Upkeep::after_each_commit && writer_->maintain(store::Load::idle); ++i) {
     }
   }
 

@@ -282,7 +282,7 @@ class Run {
       }
       case 1:
       case 2:
-        while (server_->writer().maintain(true) && !one_in(4)) {
+        while (server_->writer().maintain(store::Load::idle) && !one_in(4)) {
         }
         break;
       default: offer(); break;
@@ -314,7 +314,7 @@ class Run {
     if (cut_ && !already_cut)
       for (const auto i : batch)
         if (at_cut_[i].fate == Fate::in_flight && updates_[i].fate == Fate::acknowledged) in_flight_.push_back(i);
-    server_->writer().maintain(false);
+    server_->writer().maintain(store::Load::pause);
   }
 
   Index some_update() {

@@ -113,7 +113,7 @@ TEST_F(FaultyDisk, FailedSyncOfACheckpointEndsTheProcess) {
       open();
       (void)commit(append_to(loaded(), 1, 100'000));  // more pages than a checkpoint waits for
       vfs_.fail(Call::sync, 1, SQLITE_IOERR_FSYNC, file);
-      writer_->maintain(false);
+      writer_->maintain(store::Load::pause);
     };
     EXPECT_EXIT(work(), testing::ExitedWithCode(exit_code_of_fatal), "could not be synced") << file;
   }
@@ -169,11 +169,11 @@ TEST_F(FaultyDisk, FullDiskDuringUpkeepLosesNothing) {
     for (int i = 0; i < 3; ++i) ASSERT_EQ(commit(append_to(loaded(), 1)), AppendOutcome::stored);
     version += 3;
     vfs_.fail(Call::write, writes + 1, SQLITE_FULL);
-    while (writer_->maintain(true)) {
+    while (writer_->maintain(store::Load::idle)) {
     }
     failed = !vfs_.take_back_failure();
     expect_everywhere(version, version);
-    while (writer_->maintain(true)) {  // or each round would have more to do than the one before
+    while (writer_->maintain(store::Load::idle)) {  // or each round would have more to do than the one before
     }
     expect_everywhere(version, version);
   }

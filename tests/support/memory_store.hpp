@@ -137,7 +137,7 @@ class MemoryStore final : public store::EventStore {
   Result<std::vector<std::optional<domain::KeyHit>>> find_keys(std::span<const store::KeyQuery> queries) override;
   Result<std::vector<std::optional<store::Token>>> find_tokens(std::span<const store::ChunkQuery> queries) override;
   std::vector<store::AppendOutcome> commit(std::span<const store::Append> batch) override;
-  bool maintain(bool) override { return false; }
+  bool maintain(store::Load) override { return false; }
 
  private:
   void pass(Moment moment) const;

@@ -13,6 +13,9 @@
 namespace pebbles::store::sqlite {
 namespace {
 
+/// Index rows written out at a time: well under a millisecond, so that a new batch hardly waits.
+constexpr std::size_t portion_rows_max = 100;
+
 /// Rolls back unless `done()`.
 class Transaction {
  public:
@@ -30,6 +33,28 @@ class Transaction {
 
  private:
   Statement* rollback_;
+};
+
+/// Commits are not synced while it lives. For what follows from the log: the next synced commit carries it along, and
+/// a crash before that finds the log, which says it all.
+class Unsynced {
+ public:
+  Unsynced(const Connection& connection, bool durable) : connection_{durable ? &connection : nullptr} {
+    if (connection_ != nullptr) connection_->execute("PRAGMA synchronous=NORMAL");
+  }
+  Unsynced(const Unsynced&) = delete;
+  Unsynced& operator=(const Unsynced&) = delete;
+  ~Unsynced() {
+    if (connection_ == nullptr) return;
+    try {
+      connection_->execute("PRAGMA synchronous=FULL");
+    } catch (const Failure& failure) {
+      fatal(fmt::format("commits cannot be made durable again: {}", failure.what()));
+    }
+  }
+
+ private:
+  const Connection* connection_;
 };
 
 /// After a failed fsync nobody knows what is on disk, and the system may claim success the next time: only a new start,
@@ -263,11 +288,10 @@ std::vector<AppendOutcome> Writer::commit(std::span<const Append> batch) {
   return outcomes;
 }
 
-/// While more than half of what is allowed waits, twice what comes in goes out. It is saved up until a whole stream can
-/// go: its rows lie side by side, so that they cost few pages.
+/// For a lane without pauses: while more than three quarters of what is allowed wait, twice what comes in goes out. It
+/// is saved up until a whole stream can go: its rows lie side by side, so that they cost few pages.
 std::size_t Writer::rows_due(std::size_t rows_in) {
-  constexpr std::size_t portion_rows_max = 256;
-  if (recent_.row_count() > shared_->options.recent_rows_max / 2) rows_owed_ += 2 * rows_in;
+  if (recent_.row_count() > shared_->options.recent_rows_max / 4 * 3) rows_owed_ += 2 * rows_in;
   if (recent_.by_age().empty()) rows_owed_ = 0;  // upkeep was quicker
   if (rows_owed_ == 0) return 0;
   const auto& oldest = *recent_.find(recent_.by_age().begin()->second);
@@ -372,26 +396,35 @@ void Writer::write_out_all() {
   }
 }
 
-bool Writer::maintain(bool idle) {
+bool Writer::maintain(Load load) {
+  const auto& options = shared_->options;
   try {
-    if (wal_pages_ >= shared_->options.checkpoint_pages) checkpoint_between_batches();
-    if (!idle) return true;
+    if (wal_pages_ >= (load == Load::busy ? 4 : 1) * options.checkpoint_pages) {
+      checkpoint_between_batches();
+      if (wal_pages_ == 0) return load == Load::idle;
+    }
+    if (load == Load::busy) return false;
+    if (load == Load::pause && recent_.row_count() <= options.recent_rows_max / 2) return false;
     if (recent_.by_age().empty()) {
       if (wal_pages_ > 0) checkpoint_between_batches();
       return false;
     }
-    Transaction transaction{begin_, rollback_};
-    constexpr std::size_t rows_per_call = 500;  // about two milliseconds, so that a new batch hardly waits
-    const auto written = write_out(rows_per_call, SIZE_MAX);
-    commit_.execute();
-    transaction.done();
-    recent_.apply(written, {});
+    write_out_between_batches();
     return true;
   } catch (const Failure& failure) {
     end_if_sync_failed(failure);
     telemetry::checkpoint_failed(failure.what());
     return false;
   }
+}
+
+void Writer::write_out_between_batches() {
+  const Unsynced unsynced{connection_, shared_->options.durable};
+  Transaction transaction{begin_, rollback_};
+  const auto written = write_out(portion_rows_max, SIZE_MAX);
+  commit_.execute();
+  transaction.done();
+  recent_.apply(written, {});
 }
 
 void Writer::checkpoint_between_batches() {

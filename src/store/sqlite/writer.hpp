@@ -19,7 +19,7 @@ class Writer final : public EventStore {
   Result<std::vector<std::optional<domain::KeyHit>>> find_keys(std::span<const KeyQuery> queries) override;
   Result<std::vector<std::optional<Token>>> find_tokens(std::span<const ChunkQuery> queries) override;
   std::vector<AppendOutcome> commit(std::span<const Append> batch) override;
-  bool maintain(bool idle) override;
+  bool maintain(Load load) override;
 
  private:
   /// Where a stream stands: what an append is checked against.
@@ -52,6 +52,7 @@ class Writer final : public EventStore {
   [[nodiscard]] std::vector<RecentStreams::Written> write_out(std::size_t rows_min, std::size_t bytes_left_max);
   [[nodiscard]] RecentStreams::Written write_out(const RecentStream& recent, std::size_t rows_max);
   void write_out_all();
+  void write_out_between_batches();
   void checkpoint_between_batches();
   void checkpoint(int mode);
   void note_commit(bool good, const std::string& what);

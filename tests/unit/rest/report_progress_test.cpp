@@ -47,7 +47,7 @@ class MemoryStore final : public store::EventStore {
     }
     return std::vector(batch.size(), store::AppendOutcome::stored);
   }
-  bool maintain(bool) override { return false; }
+  bool maintain(store::Load) override { return false; }
 
  private:
   const bool& broken_;
