@@ -21,7 +21,7 @@ std::optional<Pending> FairQueue::push(Pending pending) {
     known->second.bytes += bytes;
     ++updates_;
     bytes_ += bytes;
-    wake = waiting_;
+    wake = wanted_ > 0 && updates_ >= wanted_;
   }
   if (wake) came_.notify_one();
   return std::nullopt;
@@ -29,13 +29,9 @@ std::optional<Pending> FairQueue::push(Pending pending) {
 
 std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::milliseconds> patience) {
   std::unique_lock lock{mutex_};
-  const auto something = [&] { return updates_ > 0 || closed_; };
-  waiting_ = true;
-  if (patience)
-    came_.wait_for(lock, *patience, something);
-  else
-    came_.wait(lock, something);
-  waiting_ = false;
+  const bool waited = updates_ == 0;
+  wait(lock, 1, patience);
+  if (waited && updates_ > 0 && updates_ < usual_ / 2) wait(lock, usual_, gather_for);
 
   std::vector<Pending> out;
   out.reserve(std::min(updates_, batch.updates_max));
@@ -56,7 +52,19 @@ std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::mi
   }
   updates_ -= out.size();
   bytes_ -= bytes_taken;
+  if (!out.empty()) usual_ = (3 * usual_ + out.size() + 2) / 4;
   return out;
+}
+
+void FairQueue::wait(std::unique_lock<std::mutex>& lock, std::size_t wanted,
+                     std::optional<std::chrono::microseconds> patience) {
+  const auto enough = [&] { return updates_ >= wanted || closed_; };
+  wanted_ = wanted;
+  if (patience)
+    came_.wait_for(lock, *patience, enough);
+  else
+    came_.wait(lock, enough);
+  wanted_ = 0;
 }
 
 void FairQueue::close() {

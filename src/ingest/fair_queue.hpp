@@ -44,6 +44,11 @@ class FairQueue {
   };
   using Clients = std::unordered_map<std::string, ClientQueue>;
 
+  /// When a burst begins, its first update waits for the others: two commits would take longer than one.
+  static constexpr std::chrono::microseconds gather_for{150};
+
+  void wait(std::unique_lock<std::mutex>& lock, std::size_t wanted, std::optional<std::chrono::microseconds> patience);
+
   Bounds bounds_;
   mutable std::mutex mutex_;
   std::condition_variable came_;
@@ -52,7 +57,8 @@ class FairQueue {
   std::size_t updates_ = 0;
   std::size_t bytes_ = 0;
   bool closed_ = false;
-  bool waiting_ = false;
+  std::size_t wanted_ = 0;  ///< who takes is woken when so many are there; 0: nobody waits
+  std::size_t usual_ = 1;   ///< updates in a batch, a moving mean
 };
 
 }  // namespace pebbles::ingest

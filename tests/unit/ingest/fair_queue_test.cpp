@@ -60,6 +60,17 @@ TEST(FairQueue, GivesTheUpdateBackUnchanged) {
   EXPECT_EQ(*back->stream.filename, "file");
 }
 
+TEST(FairQueue, AnUpdateThatComesAloneAfterBurstsIsTaken) {
+  FairQueue queue{wide};
+  for (int burst = 0; burst < 8; ++burst) {
+    for (int i = 0; i < 64; ++i) ASSERT_FALSE(queue.push(pending("a", "f")));
+    ASSERT_EQ(queue.take(wide, milliseconds{0}).size(), 64U);
+  }
+  std::thread late{[&] { EXPECT_FALSE(queue.push(pending("a", "f"))); }};
+  EXPECT_EQ(queue.take(wide, std::nullopt).size(), 1U);
+  late.join();
+}
+
 TEST(FairQueue, CloseWakesTheTakerAndKeepsWhatIsThere) {
   FairQueue queue{wide};
   std::thread taker{[&] {
