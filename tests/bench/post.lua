@@ -32,11 +32,10 @@ function request()
 end
 
 if pause_ms > 0 then
-  local whole = math.floor(pause_ms)
+  -- Exponential, as the gaps between independent workers are. Even pauses would march in step: answers that leave
+  -- together would come back as one burst of requests.
   function delay()
-    -- The fraction is paid out by chance, so that the mean is kept.
-    if math.random() < pause_ms - whole then return whole + 1 end
-    return whole
+    return math.floor(-pause_ms * math.log(1 - math.random()) + math.random())
   end
 end
 
