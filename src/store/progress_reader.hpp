@@ -47,7 +47,7 @@ struct TailPage {
 /// Everything that shows. Every call but the tail names a client: there is no query across clients.
 /// What an answered commit stored is seen by every call that starts afterwards; by `tail` once no commit is open that
 /// could still come before it.
-/// Threads: any, several at once; calls may block. Errors: store_unavailable, store_corrupt.
+/// Threads: any, several at once; calls may block, where they do not say otherwise. Errors: store_unavailable, store_corrupt.
 /// Every implementation passes tests/contract/progress_reader_contract.hpp.
 class ProgressReader {
  public:
@@ -56,6 +56,10 @@ class ProgressReader {
   /// Null when the client has no such file.
   [[nodiscard]] virtual Result<SnapshotPtr> by_filename(const StreamId& stream) = 0;
   [[nodiscard]] virtual Result<SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) = 0;
+  /// The same from memory, for threads that must not wait: never blocks, and knows no errors. Null says nothing.
+  [[nodiscard]] virtual SnapshotPtr at_hand(const StreamId&) { return nullptr; }
+  [[nodiscard]] virtual SnapshotPtr at_hand(const domain::ClientKrn&, const domain::FileId&) { return nullptr; }
+
   [[nodiscard]] virtual Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) = 0;
 
   /// A stream's events with a version above `after`, oldest first, at most `limit`.

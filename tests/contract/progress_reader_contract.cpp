@@ -61,10 +61,27 @@ TEST_P(ProgressReaderContract, ReadsWhatWasCommittedJustBefore) {
   }
 }
 
+TEST_P(ProgressReaderContract, WhatIsAtHandIsTheNewest) {
+  EXPECT_EQ(fixture->reader().at_hand(file), nullptr);
+  SnapshotPtr state;
+  SnapshotPtr others;
+  for (int i = 1; i <= 50; ++i) {
+    state = tell(file, state, {{.at = t0 + milliseconds{i}}});
+    if (i % 3 == 0) others = tell(stream_id("krn:acme", "other.csv"), others, {{.at = t0 + milliseconds{i}}});
+    for (int again = 0; again < 2; ++again) {
+      if (const auto found = fixture->reader().at_hand(file)) expect_same(found, state);
+      if (const auto found = fixture->reader().at_hand(acme, state->progress.id)) expect_same(found, state);
+      expect_same(fixture->reader().by_filename(file).value(), state);
+    }
+  }
+}
+
 TEST_P(ProgressReaderContract, AnotherClientSeesNothing) {
   const auto mine = tell(file, nullptr, {{.key = "p:1"}});
   for (const auto* name : {"krn:Acme", "krn:acme ", "krn:acm", "krn:acme2", "", "%", "krn:%"}) {
     const domain::ClientKrn other{name};
+    EXPECT_EQ(fixture->reader().at_hand(other, mine->progress.id), nullptr) << name;
+    EXPECT_EQ(fixture->reader().at_hand({other, file.filename}), nullptr) << name;
     EXPECT_EQ(fixture->reader().by_id(other, mine->progress.id).value(), nullptr) << name;
     EXPECT_EQ(fixture->reader().by_filename({other, file.filename}).value(), nullptr) << name;
     EXPECT_TRUE(fixture->reader().list(other, {.owner = {}, .after = {}, .limit = 10})->records.empty()) << name;
@@ -251,6 +268,9 @@ TEST_P(ProgressReaderContract, AWriterAndReadersAtOnce) {
     std::map<std::string, store::Version> seen;
     while (!done) {
       const auto least = committed.load();
+      if (const auto found = fixture->reader().at_hand(stream_id("krn:acme", "0"))) {
+        EXPECT_GE(found->progress.version, least);
+      }
       const auto of_first = fixture->reader().by_filename(stream_id("krn:acme", "0"));
       ASSERT_TRUE(of_first);
       if (least > 0) {

@@ -120,8 +120,9 @@ class ReadProgress {
     if (const auto* filename = exchange.parameter("filename")) {
       domain::StreamId stream{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
                               .filename = domain::Filename{*filename}};
+      if (auto found = parts_.reader.at_hand(stream)) co_return show(std::move(found), known);
       auto work = [this, stream = std::move(stream), known = std::move(known)] {
-        return show_record(parts_.reader.by_filename(stream), known, parts_.options.items_max);
+        return show(parts_.reader.by_filename(stream), known);
       };
       co_return co_await on_pool(std::move(work));
     }
@@ -140,8 +141,9 @@ class ReadProgress {
     if (digits.size() != 2 * id.size() || !from_hex(digits, id)) co_return http::problem(404, unknown_file);
     domain::ClientKrn client{std::string{exchange.capture(0)}};
     std::string known{exchange.header("If-None-Match")};
+    if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
     auto work = [this, client = std::move(client), id, known = std::move(known)] {
-      return show_record(parts_.reader.by_id(client, id), known, parts_.options.items_max);
+      return show(parts_.reader.by_id(client, id), known);
     };
     co_return co_await on_pool(std::move(work));
   }
@@ -164,6 +166,10 @@ class ReadProgress {
     for (const std::string_view name : {"filename", "email", "limit", "cursor"})
       if (exchange.parameter_count(name) > 1) return invalid(std::string{name} + " is given more than once");
     return std::nullopt;
+  }
+
+  Response show(const Result<store::SnapshotPtr>& found, std::string_view if_none_match) const {
+    return show_record(found, if_none_match, parts_.options.items_max);
   }
 
   template <class Work>

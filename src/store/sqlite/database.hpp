@@ -9,6 +9,7 @@
 #include "store/sqlite/recent_streams.hpp"
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/schema.hpp"
+#include "store/sqlite/snapshot_cache.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace pebbles::store::sqlite {
@@ -47,7 +48,7 @@ class Gate {
 
 /// What the writer and the readers of one open file share.
 struct Shared {
-  explicit Shared(SqliteOptions o) : options{std::move(o)} {}
+  explicit Shared(SqliteOptions o) : options{std::move(o)}, cache{options.read_cache_bytes_max} {}
 
   [[nodiscard]] OpenOptions open_options() const {
     return {.path = options.path, .vfs = options.vfs, .durable = options.durable};
@@ -55,6 +56,7 @@ struct Shared {
 
   SqliteOptions options;
   RecentStreams recent;
+  SnapshotCache cache;  ///< asked after `recent`
   Gate gate;  ///< readers are inside for the length of a call; the writer when the log has to be reset
 };
 

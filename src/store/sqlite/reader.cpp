@@ -55,17 +55,29 @@ class Reader final : public ProgressReader {
   // In every call the streams in memory are asked before the tables: what is written out in between is then seen
   // twice, which a comparison of versions settles, and never missed.
 
-  Result<SnapshotPtr> by_filename(const StreamId& stream) override {
+  SnapshotPtr at_hand(const StreamId& stream) override {
     if (auto recent = shared_->recent.latest(stream)) return recent;
-    return with_connection([&](ReadConnection& on) -> SnapshotPtr {
+    return shared_->cache.find(stream);
+  }
+
+  SnapshotPtr at_hand(const domain::ClientKrn& client, const domain::FileId& id) override {
+    if (auto recent = shared_->recent.latest(client, id)) return recent;
+    return shared_->cache.find(client, id);
+  }
+
+  Result<SnapshotPtr> by_filename(const StreamId& stream) override {
+    const auto before = shared_->cache.epoch();
+    if (auto known = at_hand(stream)) return known;
+    return cached(before, with_connection([&](ReadConnection& on) -> SnapshotPtr {
       const auto row = on.rows.row_of(stream);
       return row ? on.rows.snapshot(*row) : nullptr;
-    });
+    }));
   }
 
   Result<SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override {
-    if (auto recent = shared_->recent.latest(client, id)) return recent;
-    return with_connection([&](ReadConnection& on) { return on.rows.snapshot(client, id); });
+    const auto before = shared_->cache.epoch();
+    if (auto known = at_hand(client, id)) return known;
+    return cached(before, with_connection([&](ReadConnection& on) { return on.rows.snapshot(client, id); }));
   }
 
   Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) override {
@@ -133,6 +145,11 @@ class Reader final : public ProgressReader {
     give_back(std::move(connection));
     if (!result) telemetry::read_failed(result.error().detail);
     return result;
+  }
+
+  Result<SnapshotPtr> cached(SnapshotCache::Epoch before, Result<SnapshotPtr> read) {
+    if (read && *read) shared_->cache.put(*read, before);
+    return read;
   }
 
   std::unique_ptr<ReadConnection> borrow() {

@@ -277,7 +277,7 @@ std::vector<AppendOutcome> Writer::commit(std::span<const Append> batch) {
     PEBBLES_CRASH_POINT("after-store-commit");
     next_seq_ = seq;
     if (due > 0) rows_owed_ = 0;
-    recent_.apply(written, std::move(changes));
+    settle_in_memory(written, std::move(changes));
     note_commit(true, {});
   } catch (const Failure& failure) {
     end_if_sync_failed(failure);
@@ -344,6 +344,12 @@ AppendOutcome Writer::append(const Append& append, std::int64_t seq, std::vector
   return AppendOutcome::stored;
 }
 
+void Writer::settle_in_memory(const std::vector<RecentStreams::Written>& written,
+                          std::vector<RecentStreams::Change> changes) {
+  for (const auto& part : written) shared_->cache.written_out(recent_.find(part.stream)->latest);
+  recent_.apply(written, std::move(changes));
+}
+
 std::vector<RecentStreams::Written> Writer::write_out(std::size_t rows_min, std::size_t bytes_left_max) {
   std::vector<RecentStreams::Written> out;
   std::size_t rows = 0;
@@ -392,7 +398,7 @@ void Writer::write_out_all() {
     const auto written = write_out(rows_per_transaction, SIZE_MAX);
     commit_.execute();
     transaction.done();
-    recent_.apply(written, {});
+    settle_in_memory(written, {});
   }
 }
 
@@ -424,7 +430,7 @@ void Writer::write_out_between_batches() {
   const auto written = write_out(portion_rows_max, SIZE_MAX);
   commit_.execute();
   transaction.done();
-  recent_.apply(written, {});
+  settle_in_memory(written, {});
 }
 
 void Writer::checkpoint_between_batches() {

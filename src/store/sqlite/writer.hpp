@@ -51,6 +51,8 @@ class Writer final : public EventStore {
   [[nodiscard]] std::size_t rows_due(std::size_t rows_in);
   [[nodiscard]] std::vector<RecentStreams::Written> write_out(std::size_t rows_min, std::size_t bytes_left_max);
   [[nodiscard]] RecentStreams::Written write_out(const RecentStream& recent, std::size_t rows_max);
+  /// What was written out and committed leaves the memory, and what was appended joins it.
+  void settle_in_memory(const std::vector<RecentStreams::Written>& written, std::vector<RecentStreams::Change> changes);
   void write_out_all();
   void write_out_between_batches();
   void checkpoint_between_batches();
