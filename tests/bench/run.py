@@ -51,12 +51,12 @@ def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def token():
+def token(algorithm="HS256", sign=lambda text: hmac.new(SECRET.encode(), text, hashlib.sha256).digest()):
     """About 500 bytes, as tokens of identity providers are."""
     now = int(time.time())
     claims = {"email": "user@acme.com", "iat": now, "exp": now + 86400, "name": "x" * 200}
-    signed = b64(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + "." + b64(json.dumps(claims).encode())
-    return signed + "." + b64(hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).digest())
+    signed = b64(json.dumps({"alg": algorithm, "typ": "JWT"}).encode()) + "." + b64(json.dumps(claims).encode())
+    return signed + "." + b64(sign(signed.encode()))
 
 
 class Nginx:
@@ -74,14 +74,14 @@ class Nginx:
 
 
 class Pebbles:
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, keys=None):
         self.folder = folder
         self.port = free_port()
         folder.mkdir()
         self.log = open(folder / "log", "wb")
         self.process = subprocess.Popen(
             [binary, "serve", "--embedded", str(folder), "--port", str(self.port)],
-            env={**os.environ, "JWT_SECRET": SECRET}, stdout=self.log, stderr=self.log)
+            env={**os.environ, **(keys or {"JWT_SECRET": SECRET})}, stdout=self.log, stderr=self.log)
         wait_for(self.port)
 
     def memory(self, field="VmRSS"):
@@ -117,13 +117,19 @@ def wait_for(port):
 RUNS = 0
 
 
-def wrk(port, seconds, files=200, keyed=False, pause_ms=0.0, connections=CONNECTIONS):
+def wrk(port, seconds, files=200, keyed=False, pause_ms=0.0, bearer=None):
+    """POSTs."""
     global RUNS
     RUNS += 1
-    env = {**os.environ, "BENCH_FILES": str(files), "BENCH_KEYED": "1" if keyed else "0", "BENCH_TOKEN": TOKEN,
-           "BENCH_PAUSE_MS": str(pause_ms), "BENCH_RUN": str(RUNS)}
-    out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / "post.lua"),
-                          f"http://127.0.0.1:{port}/"], env=env, capture_output=True, text=True, check=True).stdout
+    return run_wrk(port, seconds, "post.lua", {
+        "BENCH_FILES": str(files), "BENCH_KEYED": "1" if keyed else "0", "BENCH_TOKEN": bearer or TOKEN,
+        "BENCH_PAUSE_MS": str(pause_ms), "BENCH_RUN": str(RUNS)})
+
+
+def run_wrk(port, seconds, script, settings):
+    out = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(HERE / script),
+                          f"http://127.0.0.1:{port}/"], env={**os.environ, "BENCH_FOLDER": str(HERE), **settings},
+                         capture_output=True, text=True, check=True).stdout
     found = re.search(r"BENCH (.*)", out).group(1)
     figures = {k: float(v) for k, v in (part.split("=") for part in found.split())}
     figures["rate"] = figures["requests"] / figures["seconds"]
@@ -170,6 +176,54 @@ def bench_rates(args, nginx, folder):
         assert answered <= stored <= answered + in_flight_max, "a count was lost or doubled"
         server.stop()
     return rate["200 files"]
+
+
+def bench_reads(args, nginx, folder):
+    print(f"GET of one record, {CONNECTIONS} connections, wrk -t1, {args.rounds} interleaved rounds of {args.seconds} s",
+          flush=True)
+    server = Pebbles(args.binary, folder / "reads")
+    base = f"http://127.0.0.1:{server.port}"
+    path = "/clients/krn:acme:client:123/progress"
+    body = json.dumps({"filename": "sales_data.csv", "counts": {"done": 500, "warn": 2, "failed": 1}, "total": 1000})
+    urllib.request.urlopen(urllib.request.Request(base + path, body.encode(), {
+        "Content-Type": "application/json", "Authorization": "Bearer " + TOKEN})).close()
+    path += "?filename=sales_data.csv"
+    with urllib.request.urlopen(base + path) as answer:
+        tag = answer.headers["ETag"]
+        print(f"  the record has {len(answer.read())} bytes")
+    sides = {"nginx, return 200": (nginx.port, {}), "200": (server.port, {}),
+             "304": (server.port, {"BENCH_KNOWN_TAG": tag})}
+    rounds = {label: [] for label in sides}
+    for _ in range(args.rounds):
+        for label, (port, settings) in sides.items():
+            rounds[label].append(run_wrk(port, args.seconds, "get.lua", {"BENCH_PATH": path, **settings}))
+    for label in sides:
+        show(label, rounds[label])
+    rate = {label: median(rounds[label], "rate") for label in sides}
+    print(f"  200 to nginx: {rate['200'] / rate['nginx, return 200']:.3f}  (at least 0.3, aim 0.5)")
+    print(f"  304 to 200: {rate['304'] / rate['200']:.3f}  (above 1)")
+    print(f"  peak RSS {server.memory('VmHWM'):.0f} MiB", flush=True)
+    server.stop()
+
+
+def bench_tokens(args, folder):
+    print(f"POST with a verified token in the cache, {args.rounds} interleaved rounds of {args.seconds} s", flush=True)
+    private, public = folder / "private.pem", folder / "public.pem"
+    subprocess.run(["openssl", "genrsa", "-out", private, "2048"], check=True, capture_output=True)
+    subprocess.run(["openssl", "rsa", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+    rsa = token("RS256", lambda text: subprocess.run(["openssl", "dgst", "-sha256", "-sign", private], input=text,
+                                                     check=True, capture_output=True).stdout)
+    sides = {"HS256": (Pebbles(args.binary, folder / "hs"), TOKEN),
+             "RS256": (Pebbles(args.binary, folder / "rs", {"JWT_PUBLIC_KEY_FILE": str(public)}), rsa)}
+    rounds = {label: [] for label in sides}
+    for _ in range(args.rounds):
+        for label, (server, bearer) in sides.items():
+            rounds[label].append(wrk(server.port, args.seconds, bearer=bearer))
+    for label, (server, _) in sides.items():
+        show(label, rounds[label])
+        server.stop()
+    print(f"  RS256 to HS256: {median(rounds['RS256'], 'rate') / median(rounds['HS256'], 'rate'):.3f}  (at least 0.9)",
+          flush=True)
 
 
 def disk_sync_ms(folder, seconds=0.5):
@@ -235,7 +289,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=1_000_000)
-    parser.add_argument("--only", choices=["rates", "tail", "memory", "domain"])
+    parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens"])
     args = parser.parse_args()
     TOKEN = token()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
@@ -249,6 +303,10 @@ def main():
             peak = bench_rates(args, nginx, folder)
         if args.only in (None, "tail"):
             bench_tail(args, nginx, folder, peak)
+        if args.only in (None, "reads"):
+            bench_reads(args, nginx, folder)
+        if args.only in (None, "tokens"):
+            bench_tokens(args, folder)
         if args.only in (None, "memory"):
             bench_memory(args, folder)
     finally:
