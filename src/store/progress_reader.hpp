@@ -47,8 +47,8 @@ struct TailPage {
 /// Everything that shows. Every call but the tail names a client: there is no query across clients.
 /// What an answered commit stored is seen by every call that starts afterwards; by `tail` once no commit is open that
 /// could still come before it.
-/// Threads: any, several at once; calls may block, where they do not say otherwise. Errors: store_unavailable, store_corrupt.
-/// Every implementation passes tests/contract/progress_reader_contract.hpp.
+/// Threads: any, several at once; calls may block, where they do not say otherwise. Errors: store_unavailable,
+/// store_corrupt. Every implementation passes tests/contract/progress_reader_contract.hpp.
 class ProgressReader {
  public:
   virtual ~ProgressReader() = default;

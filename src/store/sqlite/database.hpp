@@ -57,7 +57,7 @@ struct Shared {
   SqliteOptions options;
   RecentStreams recent;
   SnapshotCache cache;  ///< asked after `recent`
-  Gate gate;  ///< readers are inside for the length of a call; the writer when the log has to be reset
+  Gate gate;            ///< readers are inside for the length of a call; the writer when the log has to be reset
 };
 
 /// Opens the file and replays what the log holds beyond the tables. Throws Failure.

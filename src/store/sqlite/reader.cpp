@@ -69,9 +69,9 @@ class Reader final : public ProgressReader {
     const auto before = shared_->cache.epoch();
     if (auto known = at_hand(stream)) return known;
     return cached(before, with_connection([&](ReadConnection& on) -> SnapshotPtr {
-      const auto row = on.rows.row_of(stream);
-      return row ? on.rows.snapshot(*row) : nullptr;
-    }));
+                    const auto row = on.rows.row_of(stream);
+                    return row ? on.rows.snapshot(*row) : nullptr;
+                  }));
   }
 
   Result<SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override {

@@ -345,7 +345,7 @@ AppendOutcome Writer::append(const Append& append, std::int64_t seq, std::vector
 }
 
 void Writer::settle_in_memory(const std::vector<RecentStreams::Written>& written,
-                          std::vector<RecentStreams::Change> changes) {
+                              std::vector<RecentStreams::Change> changes) {
   for (const auto& part : written) shared_->cache.written_out(recent_.find(part.stream)->latest);
   recent_.apply(written, std::move(changes));
 }
