@@ -9,6 +9,8 @@
 #include <random>
 #include <utility>
 
+#include "store/sqlite/page_cache.hpp"
+
 namespace pebbles::crash {
 
 /// The bytes of one file.
@@ -52,10 +54,15 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
+/// The first use of SQLite in the process, which the store would otherwise make in its own way.
+sqlite3_vfs* system_vfs() {
+  store::sqlite::spare_page_cache_walks();
+  return sqlite3_vfs_find("unix");
+}
+
 }  // namespace
 
-CrashVfs::CrashVfs(std::size_t sector_bytes)
-    : sector_bytes_{sector_bytes}, unix_{sqlite3_vfs_find("unix")}, vfs_{*unix_} {
+CrashVfs::CrashVfs(std::size_t sector_bytes) : sector_bytes_{sector_bytes}, unix_{system_vfs()}, vfs_{*unix_} {
   static std::atomic<int> number{0};
   name_ = "crash" + std::to_string(++number);
   vfs_.zName = name_.c_str();

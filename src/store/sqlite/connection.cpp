@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "store/sqlite/page_cache.hpp"
+
 namespace pebbles::store::sqlite {
 namespace {
 
@@ -61,6 +63,7 @@ void Statement::bind(int index, Blob value) {
 void Statement::bind(int index, std::nullptr_t) { check(sqlite3_bind_null(statement_.get(), index)); }
 
 Connection::Connection(const std::string& path, const std::string& vfs, Access access) {
+  spare_page_cache_walks();
   const int mode = access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
