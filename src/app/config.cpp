@@ -9,6 +9,8 @@
 #include <iterator>
 
 #include "admission/client_krn.hpp"
+#include "auth/key.hpp"
+#include "net/http_get.hpp"
 
 namespace pebbles::app {
 namespace {
@@ -32,14 +34,21 @@ Setting number(std::string_view variable, std::string_view flag, std::string_vie
           .show = [=](const Config& config) { return fmt::format("{}", config.*member); }};
 }
 
-Setting seconds(std::string_view variable, std::string_view flag, std::chrono::seconds Config::* member) {
+struct SecondsRange {
+  int min;
+  int max;
+  std::string_view allowed;
+};
+
+Setting seconds(std::string_view variable, std::string_view flag, std::chrono::seconds Config::* member,
+                SecondsRange range = {0, 3600, "a whole number of seconds from 0 to 3600"}) {
   return {.variable = variable,
           .flag = flag,
-          .allowed = "a whole number of seconds from 0 to 3600",
+          .allowed = range.allowed,
           .set =
               [=](Config& config, const std::string& text) {
                 int value = 0;
-                if (!parse_number(text, 0, 3600, value)) return false;
+                if (!parse_number(text, range.min, range.max, value)) return false;
                 config.*member = std::chrono::seconds{value};
                 return true;
               },
@@ -60,12 +69,79 @@ Setting text(std::string_view variable, std::string_view flag, std::string_view 
           .show = [=](const Config& config) { return config.*member; }};
 }
 
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+std::optional<bool> parse_boolean(const std::string& text) {
+  const auto lower = lower_case(text);
+  const auto is_one_of = [&](std::initializer_list<std::string_view> values) {
+    return std::ranges::find(values, std::string_view{lower}) != values.end();
+  };
+  if (is_one_of({"true", "1", "yes", "on"})) return true;
+  if (is_one_of({"false", "0", "no", "off"})) return false;
+  return std::nullopt;
+}
+
+Setting boolean(std::string_view variable, std::string_view flag, bool Config::* member) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = "true or false",
+          .set =
+              [=](Config& config, const std::string& text) {
+                const auto value = parse_boolean(text);
+                if (value) config.*member = *value;
+                return value.has_value();
+              },
+          .show = [=](const Config& config) { return config.*member ? "true" : "false"; }};
+}
+
+/// Names between commas, blanks around them dropped; empty when one is.
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t start = 0; start <= text.size();) {
+    const auto end = std::min(text.find(',', start), text.size());
+    auto name = text.substr(start, end - start);
+    name.erase(0, name.find_first_not_of(" \t"));
+    name.erase(name.find_last_not_of(" \t") + 1);
+    if (name.empty()) return {};
+    out.push_back(std::move(name));
+    start = end + 1;
+  }
+  return out;
+}
+
+using Names = std::vector<std::string>;
+
+Setting list(std::string_view variable, std::string_view flag, std::string_view allowed, Names Config::* member,
+             bool (*valid)(std::string_view)) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = allowed,
+          .set =
+              [=](Config& config, const std::string& text) {
+                auto names = split_list(text);
+                if (names.empty() || !std::ranges::all_of(names, valid)) return false;
+                config.*member = std::move(names);
+                return true;
+              },
+          .show =
+              [=](const Config& config) {
+                std::string out;
+                for (const auto& name : config.*member) out += (out.empty() ? "" : ",") + name;
+                return out;
+              }};
+}
+
 bool is_store(const std::string& value) {
   return value == "mongodb" || (value.starts_with("sqlite:") && value.size() > 7);
 }
 bool is_secret(const std::string& value) { return value.size() >= 32; }
 bool is_pattern(const std::string& value) { return admission::ClientKrnRule::compile(value).has_value(); }
 bool is_not_empty(const std::string& value) { return !value.empty(); }
+bool is_any_name(std::string_view) { return true; }
 bool is_level(const std::string& value) {
   return std::ranges::any_of(std::initializer_list<std::string_view>{"trace", "debug", "info", "warn", "error", "off"},
                              [&](std::string_view known) { return known == value; });
@@ -85,6 +161,24 @@ std::vector<Setting> make_settings() {
   out.push_back(text("PEBBLES_STORE", "--store", "mongodb or sqlite:PATH", &Config::store, is_store));
   out.push_back(text("JWT_SECRET", "--jwt-secret", "at least 32 bytes", &Config::jwt_secret, is_secret));
   out.back().secret = true;
+  out.push_back(text("JWT_PUBLIC_KEY_FILE", "--jwt-public-key-file", "a file of PEM public keys, or a JWK Set",
+                     &Config::jwt_public_key_file, is_not_empty));
+  out.push_back(text("JWT_JWKS_URL", "--jwt-jwks-url", "the http or https address of a JWK Set", &Config::jwt_jwks_url,
+                     net::is_http_url));
+  out.push_back(seconds("JWT_JWKS_REFRESH_S", "--jwt-jwks-refresh-s", &Config::jwt_jwks_refresh,
+                        {1, 86'400, "a whole number of seconds from 1 to 86400"}));
+  out.push_back(list("JWT_ALGORITHMS", "--jwt-algorithms",
+                     "some of HS256, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA, Ed25519, with "
+                     "commas between them",
+                     &Config::jwt_algorithms, auth::is_known_algorithm));
+  out.push_back(list("JWT_ISSUER", "--jwt-issuer", "the issuer, or some with commas between them", &Config::jwt_issuers,
+                     is_any_name));
+  out.push_back(list("JWT_AUDIENCE", "--jwt-audience", "the audience, or some with commas between them",
+                     &Config::jwt_audiences, is_any_name));
+  out.push_back(
+      text("JWT_CLIENT_CLAIM", "--jwt-client-claim", "the name of a claim", &Config::jwt_client_claim, is_not_empty));
+  out.push_back(boolean("JWT_REQUIRE_EXP", "--jwt-require-exp", &Config::jwt_require_exp));
+  out.push_back(boolean("PUBLIC_READS", "--public-reads", &Config::public_reads));
   out.push_back(text("CLIENT_KRN_PATTERN", "--client-krn-pattern", "a regular expression (RE2) for the whole name",
                      &Config::client_krn_pattern, is_pattern));
   out.push_back(number<std::size_t>("MAX_ERRORS_IN_RECORD", "--max-errors-in-record", "a whole number from 0 to 100",
@@ -124,36 +218,16 @@ Result<std::string> read_file(const std::string& variable, const std::string& pa
   return out;
 }
 
-std::string lower_case(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
-/// Variables whose meaning this version lacks. To ignore one that restricts would let more in than its owner thinks;
-/// to ignore one that switches a channel on would leave messages unread.
+/// Variables whose meaning this version lacks: to ignore one that switches a channel on would leave messages unread.
 Result<void> refuse_unserved(const Environment& environment) {
-  for (const auto* name :
-       {"JWT_JWKS_URL", "JWT_PUBLIC_KEY_FILE", "JWT_ALGORITHMS", "JWT_ISSUER", "JWT_AUDIENCE", "JWT_CLIENT_CLAIM"})
-    if (const auto value = environment(name); value && !value->empty())
-      return failure(Errc::invalid_argument, fmt::format("{} is set, but this version does not serve it yet", name));
-  const auto is_one_of = [&](const char* name, std::initializer_list<std::string_view> values) {
-    const auto value = environment(name);
-    return value && std::ranges::find(values, std::string_view{lower_case(*value)}) != values.end();
-  };
-  for (const auto* name : {"KAFKA_ENABLED", "SQS_ENABLED", "PUBLIC_READS"}) {
+  for (const auto* name : {"KAFKA_ENABLED", "SQS_ENABLED"}) {
     const auto value = environment(name).value_or("");
-    const bool off = is_one_of(name, {"", "false", "0", "no", "off"});
-    const bool on = is_one_of(name, {"true", "1", "yes", "on"});
-    if (!value.empty() && !on && !off)
+    const auto on = parse_boolean(value);
+    if (!value.empty() && !on)
       return failure(Errc::invalid_argument, fmt::format("{}={}: must be true or false", name, value));
-    if (std::string_view{name} == "PUBLIC_READS") {
-      if (!value.empty() && off)
-        return failure(Errc::invalid_argument, "PUBLIC_READS is off, but this version cannot protect reads yet");
-    } else if (on) {
+    if (on.value_or(false))
       return failure(Errc::invalid_argument,
                      fmt::format("{} is on, but this version does not serve that channel yet", name));
-    }
   }
   return {};
 }

@@ -21,6 +21,15 @@ struct Config {
   std::string store = "mongodb";  ///< `mongodb` or `sqlite:PATH`
   std::string embedded_dir;       ///< --embedded: the store is DIR/pebbles.db, a development key lies beside it
   std::string jwt_secret;
+  std::string jwt_public_key_file;
+  std::string jwt_jwks_url;
+  std::chrono::seconds jwt_jwks_refresh{300};
+  std::vector<std::string> jwt_algorithms;  ///< empty: all that the keys serve
+  std::vector<std::string> jwt_issuers;     ///< empty: any
+  std::vector<std::string> jwt_audiences;   ///< empty: any
+  std::string jwt_client_claim;             ///< empty: tokens are not bound to clients
+  bool jwt_require_exp = true;
+  bool public_reads = true;
   std::string client_krn_pattern;
   std::size_t max_errors_in_record = 100;
   std::size_t list_limit = 1000;

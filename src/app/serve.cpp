@@ -9,15 +9,16 @@
 
 #include "admission/client_krn.hpp"
 #include "app/commands.hpp"
-#include "app/development_key.hpp"
+#include "app/token_keys.hpp"
 #include "app/version.hpp"
-#include "auth/token_verifier.hpp"
+#include "auth/remote_keys.hpp"
 #include "base/clock.hpp"
 #include "egress/query/read_progress.hpp"
 #include "http/server.hpp"
 #include "http/worker_pool.hpp"
 #include "ingest/ingest.hpp"
 #include "ingress/rest/report_progress.hpp"
+#include "net/http_get.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -54,13 +55,6 @@ Result<void> make_folder(const std::string& dir) {
   return {};
 }
 
-Result<std::string> verification_secret(const Config& config) {
-  if (!config.jwt_secret.empty()) return config.jwt_secret;
-  if (!config.embedded_dir.empty()) return development_key(config.embedded_dir);
-  return failure(Errc::invalid_argument,
-                 "no way to verify tokens: set JWT_SECRET, or try Pebbles out with --embedded DIR");
-}
-
 /// All that runs, in the order it starts; destroyed in the other.
 class Service {
  public:
@@ -70,11 +64,11 @@ class Service {
       return failure(Errc::invalid_argument,
                      "this version serves the embedded store only: use --embedded DIR or PEBBLES_STORE=sqlite:PATH");
     if (!config.embedded_dir.empty()) PEBBLES_TRY_VOID(make_folder(config.embedded_dir));
-    PEBBLES_TRY(secret, verification_secret(config));
+    PEBBLES_TRY(keys, configured_keys(config));
     PEBBLES_TRY(rule, admission::ClientKrnRule::compile(config.client_krn_pattern));
     PEBBLES_TRY(store, store::SqliteStore::open({.path = *path, .vfs = {}}));
-    std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(store)}};
-    PEBBLES_TRY_VOID(service->listen(config, secret));
+    std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(keys), std::move(store)}};
+    PEBBLES_TRY_VOID(service->listen(config));
     return service;
   }
 
@@ -94,19 +88,38 @@ class Service {
   }
 
  private:
-  Service(const Config& config, admission::ClientKrnRule rule, std::unique_ptr<store::SqliteStore> store)
-      : config_{config}, client_rule_{std::move(rule)}, store_{std::move(store)} {
+  Service(const Config& config, admission::ClientKrnRule rule, auth::KeySet keys,
+          std::unique_ptr<store::SqliteStore> store)
+      : config_{config},
+        client_rule_{std::move(rule)},
+        keys_{std::move(keys), !config.jwt_jwks_url.empty()},
+        store_{std::move(store)} {
+    if (!config.jwt_jwks_url.empty()) issuer_ = std::make_unique<auth::RemoteKeys>(keys_, issuer_options(config));
     std::vector<std::unique_ptr<store::EventStore>> lanes;
     lanes.push_back(store_->writer());
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
   }
 
-  Result<void> listen(const Config& config, const std::string& secret) {
-    const rest::RestParts rest{.ingest = *ingest_,
-                               .client_rule = client_rule_,
-                               .clock = clock_,
-                               .tokens = {.hmac_secret = secret},
-                               .items_max = config.max_errors_in_record};
+  static auth::RemoteKeysOptions issuer_options(const Config& config) {
+    auth::RemoteKeysOptions out;
+    out.url = config.jwt_jwks_url;
+    out.fetch = [url = config.jwt_jwks_url] { return net::http_get({.url = url}); };
+    out.refresh = config.jwt_jwks_refresh;
+    out.retry_max = std::min(out.retry_max, out.refresh);
+    return out;
+  }
+
+  [[nodiscard]] std::shared_ptr<access::Guard> make_guard() {
+    access::GuardOptions options;
+    options.tokens.claims = claim_rules(config_);
+    options.bound_to_clients = !config_.jwt_client_claim.empty();
+    if (issuer_) options.fetch_keys = [this](std::function<void()> done) { return issuer_->ask(std::move(done)); };
+    return std::make_shared<access::Guard>(keys_, std::move(options), clock_);
+  }
+
+  Result<void> listen(const Config& config) {
+    const rest::RestParts rest{
+        .ingest = *ingest_, .client_rule = client_rule_, .clock = clock_, .items_max = config.max_errors_in_record};
     const query::QueryParts query{.reader = store_->reader(),
                                   .client_rule = client_rule_,
                                   .pool = readers_,
@@ -120,8 +133,9 @@ class Service {
     options.threads = config.http_threads;
     options.connections_max = config.max_connections;
     PEBBLES_TRY(server, http::Server::start(std::move(options), [&](http::Loop& loop) {
-                  rest::add_routes(loop, rest);
-                  query::add_routes(loop, query);
+                  const auto guard = make_guard();
+                  rest::add_routes(loop, rest, guard);
+                  query::add_routes(loop, query, config_.public_reads ? nullptr : guard);
                 }));
     server_ = std::move(server);
     return {};
@@ -139,6 +153,7 @@ class Service {
     const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
     drained = ingest_->stop(std::max(left, milliseconds{1000})) && drained;
     readers_.stop();
+    if (issuer_) issuer_->stop();
     server_.reset();
     ingest_.reset();
     return drained;
@@ -147,6 +162,8 @@ class Service {
   Config config_;
   SystemClock clock_;
   admission::ClientKrnRule client_rule_;
+  auth::KeyRing keys_;
+  std::unique_ptr<auth::RemoteKeys> issuer_;  ///< where JWT_JWKS_URL names one
   std::unique_ptr<store::SqliteStore> store_;
   http::WorkerPool readers_{{.threads = 4, .queue_max = 1024}};
   std::atomic<bool> ready_{true};
@@ -159,7 +176,9 @@ void greet(const Config& config, std::uint16_t port) {
   const auto shown_host = config.host_or_default() == "0.0.0.0" ? "127.0.0.1" : config.host_or_default();
   const auto url = fmt::format("http://{}:{}", shown_host, port);
   fmt::print("Pebbles {} listens on {}\n", version, url);
-  if (config.embedded_dir.empty()) return;
+  const bool others_mint =
+      config.jwt_secret.empty() && (!config.jwt_jwks_url.empty() || !config.jwt_public_key_file.empty());
+  if (config.embedded_dir.empty() || others_mint) return;
   const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
   const auto dir = std::filesystem::absolute(config.embedded_dir).lexically_normal().string();
   const auto secret = config.jwt_secret.empty() ? fmt::format("--embedded '{}'", dir) : "--jwt-secret \"$JWT_SECRET\"";

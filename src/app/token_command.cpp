@@ -21,11 +21,10 @@ int print_token(const Config& config, const TokenRequest& request) {
     fmt::print(stderr, "pebbles: {}\n", secret.error().detail);
     return 2;
   }
-  fmt::print(
-      "{}\n",
-      auth::mint_token(
-          {.hmac_secret = *secret, .email = domain::Email{request.email}, .client = request.client, .ttl = request.ttl},
-          SystemClock{}.now()));
+  auth::MintOptions options{
+      .hmac_secret = *secret, .email = domain::Email{request.email}, .client = request.client, .ttl = request.ttl};
+  if (!config.jwt_client_claim.empty()) options.client_claim = config.jwt_client_claim;
+  fmt::print("{}\n", auth::mint_token(options, SystemClock{}.now()));
   return 0;
 }
 

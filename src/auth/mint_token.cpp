@@ -10,7 +10,9 @@ std::string mint_token(const MintOptions& options, Timestamp now) {
   std::string claims = R"({"email":)";
   json::append_string(claims, *options.email);
   if (!options.client.empty()) {
-    claims += R"(,"client":)";
+    claims.push_back(',');
+    json::append_string(claims, options.client_claim);
+    claims.push_back(':');
     json::append_string(claims, options.client);
   }
   claims += R"(,"iat":)";

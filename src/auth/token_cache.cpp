@@ -31,4 +31,12 @@ void TokenCache::forget(const crypto::Sha256Digest& digest) {
   index_.erase(found);
 }
 
+void TokenCache::forget_all_but(const KeySet& keys) {
+  std::erase_if(entries_, [&](const Entry& entry) {
+    if (keys.contains(entry.verified.key)) return false;
+    index_.erase(entry.digest);
+    return true;
+  });
+}
+
 }  // namespace pebbles::auth

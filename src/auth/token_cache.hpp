@@ -3,6 +3,7 @@
 #include <list>
 #include <unordered_map>
 
+#include "auth/key.hpp"
 #include "auth/token_verifier.hpp"
 #include "base/clock.hpp"
 #include "crypto/sha256.hpp"
@@ -14,6 +15,7 @@ struct Verified {
   Identity identity;
   Timestamp not_before;
   Timestamp expires;
+  crypto::Sha256Digest key{};  ///< the fingerprint of the key that it was verified with
 };
 
 /// The last verified tokens, known by the SHA-256 of their text. Holds at most `entries_max` (at least 1): the oldest
@@ -26,6 +28,8 @@ class TokenCache {
   /// Precondition: the digest is not in the cache.
   const Verified& remember(const crypto::Sha256Digest& digest, Verified verified);
   void forget(const crypto::Sha256Digest& digest);
+  /// Forgets what was verified with a key that is not in the set any more.
+  void forget_all_but(const KeySet& keys);
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:

@@ -62,32 +62,54 @@ std::optional<Parts> split(std::string_view token) {
 }  // namespace
 
 struct TokenVerifier::Impl {
-  Impl(VerifierOptions options, const Clock& the_clock)
-      : clock{the_clock}, leeway{options.leeway}, cache{options.cache_entries_max} {
-    keys.push_back(make_hmac_key(std::move(options.hmac_secret)));
+  Impl(const KeyRing& the_ring, VerifierOptions options, const Clock& the_clock)
+      : ring{the_ring},
+        clock{the_clock},
+        leeway{options.leeway},
+        rules{std::move(options.claims)},
+        cache{options.cache_entries_max} {}
+
+  /// Takes over new keys; tokens of those that went have to be verified again, and will not be.
+  void follow_keys() {
+    const auto now = ring.generation();
+    if (keys && now == generation) return;
+    generation = now;
+    keys = ring.keys();
+    cache.forget_all_but(*keys);
   }
 
   /// Signature first: nothing that an unknown hand wrote is believed, except which key it claims to be signed with.
-  [[nodiscard]] std::optional<Claims> signed_claims(const Parts& parts) const {
+  [[nodiscard]] std::expected<Verified, TokenFault> read(const Parts& parts) const {
+    const std::unexpected invalid{TokenFault::invalid};
     const auto header = read_header(*crypto::from_base64url(parts.header));
-    if (!header) return std::nullopt;
-    const auto* key = find_key(keys, header->algorithm, header->key_id);
-    if (key == nullptr || !key->verifies(parts.signed_text, *crypto::from_base64url(parts.signature)))
-      return std::nullopt;
-    return read_claims(*crypto::from_base64url(parts.claims));
+    if (!header) return invalid;
+    const auto* key = keys->find(header->algorithm, header->key_id);
+    if (key == nullptr) return std::unexpected{ring.fault_of_missing(*header)};
+    if (!key->verifies(header->algorithm, parts.signed_text, *crypto::from_base64url(parts.signature))) return invalid;
+    auto claims = read_claims(*crypto::from_base64url(parts.claims), rules);
+    if (!claims) return invalid;
+    return Verified{
+        .identity = {.email = domain::Email{std::move(claims->email)}, .clients = std::move(claims->clients)},
+        .not_before = claims->not_before,
+        .expires = claims->expires,
+        .key = key->fingerprint()};
   }
 
-  [[nodiscard]] bool expired(Timestamp end, Timestamp now) const { return now >= end + leeway; }
-  [[nodiscard]] bool early(Timestamp start, Timestamp now) const { return now + leeway < start; }
+  [[nodiscard]] bool is_in_time(const Verified& token, Timestamp now) const {
+    return now < token.expires + leeway && now + leeway >= token.not_before;
+  }
 
+  const KeyRing& ring;
   const Clock& clock;
   std::chrono::seconds leeway;
-  Keys keys;
+  ClaimRules rules;
   TokenCache cache;
+  std::shared_ptr<const KeySet> keys;
+  std::uint64_t generation = 0;
 };
 
-TokenVerifier::TokenVerifier(VerifierOptions options, const Clock& clock)
-    : impl_{std::make_unique<Impl>(std::move(options), clock)} {}
+TokenVerifier::TokenVerifier(const KeyRing& keys, VerifierOptions options, const Clock& clock)
+    : impl_{std::make_unique<Impl>(keys, std::move(options), clock)} {}
 TokenVerifier::~TokenVerifier() = default;
 
 std::expected<const Identity*, TokenFault> TokenVerifier::verify(std::string_view authorization) {
@@ -97,24 +119,21 @@ std::expected<const Identity*, TokenFault> TokenVerifier::verify(std::string_vie
   const auto parts = split(*token);
   if (!parts) return std::unexpected{TokenFault::invalid};
 
+  impl_->follow_keys();
   const auto now = impl_->clock.now();
   const auto digest = crypto::sha256(*token);
   if (const auto* known = impl_->cache.find(digest)) {
     // The clock may have been set in either direction since.
-    if (impl_->early(known->not_before, now)) return std::unexpected{TokenFault::invalid};
-    if (!impl_->expired(known->expires, now)) return &known->identity;
-    impl_->cache.forget(digest);
+    if (impl_->is_in_time(*known, now)) return &known->identity;
+    if (now >= known->expires) impl_->cache.forget(digest);
     return std::unexpected{TokenFault::invalid};
   }
 
-  auto claims = impl_->signed_claims(*parts);
-  if (!claims || impl_->expired(claims->expires, now) || impl_->early(claims->not_before, now))
-    return std::unexpected{TokenFault::invalid};
-  if (claims->email.empty()) return std::unexpected{TokenFault::no_email};
-  const auto& verified = impl_->cache.remember(digest, {.identity = {.email = domain::Email{std::move(claims->email)}},
-                                                        .not_before = claims->not_before,
-                                                        .expires = claims->expires});
-  return &verified.identity;
+  auto verified = impl_->read(*parts);
+  if (!verified) return std::unexpected{verified.error()};
+  if (!impl_->is_in_time(*verified, now)) return std::unexpected{TokenFault::invalid};
+  if (verified->identity.email->empty()) return std::unexpected{TokenFault::no_email};
+  return &impl_->cache.remember(digest, *std::move(verified)).identity;
 }
 
 }  // namespace pebbles::auth

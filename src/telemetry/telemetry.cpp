@@ -95,4 +95,13 @@ void append_refused(std::string_view client, std::string_view filename) {
   say(err, "append_refused", {{"client", client}, {"filename", filename}});
 }
 
+void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vector<std::string>& skipped) {
+  say(info, "issuer_keys_fetched", {{"url", url}, {"keys", static_cast<std::int64_t>(keys)}});
+  for (const auto& why : skipped) say(warn, "issuer_key_skipped", {{"url", url}, {"why", why}});
+}
+
+void issuer_keys_unavailable(std::string_view url, std::string_view what) {
+  say(warn, "issuer_keys_unavailable", {{"url", url}, {"what", what}});
+}
+
 }  // namespace pebbles::telemetry

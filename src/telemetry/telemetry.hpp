@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// One function per thing that happened. These functions alone write log lines (and later metrics), so that what the
 /// service says is found in one place. Threads: any. Texts of tenants are escaped before they are written.
@@ -28,5 +29,10 @@ void read_failed(std::string_view what);
 /// A stream could not be loaded; its updates are answered "try again".
 void load_failed(std::string_view client, std::string_view filename, std::string_view what);
 void append_refused(std::string_view client, std::string_view filename);
+
+/// An issuer's keys were fetched and are others than before, or are there again; `skipped` says why some were left out.
+void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vector<std::string>& skipped);
+/// They cannot be fetched; said once until they can. What was fetched before goes on serving.
+void issuer_keys_unavailable(std::string_view url, std::string_view what);
 
 }  // namespace pebbles::telemetry

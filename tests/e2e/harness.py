@@ -97,6 +97,7 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
         settings = {"HOST": "127.0.0.1", "PORT": str(self.port), "JWT_SECRET": secret, "SHUTDOWN_DELAY_S": "0",
+                    "no_proxy": "127.0.0.1",
                     **self.env, **(env or {})}
         command = [self.executable, "serve", "--embedded", str(self.folder / "data"), *self.arguments]
         with open(self.log, "ab") as log:

@@ -38,7 +38,8 @@ void verify_twice(auth::TokenVerifier& verifier, const std::string& authorizatio
 /// The input is a whole header field and, where it has a line feed, also a token's header and claims to be signed.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const StandingClock clock;
-  static auth::TokenVerifier verifier{{.hmac_secret = secret, .cache_entries_max = 16}, clock};
+  static const auth::KeyRing ring{{.keys = {auth::make_hmac_key(secret)}, .algorithms = {}}};
+  static auth::TokenVerifier verifier{ring, {.claims = {}, .cache_entries_max = 16}, clock};
   const std::string_view input{reinterpret_cast<const char*>(data), size};
   verify_twice(verifier, std::string{input});
   PEBBLES_ASSERT(!verifier.verify(input), "an input without a signature was believed");

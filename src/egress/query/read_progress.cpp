@@ -112,9 +112,11 @@ std::expected<ListRequest, Response> read_list_request(const Exchange& exchange,
 
 class ReadProgress {
  public:
-  explicit ReadProgress(const QueryParts& parts) : parts_{parts} {}
+  ReadProgress(const QueryParts& parts, std::shared_ptr<access::Guard> guard)
+      : parts_{parts}, guard_{std::move(guard)} {}
 
   Task<Response> get(Exchange& exchange) const {
+    if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
     std::string known{exchange.header("If-None-Match")};
     if (const auto* filename = exchange.parameter("filename")) {
@@ -135,6 +137,7 @@ class ReadProgress {
   }
 
   Task<Response> get_by_id(Exchange& exchange) const {
+    if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
     domain::FileId id{};
     const auto digits = exchange.capture(1);
@@ -161,6 +164,13 @@ class ReadProgress {
   }
 
  private:
+  Task<std::optional<Response>> deny(const Exchange& exchange) const {
+    if (!guard_) co_return std::nullopt;
+    auto reader = co_await guard_->admit(exchange, exchange.capture(0));
+    if (reader) co_return std::nullopt;
+    co_return std::move(reader).error();
+  }
+
   std::optional<Response> judge(const Exchange& exchange) const {
     if (!parts_.client_rule.accepts(exchange.capture(0))) return invalid("clientKrn is not a valid client name");
     for (const std::string_view name : {"filename", "email", "limit", "cursor"})
@@ -180,12 +190,13 @@ class ReadProgress {
   }
 
   QueryParts parts_;
+  std::shared_ptr<access::Guard> guard_;
 };
 
 }  // namespace
 
-void add_routes(http::Loop& loop, const QueryParts& parts) {
-  auto reads = std::make_shared<const ReadProgress>(parts);
+void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard) {
+  auto reads = std::make_shared<const ReadProgress>(parts, std::move(guard));
   auto& router = loop.router();
   router.add("GET", "/clients/{}/progress", [reads](Exchange& exchange) { return reads->get(exchange); });
   router.add("GET", "/clients/{}/progress/{}", [reads](Exchange& exchange) { return reads->get_by_id(exchange); });

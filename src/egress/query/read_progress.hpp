@@ -1,7 +1,9 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <memory>
 
+#include "access/guard.hpp"
 #include "admission/client_krn.hpp"
 #include "http/loop.hpp"
 #include "http/worker_pool.hpp"
@@ -25,7 +27,7 @@ struct QueryParts {
 };
 
 /// Adds GET /clients/{clientKrn}/progress, GET /clients/{clientKrn}/progress/{id} and GET /health to a loop.
-/// Call once per loop, before it runs. Reads ask no token.
-void add_routes(http::Loop& loop, const QueryParts& parts);
+/// Call once per loop, before it runs. With a guard, which is the loop's, reads ask for a token; /health never does.
+void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard);
 
 }  // namespace pebbles::query

@@ -87,23 +87,6 @@ Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& strea
   return std::visit(cases, outcome);
 }
 
-Response answer_of(auth::TokenFault fault) {
-  switch (fault) {
-    case auth::TokenFault::missing: {
-      auto out = problem(401, "Missing Authorization header");
-      http::add_header(out, "WWW-Authenticate", "Bearer");
-      return out;
-    }
-    case auth::TokenFault::invalid: {
-      auto out = problem(401, "Invalid or expired token");
-      http::add_header(out, "WWW-Authenticate", R"(Bearer error="invalid_token")");
-      return out;
-    }
-    case auth::TokenFault::no_email: return problem(403, "No email found in authentication token");
-  }
-  PEBBLES_ASSERT(false, "every token fault has an answer");
-}
-
 Response answer_of(const admission::Faults& faults) {
   std::vector<http::ProblemFault> shown;
   shown.reserve(faults.size());

@@ -2,7 +2,6 @@
 #include <cstddef>
 
 #include "admission/update.hpp"
-#include "auth/token_verifier.hpp"
 #include "domain/values.hpp"
 #include "http/response.hpp"
 #include "ingest/pending.hpp"
@@ -17,7 +16,6 @@ struct AnswerStyle {
 
 [[nodiscard]] http::Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& stream,
                                        const AnswerStyle& style);
-[[nodiscard]] http::Response answer_of(auth::TokenFault fault);
 [[nodiscard]] http::Response answer_of(const admission::Faults& faults);
 /// The lane had no room, or takes nothing any more: certainly not counted.
 [[nodiscard]] http::Response overloaded();

@@ -38,15 +38,12 @@ std::optional<std::string> key_of(const Exchange& exchange, const std::string& e
 
 class ReportProgress {
  public:
-  ReportProgress(http::Executor executor, const RestParts& parts)
-      : parts_{parts}, tokens_{parts.tokens, parts.clock}, sink_{executor} {}
+  ReportProgress(http::Executor executor, const RestParts& parts, std::shared_ptr<access::Guard> guard)
+      : parts_{parts}, guard_{std::move(guard)}, sink_{executor} {}
 
   Task<Response> post(Exchange& exchange) {
-    // The first of two Authorization headers could be anybody's: neither counts.
-    const auto identity =
-        tokens_.verify(exchange.header_count("Authorization") == 1 ? exchange.header("Authorization") : "");
-    if (!identity) co_return answer_of(identity.error());
-    const domain::Email by = (*identity)->email;  // a copy: the verifier's holds until its next call
+    auto by = co_await guard_->admit(exchange, exchange.capture(0));
+    if (!by) co_return std::move(by).error();
     if (auto wrong = judge_head(exchange)) co_return *std::move(wrong);
     const auto body = co_await exchange.read_body(admission::update_bytes_max);
     if (!body) co_return body.error();
@@ -55,7 +52,7 @@ class ReportProgress {
 
     domain::StreamId stream{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
                             .filename = std::move(update->filename)};
-    update->report.by = by;
+    update->report.by = *std::move(by);
     const auto ticket = sink_.take_ticket();
     ingest::Pending pending{.stream = stream, .command = std::move(update->report), .ack = {sink_, ticket}};
     PEBBLES_CRASH_POINT("after-parse");
@@ -104,15 +101,15 @@ class ReportProgress {
   }
 
   RestParts parts_;
-  auth::TokenVerifier tokens_;
+  std::shared_ptr<access::Guard> guard_;
   LoopSink sink_;
   FileIds ids_;
 };
 
 }  // namespace
 
-void add_routes(http::Loop& loop, const RestParts& parts) {
-  auto reports = std::make_shared<ReportProgress>(loop.executor(), parts);
+void add_routes(http::Loop& loop, const RestParts& parts, std::shared_ptr<access::Guard> guard) {
+  auto reports = std::make_shared<ReportProgress>(loop.executor(), parts, std::move(guard));
   loop.router().add("POST", "/clients/{}/progress", [reports](Exchange& exchange) { return reports->post(exchange); });
 }
 

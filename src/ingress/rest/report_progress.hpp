@@ -1,8 +1,9 @@
 #pragma once
 #include <cstddef>
+#include <memory>
 
+#include "access/guard.hpp"
 #include "admission/client_krn.hpp"
-#include "auth/token_verifier.hpp"
 #include "base/clock.hpp"
 #include "http/loop.hpp"
 #include "ingest/ingest.hpp"
@@ -14,12 +15,11 @@ struct RestParts {
   ingest::Ingest& ingest;
   const admission::ClientKrnRule& client_rule;
   const Clock& clock;
-  auth::VerifierOptions tokens;  ///< each loop gets a verifier of its own
-  std::size_t items_max = 100;   ///< errors, and warnings, shown in an answer
+  std::size_t items_max = 100;  ///< errors, and warnings, shown in an answer
 };
 
-/// Adds POST /clients/{clientKrn}/progress to a loop. Call once per loop, before it runs. The loop's ack sink lives
-/// with its routes, so stop `ingest` before the server is destroyed.
-void add_routes(http::Loop& loop, const RestParts& parts);
+/// Adds POST /clients/{clientKrn}/progress to a loop, whose guard it is. Call once per loop, before it runs. The loop's
+/// ack sink lives with its routes, so stop `ingest` before the server is destroyed.
+void add_routes(http::Loop& loop, const RestParts& parts, std::shared_ptr<access::Guard> guard);
 
 }  // namespace pebbles::rest

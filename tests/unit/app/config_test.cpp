@@ -62,8 +62,26 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"LOG_FORMAT", "xml"}, Bad{"JWT_SECRET_FILE", "/nowhere/at/all"},
                     // What this version lacks and may not ignore.
                     Bad{"KAFKA_ENABLED", "true"}, Bad{"KAFKA_ENABLED", "banana"}, Bad{"SQS_ENABLED", "Yes"},
-                    Bad{"PUBLIC_READS", "false"}, Bad{"JWT_JWKS_URL", "https://example.com/keys"},
-                    Bad{"JWT_AUDIENCE", "pebbles"}, Bad{"JWT_CLIENT_CLAIM", "clients"}));
+                    Bad{"PUBLIC_READS", "perhaps"}, Bad{"JWT_JWKS_URL", "ftp://example.com/keys"},
+                    Bad{"JWT_JWKS_URL", "keys"}, Bad{"JWT_JWKS_REFRESH_S", "0"}, Bad{"JWT_ALGORITHMS", "none"},
+                    Bad{"JWT_ALGORITHMS", "RS256,,ES256"}, Bad{"JWT_AUDIENCE", ","}, Bad{"JWT_REQUIRE_EXP", "maybe"}));
+
+TEST(Config, ReadsTheRulesForTokens) {
+  const auto config = load_config({}, environment({{"JWT_ALGORITHMS", "RS256, ES256"},
+                                                   {"JWT_ISSUER", "https://a.example,https://b.example"},
+                                                   {"JWT_AUDIENCE", "pebbles"},
+                                                   {"JWT_CLIENT_CLAIM", "clients"},
+                                                   {"JWT_JWKS_URL", "https://a.example/keys"},
+                                                   {"JWT_REQUIRE_EXP", "no"},
+                                                   {"PUBLIC_READS", "False"}}))
+                          .value();
+  EXPECT_EQ(config.jwt_algorithms, (std::vector<std::string>{"RS256", "ES256"}));
+  EXPECT_EQ(config.jwt_issuers, (std::vector<std::string>{"https://a.example", "https://b.example"}));
+  EXPECT_EQ(config.jwt_audiences, (std::vector<std::string>{"pebbles"}));
+  EXPECT_FALSE(config.jwt_require_exp || config.public_reads);
+  EXPECT_NE(show_config(config).find("JWT_ALGORITHMS=RS256,ES256\n"), std::string::npos);
+  EXPECT_NE(show_config(config).find("PUBLIC_READS=false\n"), std::string::npos);
+}
 
 TEST(Config, NeverShowsASecret) {
   const auto config = load_config({}, environment({{"JWT_SECRET", secret}})).value();

@@ -36,15 +36,18 @@ std::string email_and(const std::string& members) { return R"({"email":"ann@exam
 /// A good `exp` and `members`.
 std::string exp_and(const std::string& members) { return fmt::format(R"({{"exp":{},{}}})", now_s + 60, members); }
 
+KeyRing hmac_ring(const std::string& key) { return KeyRing{{.keys = {make_hmac_key(key)}, .algorithms = {}}}; }
+
 struct Verifying : testing::Test {
   FakeClock clock;
-  TokenVerifier verifier{{.hmac_secret = secret}, clock};
+  KeyRing ring = hmac_ring(secret);
+  TokenVerifier verifier{ring, {}, clock};
 
   [[nodiscard]] bool accepts(const std::string& token) { return verifier.verify("Bearer " + token).has_value(); }
   [[nodiscard]] TokenFault fault_of(const std::string& authorization) {
     const auto result = verifier.verify(authorization);
     EXPECT_FALSE(result) << authorization.substr(0, 300);
-    return result ? TokenFault{-1} : result.error();
+    return result ? TokenFault{255} : result.error();
   }
 };
 
@@ -64,7 +67,8 @@ TEST_F(Verifier, KnowsTheStandardsExample) {
       "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9"
       ".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
       ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-  TokenVerifier standard{{.hmac_secret = *key}, clock};
+  const auto ring_of_the_standard = hmac_ring(*key);
+  TokenVerifier standard{ring_of_the_standard, {}, clock};
   clock.advance(seconds{1'300'819'380 - now_s - 1});
   EXPECT_EQ(standard.verify("Bearer " + example).error(), TokenFault::no_email) << "good, but it names no email";
   auto forged = example;
@@ -330,7 +334,7 @@ TEST_F(Verifier, KnownTokensAreNotValidEarlyEither) {
 }
 
 TEST_F(Verifier, LeewayIsConfigurable) {
-  TokenVerifier strict{{.hmac_secret = secret, .leeway = seconds{0}}, clock};
+  TokenVerifier strict{ring, {.claims = {}, .leeway = seconds{0}}, clock};
   const auto token = "Bearer " + sealed(good_header, claims());
   clock.advance(std::chrono::milliseconds{59'999});
   EXPECT_TRUE(strict.verify(token));
@@ -339,7 +343,7 @@ TEST_F(Verifier, LeewayIsConfigurable) {
 }
 
 TEST_F(Verifier, ManyTokensOfManyPeopleAreToldApart) {
-  TokenVerifier small{{.hmac_secret = secret, .cache_entries_max = 8}, clock};
+  TokenVerifier small{ring, {.claims = {}, .cache_entries_max = 8}, clock};
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 100; ++i) {
       const auto email = fmt::format("{}@example.com", i);
@@ -356,7 +360,7 @@ TEST_F(Verifier, ManyTokensOfManyPeopleAreToldApart) {
 
 TEST(VerifierDeathTest, AShortSecretIsABug) {
   const FakeClock clock;
-  EXPECT_DEATH((TokenVerifier{{.hmac_secret = std::string(31, 's')}, clock}), "short secret");
+  EXPECT_DEATH((void)make_hmac_key(std::string(31, 's')), "short secret");
 }
 
 }  // namespace

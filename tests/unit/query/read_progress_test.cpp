@@ -75,11 +75,13 @@ class ReadProgressTest : public ::testing::Test {
  protected:
   ReadProgressTest() {
     auto started = http::Server::start({}, [this](http::Loop& loop) {
-      add_routes(loop, {.reader = reader,
-                        .client_rule = rule,
-                        .pool = pool,
-                        .is_ready = [this] { return ready.load(); },
-                        .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}});
+      add_routes(loop,
+                 {.reader = reader,
+                  .client_rule = rule,
+                  .pool = pool,
+                  .is_ready = [this] { return ready.load(); },
+                  .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}},
+                 nullptr);
     });
     server = *std::move(started);
   }

@@ -62,7 +62,8 @@ class ReportProgressTest : public ::testing::Test {
     stores.push_back(std::make_unique<MemoryStore>(broken));
     ingest.emplace(std::move(stores), ingest::IngestOptions{});
     auto started = http::Server::start({}, [this](http::Loop& loop) {
-      add_routes(loop, {.ingest = *ingest, .client_rule = rule, .clock = clock, .tokens = {.hmac_secret = secret}});
+      add_routes(loop, {.ingest = *ingest, .client_rule = rule, .clock = clock},
+                 std::make_shared<access::Guard>(keys, access::GuardOptions{}, clock));
     });
     server = *std::move(started);
   }
@@ -93,6 +94,7 @@ class ReportProgressTest : public ::testing::Test {
 
   bool broken = false;
   SystemClock clock;
+  auth::KeyRing keys{{.keys = {auth::make_hmac_key(secret)}, .algorithms = {}}};
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   std::optional<ingest::Ingest> ingest;
