@@ -10,6 +10,7 @@
 
 #include "admission/client_krn.hpp"
 #include "auth/key.hpp"
+#include "http/cors.hpp"
 #include "net/http_get.hpp"
 
 namespace pebbles::app {
@@ -141,6 +142,7 @@ bool is_store(const std::string& value) {
 bool is_secret(const std::string& value) { return value.size() >= 32; }
 bool is_pattern(const std::string& value) { return admission::ClientKrnRule::compile(value).has_value(); }
 bool is_not_empty(const std::string& value) { return !value.empty(); }
+bool is_cors_policy(const std::string& value) { return http::CorsPolicy::parse(value).has_value(); }
 bool is_any_name(std::string_view) { return true; }
 bool is_level(const std::string& value) {
   return std::ranges::any_of(std::initializer_list<std::string_view>{"trace", "debug", "info", "warn", "error", "off"},
@@ -191,6 +193,14 @@ std::vector<Setting> make_settings() {
                                     &Config::http_threads, 1, 64));
   out.push_back(number<std::size_t>("MAX_CONNECTIONS", "--max-connections", "a whole number from 1 to 1000000",
                                     &Config::max_connections, 1, 1'000'000));
+  constexpr SecondsRange time_out{1, 3600, "a whole number of seconds from 1 to 3600"};
+  out.push_back(seconds("HTTP_IDLE_TIMEOUT_S", "--http-idle-timeout-s", &Config::idle_timeout, time_out));
+  out.push_back(seconds("HTTP_HEAD_TIMEOUT_S", "--http-head-timeout-s", &Config::head_timeout, time_out));
+  out.push_back(seconds("HTTP_BODY_TIMEOUT_S", "--http-body-timeout-s", &Config::body_timeout, time_out));
+  out.push_back(seconds("HTTP_WRITE_TIMEOUT_S", "--http-write-timeout-s", &Config::write_timeout, time_out));
+  out.push_back(text("CORS_ORIGINS", "--cors-origins",
+                     "*, none, or origins such as https://app.example.com with commas between them",
+                     &Config::cors_origins, is_cors_policy));
   out.push_back(seconds("SHUTDOWN_DELAY_S", "--shutdown-delay-s", &Config::shutdown_delay));
   out.push_back(seconds("SHUTDOWN_TIMEOUT_S", "--shutdown-timeout-s", &Config::shutdown_timeout));
   out.push_back(

@@ -36,6 +36,11 @@ struct Config {
   std::size_t list_limit_max = 10'000;
   std::size_t http_threads = 1;
   std::size_t max_connections = 10'000;
+  std::chrono::seconds idle_timeout{60};
+  std::chrono::seconds head_timeout{10};
+  std::chrono::seconds body_timeout{20};
+  std::chrono::seconds write_timeout{15};
+  std::string cors_origins = "*";
   std::chrono::seconds shutdown_delay{0};
   std::chrono::seconds shutdown_timeout{30};
   std::string log_level = "info";

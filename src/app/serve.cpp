@@ -132,6 +132,11 @@ class Service {
     options.port = config.port;
     options.threads = config.http_threads;
     options.connections_max = config.max_connections;
+    options.deadlines.idle = config.idle_timeout;
+    options.deadlines.head = config.head_timeout;
+    options.deadlines.body = config.body_timeout;
+    options.deadlines.write = config.write_timeout;
+    options.cors = *http::CorsPolicy::parse(config.cors_origins);
     PEBBLES_TRY(server, http::Server::start(std::move(options), [&](http::Loop& loop) {
                   const auto guard = make_guard();
                   rest::add_routes(loop, rest, guard);

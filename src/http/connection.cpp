@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "http/exchange.hpp"
+#include "http/gzip.hpp"
 #include "http/loop.hpp"
 #include "http/text.hpp"
 #include "telemetry/telemetry.hpp"
@@ -52,10 +53,12 @@ Task<void> Connection::run() {
     if (head != Progress::done && refusal_ == 0) co_return;  // between requests a client may leave
 
     Response response;
-    if (refusal_ == 0)
+    if (refusal_ == 0) {
       response = co_await answer();
-    else
+      if (dress(response)) co_await compress(response);
+    } else {
       response = refusal(refusal_);
+    }
     if (gone_) co_return;
     open = refusal_ == 0 && !response.close && !loop_.closing() && request_->keep_alive() && skip_body();
     prepare_answer(std::move(response), open);
@@ -146,6 +149,8 @@ bool Connection::receive() {
 Task<Response> Connection::answer() {
   phase_ = Phase::handler;
   deadline_ = TimePoint::max();
+  const bool asks_options = request_->method() == "OPTIONS";
+  if (asks_options && request_->target() == "*") co_return options(loop_.router().methods());
   auto target = parse_target(request_->target());
   if (!target) {
     auto response = refusal(400);
@@ -155,6 +160,7 @@ Task<Response> Connection::answer() {
   auto match = loop_.router().find(request_->method(), target->path);
   if (match.handler == nullptr) {
     if (match.allow.empty()) co_return problem(404, "Not found");
+    if (asks_options) co_return options(match.allow);
     auto response = problem(405, "Method not allowed");
     add_header(response, "Allow", match.allow);
     co_return response;
@@ -170,6 +176,30 @@ Task<Response> Connection::answer() {
   auto response = problem(500, "Internal error");
   response.close = true;
   co_return response;
+}
+
+Response Connection::options(std::string_view methods) const {
+  Response out{.status = 204, .content_type = {}, .headers = {}, .body = {}};
+  add_header(out, "Allow", methods);
+  if (!request_->field("Access-Control-Request-Method").empty())
+    loop_.options().cors.allow_preflight(out, request_->field("Origin"), methods);
+  return out;
+}
+
+bool Connection::dress(Response& response) const {
+  if (request_->method() != "OPTIONS") loop_.options().cors.allow(response, request_->field("Origin"));
+  if (!is_worth_gzip(response)) return false;
+  add_header(response, "Vary", "Accept-Encoding");
+  if (!accepts_gzip(request_->field("Accept-Encoding"))) return false;
+  if (response.body.size() > gzip_at_once_bytes_max) return true;
+  put_gzip(response, gzip(response.body));
+  return false;
+}
+
+Task<void> Connection::compress(Response& response) {
+  auto work = [body = std::string_view{response.body}] { return gzip(body); };
+  auto compressed = co_await run_on(loop_.compressors(), std::move(work));
+  if (compressed) put_gzip(response, *std::move(compressed));  // a busy worker is no reason to wait
 }
 
 Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max) {

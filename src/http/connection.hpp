@@ -52,6 +52,11 @@ class Connection : public boost::intrusive::list_base_hook<> {
   void prepare_answer(Response response, bool keep_alive);
   [[nodiscard]] Response refusal(int status) const;
   Task<Response> answer();
+  [[nodiscard]] Response options(std::string_view methods) const;
+  /// Adds what follows from the request, whatever was answered. True when the body is still to be compressed, and is
+  /// too long for a loop to do it.
+  [[nodiscard]] bool dress(Response& response) const;
+  Task<void> compress(Response& response);
   Task<void> flush();
   Task<void> linger();
 

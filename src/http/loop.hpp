@@ -12,6 +12,7 @@
 #include "http/options.hpp"
 #include "http/router.hpp"
 #include "http/task.hpp"
+#include "http/worker_pool.hpp"
 
 namespace pebbles::http {
 
@@ -20,6 +21,7 @@ struct ServerState {
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> closing{false};   ///< answers from now on end their connection
   std::atomic<bool> stopping{false};  ///< idle connections end at once
+  WorkerPool compressors{{.threads = 1, .queue_max = 64}};
 };
 
 /// One thread's I/O: its connections, its clock, its routes. Threads: `executor()` and `context()` may be used from
@@ -47,6 +49,7 @@ class Loop {
   [[nodiscard]] const ServerOptions& options() const { return options_; }
   [[nodiscard]] Clock::time_point now() const { return now_; }  ///< at the last tick
   [[nodiscard]] std::string_view date_line() const { return date_line_; }
+  [[nodiscard]] WorkerPool& compressors() { return state_.compressors; }
   [[nodiscard]] bool closing() const { return state_.closing.load(std::memory_order_relaxed); }
   void enter(Connection& connection) { connections_.push_back(connection); }
   void leave(Connection& connection);

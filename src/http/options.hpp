@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "http/cors.hpp"
 #include "http/request_parser.hpp"
 
 namespace pebbles::http {
@@ -25,6 +26,7 @@ struct ServerOptions {
   std::size_t connections_max = 10'000;
   FramingLimits limits;
   Deadlines deadlines;
+  CorsPolicy cors;
 };
 
 }  // namespace pebbles::http

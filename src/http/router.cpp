@@ -14,6 +14,12 @@ bool fits(const std::vector<std::string>& pattern, const std::vector<std::string
   return std::ranges::equal(pattern, path, same);
 }
 
+void append_method(std::string& out, std::string_view method) {
+  if (!out.empty()) out += ", ";
+  out += method;
+  if (method == "GET") out += ", HEAD";
+}
+
 }  // namespace
 
 void Router::add(std::string method, std::string_view pattern, Handler handler) {
@@ -28,6 +34,15 @@ void Router::add(std::string method, std::string_view pattern, Handler handler) 
   routes_.push_back(std::move(route));
 }
 
+std::string Router::methods() const {
+  std::vector<std::string> known;
+  for (const auto& route : routes_)
+    if (std::ranges::find(known, route.method) == known.end()) known.push_back(route.method);
+  std::string out;
+  for (const auto& method : known) append_method(out, method);
+  return out + ", OPTIONS";
+}
+
 Router::Match Router::find(std::string_view method, const std::vector<std::string>& path) const {
   Match out;
   for (const auto& route : routes_) {
@@ -38,10 +53,9 @@ Router::Match Router::find(std::string_view method, const std::vector<std::strin
         if (route.pattern[i] == capture) out.captures.emplace_back(path[i]);
       return out;
     }
-    if (!out.allow.empty()) out.allow += ", ";
-    out.allow += route.method;
-    if (route.method == "GET") out.allow += ", HEAD";
+    append_method(out.allow, route.method);
   }
+  if (!out.allow.empty()) out.allow += ", OPTIONS";
   return out;
 }
 

@@ -24,8 +24,12 @@ class Router {
     std::string allow;                       ///< without a handler: the methods that this path has, "" for no path
   };
 
-  /// `pattern` is like "/clients/{}/progress"; `{}` stands for one whole, possibly empty, segment. GET serves HEAD too.
+  /// `pattern` is like "/clients/{}/progress"; `{}` stands for one whole, possibly empty, segment. GET serves HEAD too,
+  /// and every path OPTIONS.
   void add(std::string method, std::string_view pattern, Handler handler);
+
+  /// All methods that any path has.
+  [[nodiscard]] std::string methods() const;
 
   [[nodiscard]] Match find(std::string_view method, const std::vector<std::string>& path) const;
 

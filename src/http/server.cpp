@@ -164,6 +164,7 @@ bool Server::stop(milliseconds deadline) {
   for (auto& loop : impl_->loops) loop->context().stop();
   for (auto& thread : impl_->threads) thread.join();
   impl_->threads.clear();
+  impl_->state.compressors.stop();
   return finished;
 }
 

@@ -23,7 +23,7 @@ owner = "worker@example.com"
 long_rounds = bool(os.environ.get("PEBBLES_LONG"))
 
 # What would configure a server is never taken from the environment of whoever runs the tests.
-foreign = re.compile(r"^(PEBBLES_|MONGO_|SQS_|KAFKA_|AWS_|JWT_|LOG_|SHUTDOWN_|CLIENT_KRN_|HOST$|PORT$|PUBLIC_READS$)")
+foreign = re.compile(r"^(PEBBLES_|MONGO_|SQS_|KAFKA_|AWS_|JWT_|LOG_|SHUTDOWN_|CLIENT_KRN_|HTTP_|CORS_|HOST$|PORT$|PUBLIC_READS$)")
 
 
 def binary():

@@ -33,9 +33,9 @@ TEST(Router, TellsUnknownPathsFromOtherMethods) {
     const auto match = router.find(method, target->path);
     return match.handler != nullptr ? "served" : match.allow;
   };
-  EXPECT_EQ(allow("DELETE", "/clients/a/progress"), "GET, HEAD, POST");
+  EXPECT_EQ(allow("DELETE", "/clients/a/progress"), "GET, HEAD, POST, OPTIONS");
   EXPECT_EQ(allow("HEAD", "/clients/a/progress"), "served");
-  EXPECT_EQ(allow("POST", "/clients/a/progress/1"), "GET, HEAD");
+  EXPECT_EQ(allow("POST", "/clients/a/progress/1"), "GET, HEAD, OPTIONS");
   EXPECT_EQ(allow("GET", "/clients/a/progress/"), "served");  // an empty id, to be judged as one
   EXPECT_EQ(allow("GET", "/clients/a"), "");
   EXPECT_EQ(allow("GET", "/"), "");

@@ -220,7 +220,7 @@ TEST_F(ServerTest, Routes) {
   EXPECT_EQ(status_of(say("GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n")), 404);
   const auto other = say("DELETE /echo/1 HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(status_of(other), 405);
-  EXPECT_NE(other.find("Allow: POST, GET, HEAD\r\n"), other.npos);
+  EXPECT_NE(other.find("Allow: POST, GET, HEAD, OPTIONS\r\n"), other.npos);
   EXPECT_EQ(body_of(say("GET http://h:1/echo/1?q=2 HTTP/1.1\r\nHost: h\r\n\r\n")), "||1|2");
   for (const std::string target : {"/echo/%zz", "/echo/%a", "/echo/%00", "/echo/%ff", "/echo/1?q=%zz", "*", "echo"})
     EXPECT_EQ(status_of(say("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n")), 400) << target;
