@@ -95,9 +95,9 @@ std::string der_of(std::string_view signature, std::size_t number_bytes) {
   Number r{BN_bin2bn(bytes_of(signature), half, nullptr)};
   Number s{BN_bin2bn(bytes_of(signature.substr(number_bytes)), half, nullptr)};
   const EcdsaSignature pair{ECDSA_SIG_new()};
-  if (!r || !s || !pair || ECDSA_SIG_set0(pair.get(), r.get(), s.get()) != 1) return {};
-  (void)r.release();
-  (void)s.release();
+  if (!r || !s || !pair) return {};
+  // Fails for null pointers alone, and owns the numbers from here on.
+  if (ECDSA_SIG_set0(pair.get(), r.release(), s.release()) != 1) return {};
   unsigned char* der = nullptr;
   const int size = i2d_ECDSA_SIG(pair.get(), &der);
   if (size <= 0) return {};
