@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,9 @@ class SystemClock final : public Clock {
 /// `2024-01-01T15:30:00.000Z`: RFC 3339, UTC, always three digits of milliseconds.
 void append_rfc3339(std::string& out, Timestamp time);
 [[nodiscard]] std::string to_rfc3339(Timestamp time);
+
+/// Reads what RFC 3339 writes in UTC (`Z`), with any number of digits behind the second; what is finer than a
+/// millisecond is cut off. Nullopt for anything else.
+[[nodiscard]] std::optional<Timestamp> from_rfc3339(std::string_view text);
 
 }  // namespace pebbles

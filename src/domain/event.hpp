@@ -17,6 +17,16 @@ struct Reported {
   friend bool operator==(const Reported&, const Reported&) = default;
 };
 
+/// A file that was there before there was a log: what it had become, as its first event. `by` is its owner, `at` the
+/// time of its last update.
+struct Adopted {
+  Reported state;  ///< `is_last`: it was complete
+  Timestamp created_at;
+  std::int64_t error_count = 0;  ///< at least as many as `state.errors` has
+  std::int64_t warning_count = 0;
+  friend bool operator==(const Adopted&, const Adopted&) = default;
+};
+
 /// Something that happened to a stream, once and for ever. docs/log-format.md says how it is stored.
 struct ProgressEvent {
   Version version = 0;
@@ -26,7 +36,7 @@ struct ProgressEvent {
   Channel channel = Channel::rest;
   std::optional<EventKey> key;
   std::optional<LogPosition> position;
-  std::variant<Reported> what;
+  std::variant<Reported, Adopted> what;
   friend bool operator==(const ProgressEvent&, const ProgressEvent&) = default;
 };
 

@@ -32,6 +32,13 @@ void apply(Progress& now, const ProgressEvent& event, const Reported& reported) 
   }
 }
 
+void apply(Progress& now, const ProgressEvent& event, const Adopted& adopted) {
+  apply(now, event, adopted.state);
+  now.created_at = adopted.created_at;
+  now.errors.count = adopted.error_count;
+  now.warnings.count = adopted.warning_count;
+}
+
 }  // namespace
 
 void KeptItems::add(const ItemList& items) {
@@ -59,9 +66,32 @@ void KeptItems::add(const ItemList& items) {
   first = ItemList{std::move(kept)};
 }
 
+ProgressEvent adopt(const Progress& now) {
+  PEBBLES_ASSERT(now.is_before_log(), "only a file without events is adopted");
+  return {.version = 1,
+          .id = now.id,
+          .at = now.updated_at,
+          .by = now.owner,
+          .channel = Channel::rest,
+          .key = std::nullopt,
+          .position = std::nullopt,
+          .what = Adopted{.state = {.counts = now.counts,
+                                    .total = now.total,
+                                    .is_last = now.completed,
+                                    .errors = now.errors.first,
+                                    .warnings = now.warnings.first},
+                          .created_at = now.created_at,
+                          .error_count = now.errors.count,
+                          .warning_count = now.warnings.count}};
+}
+
 Progress evolve(Progress now, const ProgressEvent& event) {
   PEBBLES_ASSERT(event.version == now.version + 1, "an event was folded out of order");
   if (event.id) {
+    // A life begins: of what was there before, its first event says all that goes on.
+    Progress born;
+    born.positions = std::move(now.positions);
+    now = std::move(born);
     now.id = *event.id;
     now.owner = event.by;
     now.created_at = event.at;

@@ -25,7 +25,8 @@ struct KeptItems {
   friend bool operator==(const KeptItems&, const KeptItems&) = default;
 };
 
-/// The state of a stream: the fold of its events.
+/// The state of a stream: the fold of its events. A version of 0 beside an owner is a file of before the log, whose
+/// first event will be that it was adopted.
 struct Progress {
   Version version = 0;
   FileId id{};
@@ -41,10 +42,18 @@ struct Progress {
   /// The last offset folded in of each Kafka partition, the one that moved last at the end.
   std::vector<LogPosition> positions;
   friend bool operator==(const Progress&, const Progress&) = default;
+
+  /// Whether there is such a file, with events or without.
+  [[nodiscard]] bool exists() const { return !owner->empty(); }
+  [[nodiscard]] bool is_before_log() const { return exists() && version == 0; }
 };
 
 /// The state after `event`. Total: an event has already happened, so it cannot fail.
 /// Precondition: `event.version == now.version + 1`; a default `Progress` is the state before the first event.
 [[nodiscard]] Progress evolve(Progress now, const ProgressEvent& event);
+
+/// The first event of a file of before the log. What it keeps of errors and warnings is what a snapshot keeps.
+/// Precondition: `now.is_before_log()`.
+[[nodiscard]] ProgressEvent adopt(const Progress& now);
 
 }  // namespace pebbles::domain

@@ -259,6 +259,14 @@ Committer::Attempt Committer::decide(const Group& group) {
   std::unordered_map<domain::ShortDigest, KeyHit, domain::DigestHash> own_keys;  // accepted in this very attempt
   Applied* newest = nullptr;                                                     // its state is still the one in `now`
 
+  // A file of before the log gets its state as its first event, with whatever is accepted first.
+  const bool adopts = now.is_before_log();
+  if (adopts) {
+    events.push_back(domain::adopt(now));
+    store::append_event(text, events.back());
+    now = evolve(Progress{}, events.back());
+  }
+
   const auto open = group.open();
   const auto hit_of = [&](std::size_t i) -> const KeyHit* {
     const auto* key = key_of(open[i]);
@@ -272,7 +280,7 @@ Committer::Attempt Committer::decide(const Group& group) {
   text.reserve(256 * open.size());
   for (std::size_t i = 0; i < open.size(); ++i) {
     if (group.one_at_a_time && i > 0) break;
-    auto decision = domain::decide(now.version > 0 ? &now : nullptr, open[i].command, hit_of(i));
+    auto decision = domain::decide(now.exists() ? &now : nullptr, open[i].command, hit_of(i));
     if (const auto* rejection = std::get_if<domain::Rejection>(&decision)) {
       attempt.outcomes.emplace_back(Refused{*rejection});
       continue;
@@ -298,6 +306,8 @@ Committer::Attempt Committer::decide(const Group& group) {
   }
 
   SnapshotPtr present = group.state;
+  const bool cut = attempt.outcomes.size() < open.size();  // by a chunk's size: then the adoption goes first, alone
+  if (adopts && newest == nullptr && !cut) events.clear();
   if (!events.empty()) {
     auto after = std::make_shared<Snapshot>();
     after->stream = group.stream;
@@ -307,7 +317,7 @@ Committer::Attempt Committer::decide(const Group& group) {
     const auto first = events.front().version;
     after->head = {.first = first, .hash = store::hash_chunk(group.stream, first, events.size(), prev, text)};
     present = after;
-    newest->after = progress_of(present);
+    if (newest != nullptr) newest->after = progress_of(present);
     attempt.append = Append{.before = group.state,
                             .chunk = {.first = first,
                                       .events = std::move(events),

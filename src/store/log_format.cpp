@@ -65,6 +65,19 @@ void append_what(std::string& out, const domain::Reported& reported) {
   }
 }
 
+void append_what(std::string& out, const domain::Adopted& adopted) {
+  append_what(out, adopted.state);
+  out += R"(,"createdAt":)";
+  append_integer(out, adopted.created_at.time_since_epoch().count());
+  out += R"(,"errorCount":)";
+  append_integer(out, adopted.error_count);
+  out += R"(,"warningCount":)";
+  append_integer(out, adopted.warning_count);
+}
+
+std::string_view kind_of(const domain::Reported&) { return "reported"; }
+std::string_view kind_of(const domain::Adopted&) { return "adopted"; }
+
 /// Reads typed members out of a parsed document; the first thing that is not as format 1 has it makes it `bad`.
 struct Reader {
   bool bad = false;
@@ -154,7 +167,8 @@ struct Reader {
 
   ProgressEvent event(element value) {
     ProgressEvent out;
-    domain::Reported reported;
+    domain::Adopted adopted;  // what both kinds have stands in its `state`
+    auto& reported = adopted.state;
     std::string kind;
     members(value, [&](std::string_view key, element member) {
       if (key == "v") return out.version = integer(member), true;
@@ -168,13 +182,21 @@ struct Reader {
       if (key == "isLast") return reported.is_last = truth(member), true;
       if (key == "errors") return reported.errors = items(member), true;
       if (key == "warnings") return reported.warnings = items(member), true;
+      if (key == "createdAt") return adopted.created_at = Timestamp{std::chrono::milliseconds{integer(member)}}, true;
+      if (key == "errorCount") return adopted.error_count = integer(member), true;
+      if (key == "warningCount") return adopted.warning_count = integer(member), true;
       if (key == "key") return set_key(out, text(member)), true;
       if (key == "fingerprint") return set_fingerprint(out, bytes<16>(member)), true;
       if (key == "pos") return out.position = position(member), true;
       return false;
     });
-    if (kind != "reported") bad = true;
-    out.what = std::move(reported);
+    // A member of the other kind shows when the event is written again: it is not there.
+    if (kind == "reported")
+      out.what = std::move(reported);
+    else if (kind == "adopted")
+      out.what = std::move(adopted);
+    else
+      bad = true;
     return out;
   }
 
@@ -215,7 +237,8 @@ void append_items(std::string& out, const domain::ItemList& items, std::size_t i
 void append_event(std::string& out, const ProgressEvent& event) {
   out += R"({"v":)";
   append_integer(out, event.version);
-  out += R"(,"kind":"reported")";
+  out += R"(,"kind":)";
+  append_string(out, std::visit([](const auto& what) { return kind_of(what); }, event.what));
   if (event.id) {
     out += R"(,"id":)";
     append_hex_string(out, *event.id);
