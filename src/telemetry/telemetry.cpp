@@ -95,6 +95,19 @@ void append_refused(std::string_view client, std::string_view filename) {
   say(err, "append_refused", {{"client", client}, {"filename", filename}});
 }
 
+void driver_warned(std::string_view domain, std::string_view what) {
+  say(warn, "driver_warned", {{"domain", domain}, {"what", what}});
+}
+void database_away(std::string_view what) { say(warn, "database_away", {{"what", what}}); }
+void database_answers_again() { say(info, "database_answers_again", {}); }
+void database_has_arbiter() {
+  say(warn, "database_has_arbiter",
+      {{"what", "with a data-bearing member down, writes wait for a majority that is not there"}});
+}
+void chunks_swept(std::int64_t chunks) { say(info, "chunks_swept", {{"chunks", chunks}}); }
+void instance_given_up() { say(warn, "instance_given_up", {}); }
+void clock_differs(std::int64_t milliseconds) { say(warn, "clock_differs", {{"milliseconds", milliseconds}}); }
+
 void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vector<std::string>& skipped) {
   say(info, "issuer_keys_fetched", {{"url", url}, {"keys", static_cast<std::int64_t>(keys)}});
   for (const auto& why : skipped) say(warn, "issuer_key_skipped", {{"url", url}, {"why", why}});

@@ -30,6 +30,19 @@ void read_failed(std::string_view what);
 void load_failed(std::string_view client, std::string_view filename, std::string_view what);
 void append_refused(std::string_view client, std::string_view filename);
 
+/// MongoDB's driver complains.
+void driver_warned(std::string_view domain, std::string_view what);
+/// MongoDB does not answer; said once until it does.
+void database_away(std::string_view what);
+void database_answers_again();
+/// The replica set has an arbiter: with a member down, a majority that holds data may not be there.
+void database_has_arbiter();
+/// Chunks whose snapshot a dead instance had not written were followed up.
+void chunks_swept(std::int64_t chunks);
+/// An instance that says nothing any more was given up; its sessions were ended.
+void instance_given_up();
+void clock_differs(std::int64_t milliseconds);
+
 /// An issuer's keys were fetched and are others than before, or are there again; `skipped` says why some were left out.
 void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vector<std::string>& skipped);
 /// They cannot be fetched; said once until they can. What was fetched before goes on serving.

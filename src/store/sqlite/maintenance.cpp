@@ -29,29 +29,6 @@ std::vector<StreamRow> next_streams(Statement& statement, std::int64_t after) {
   return out;
 }
 
-/// The state behind one more chunk, whose hash, predecessor and versions are proved on the way.
-std::optional<std::string> fold_proved(Snapshot& state, StoredChunk& stored) {
-  const auto& chunk = stored.chunk;
-  const auto fault = [&](std::string_view what) { return fmt::format("version {}: {}", chunk.first, what); };
-  if (chunk.first != state.progress.version + 1) return fault("the chunk does not follow the one before");
-  if (chunk.prev != state.head) return fault("the chunk names another predecessor");
-  if (hash_chunk(state.stream, chunk.first, static_cast<std::size_t>(stored.events), chunk.prev, stored.text) !=
-      chunk.hash)
-    return fault("the chunk's hash does not match its bytes");
-  try {
-    decode(stored);
-  } catch (const Failure& failure) {
-    return fault(failure.what());
-  }
-  if (std::cmp_not_equal(chunk.events.size(), stored.events)) return fault("the chunk's number of events is wrong");
-  for (const auto& event : chunk.events) {
-    if (event.version != state.progress.version + 1) return fault("an event's version is wrong");
-    state.progress = evolve(std::move(state.progress), event);
-  }
-  state.head = {.first = chunk.first, .hash = chunk.hash};
-  return std::nullopt;
-}
-
 /// Folds a stream's indexed chunks in pieces, so that memory does not grow with the stream.
 class Folder {
  public:
@@ -66,7 +43,8 @@ class Folder {
       auto piece = rows_.chunks(stream.row, state.progress.version, events_per_piece);
       if (piece.empty()) return std::nullopt;
       for (auto& stored : piece) {
-        if (auto fault = fold_proved(state, stored)) return fault;
+        if (stored.format != log_format) return fmt::format("version {}: another log format", stored.chunk.first);
+        if (auto fault = fold_proved(state, stored.chunk, stored.text, stored.events)) return fault;
         each(stored);
       }
     }
@@ -110,12 +88,12 @@ class Verifier {
       report_.events += stored.events;
       verify_keys(stream, stored);
     });
-    if (fault) return differ(stream.id, *fault);
+    if (fault) return report_.differ(stream.id, *fault);
     SnapshotPtr kept;
     try {
       kept = rows_.snapshot(stream.row);
     } catch (const Failure& failure) {
-      return differ(stream.id, fmt::format("the snapshot cannot be read: {}", failure.what()));
+      return report_.differ(stream.id, fmt::format("the snapshot cannot be read: {}", failure.what()));
     }
     // A running server writes snapshots behind its log; what it has not written yet is not wrong.
     const bool behind = kept ? kept->progress.version > folded.progress.version : folded.progress.version == 0;
@@ -123,14 +101,14 @@ class Verifier {
       ++report_.not_yet_written;
       return;
     }
-    if (!kept) return differ(stream.id, "the snapshot is missing");
-    if (auto what = difference(*kept, folded)) differ(stream.id, *what);
+    if (!kept) return report_.differ(stream.id, "the snapshot is missing");
+    if (auto what = difference(*kept, folded)) report_.differ(stream.id, *what);
   }
 
   void verify_keys(const StreamRow& stream, const StoredChunk& stored) {
     for (const auto& event : stored.chunk.events)
       if (event.key && rows_.seq_of_key(stream.row, event.key->hash) != stored.seq)
-        differ(stream.id, fmt::format("version {}: its key is not in the index", event.version));
+        report_.differ(stream.id, fmt::format("version {}: its key is not in the index", event.version));
   }
 
   /// Every chunk that should be indexed was seen: none hides behind a lost index row.
@@ -142,14 +120,8 @@ class Verifier {
         "(SELECT 1 FROM stream_chunks c WHERE c.stream=e.stream AND c.first_version=e.first_version AND c.seq=e.seq)");
     auto rows = statement.run();
     while (rows.next())
-      differ({domain::ClientKrn{std::string{rows.text(0)}}, domain::Filename{std::string{rows.text(1)}}},
-             fmt::format("version {}: the chunk is not in the index", rows.integer(2)));
-  }
-
-  void differ(const StreamId& stream, std::string what) {
-    ++report_.differing;
-    if (report_.differences.size() < differences_max)
-      report_.differences.push_back({.stream = stream, .what = std::move(what)});
+      report_.differ({domain::ClientKrn{std::string{rows.text(0)}}, domain::Filename{std::string{rows.text(1)}}},
+                     fmt::format("version {}: the chunk is not in the index", rows.integer(2)));
   }
 
   const OnProgress& on_progress_;
@@ -211,8 +183,7 @@ class Rebuilder {
       fault = fmt::format("the log ends at version {}, the snapshot knows {}", folded->progress.version,
                           kept->progress.version);
     if (fault) {
-      ++report_.failed;
-      if (report_.failures.size() < differences_max) report_.failures.push_back({.stream = stream.id, .what = *fault});
+      report_.fail(stream.id, *std::move(fault));
       return;
     }
     if (kept && kept->fold == folded->fold && !difference(*kept, *folded)) return;

@@ -1,0 +1,44 @@
+#include "store/maintenance.hpp"
+
+#include <fmt/core.h>
+
+#include "store/log_format.hpp"
+
+namespace pebbles::store {
+namespace {
+
+void add(std::vector<Difference>& differences, const StreamId& stream, std::string what) {
+  if (differences.size() < differences_max) differences.push_back({.stream = stream, .what = std::move(what)});
+}
+
+}  // namespace
+
+void VerifyReport::differ(const StreamId& stream, std::string what) {
+  ++differing;
+  add(differences, stream, std::move(what));
+}
+
+void RebuildReport::fail(const StreamId& stream, std::string what) {
+  ++failed;
+  add(failures, stream, std::move(what));
+}
+
+std::optional<std::string> fold_proved(Snapshot& state, Chunk& chunk, std::string_view text, std::int64_t events) {
+  const auto fault = [&](std::string_view what) { return fmt::format("version {}: {}", chunk.first, what); };
+  if (chunk.first != state.progress.version + 1) return fault("the chunk does not follow the one before");
+  if (chunk.prev != state.head) return fault("the chunk names another predecessor");
+  if (hash_chunk(state.stream, chunk.first, static_cast<std::size_t>(events), chunk.prev, text) != chunk.hash)
+    return fault("the chunk's hash does not match its bytes");
+  auto decoded = decode_events(text);
+  if (!decoded) return fault(decoded.error().detail);
+  chunk.events = *std::move(decoded);
+  if (std::cmp_not_equal(chunk.events.size(), events)) return fault("the chunk's number of events is wrong");
+  for (const auto& event : chunk.events) {
+    if (event.version != state.progress.version + 1) return fault("an event's version is wrong");
+    state.progress = evolve(std::move(state.progress), event);
+  }
+  state.head = {.first = chunk.first, .hash = chunk.hash};
+  return std::nullopt;
+}
+
+}  // namespace pebbles::store
