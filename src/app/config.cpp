@@ -142,6 +142,9 @@ bool is_store(const std::string& value) {
 bool is_secret(const std::string& value) { return value.size() >= 32; }
 bool is_pattern(const std::string& value) { return admission::ClientKrnRule::compile(value).has_value(); }
 bool is_not_empty(const std::string& value) { return !value.empty(); }
+bool is_mongo_uri(const std::string& value) {
+  return value.starts_with("mongodb://") || value.starts_with("mongodb+srv://");
+}
 bool is_cors_policy(const std::string& value) { return http::CorsPolicy::parse(value).has_value(); }
 bool is_any_name(std::string_view) { return true; }
 bool is_level(const std::string& value) {
@@ -161,6 +164,14 @@ std::vector<Setting> make_settings() {
   out.push_back(
       number<std::uint16_t>("PORT", "--port", "a port from 0 to 65535 (0: any free one)", &Config::port, 0, 65535));
   out.push_back(text("PEBBLES_STORE", "--store", "mongodb or sqlite:PATH", &Config::store, is_store));
+  auto mongo_uri = text("MONGO_URI", "--mongo-uri", "a mongodb:// or mongodb+srv:// connection string",
+                        &Config::mongo_uri, is_mongo_uri);
+  mongo_uri.secret = true;  // it may hold a password
+  out.push_back(std::move(mongo_uri));
+  out.push_back(number<std::size_t>("MONGO_POOL_SIZE", "--mongo-pool-size", "a whole number from 2 to 1000",
+                                    &Config::mongo_pool_size, 2, 1000));
+  out.push_back(
+      number<std::size_t>("MONGO_LANES", "--mongo-lanes", "a whole number from 1 to 64", &Config::mongo_lanes, 1, 64));
   out.push_back(text("JWT_SECRET", "--jwt-secret", "at least 32 bytes", &Config::jwt_secret, is_secret));
   out.back().secret = true;
   out.push_back(text("JWT_PUBLIC_KEY_FILE", "--jwt-public-key-file", "a file of PEM public keys, or a JWK Set",

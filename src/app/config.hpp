@@ -46,6 +46,10 @@ struct Config {
   std::string log_level = "info";
   telemetry::LogFormat log_format = telemetry::LogFormat::text;
 
+  std::string mongo_uri = "mongodb://localhost:27017/pebbles";
+  std::size_t mongo_pool_size = 32;
+  std::size_t mongo_lanes = 4;
+
   /// The path of the embedded store; nullopt for MongoDB.
   [[nodiscard]] std::optional<std::string> sqlite_path() const;
   [[nodiscard]] std::string host_or_default() const;

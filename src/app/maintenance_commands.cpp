@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "app/commands.hpp"
-#include "store/sqlite/sqlite_store.hpp"
+#include "app/open_store.hpp"
 
 namespace pebbles::app {
 namespace {
@@ -46,36 +46,35 @@ int fail(const Error& error) {
   return 2;
 }
 
-std::optional<store::SqliteOptions> options_of(const Config& config) {
-  if (auto path = config.sqlite_path()) return store::SqliteOptions{.path = *std::move(path), .vfs = {}};
-  fmt::print(stderr, "pebbles: say which store: --embedded DIR or --store sqlite:PATH\n");
-  return std::nullopt;
-}
-
 }  // namespace
 
 int verify(const Config& config) {
-  const auto options = options_of(config);
-  if (!options) return 2;
-  const auto report = store::verify_sqlite(*options, progress_line("verified"));
+  const auto path = config.sqlite_path();
+  const auto show = progress_line("verified");
+  const auto report =
+      path ? store::verify_sqlite({.path = *path, .vfs = {}}, show) : store::verify_mongo(mongo_options(config), show);
   if (!report) return fail(report.error());
   print_differences(report->differences, report->differing);
   fmt::print("{} streams, {} chunks, {} events verified; {} differ", report->streams, report->chunks, report->events,
              report->differing);
   if (report->not_yet_written > 0)
     fmt::print("; {} snapshots are not yet written by the running server", report->not_yet_written);
+  if (report->without_log > 0) fmt::print("; {} files are older than the log", report->without_log);
   fmt::print("\n");
   return report->differing == 0 ? 0 : 1;
 }
 
 int rebuild(const Config& config) {
-  const auto options = options_of(config);
-  if (!options) return 2;
-  const auto report = store::rebuild_sqlite(*options, progress_line("rebuilt"));
+  const auto path = config.sqlite_path();
+  const auto show = progress_line("rebuilt");
+  const auto report = path ? store::rebuild_sqlite({.path = *path, .vfs = {}}, show)
+                           : store::rebuild_mongo(mongo_options(config), show);
   if (!report) return fail(report.error());
   print_differences(report->failures, report->failed);
   fmt::print("{} streams; {} snapshots rewritten, {} left alone because their log contradicts itself\n",
              report->streams, report->rewritten, report->failed);
+  if (report->without_log > 0)
+    fmt::print("{} files are older than the log, and were left alone\n", report->without_log);
   return report->failed == 0 ? 0 : 1;
 }
 

@@ -9,6 +9,7 @@
 
 #include "admission/client_krn.hpp"
 #include "app/commands.hpp"
+#include "app/open_store.hpp"
 #include "app/token_keys.hpp"
 #include "app/version.hpp"
 #include "auth/remote_keys.hpp"
@@ -19,7 +20,6 @@
 #include "ingest/ingest.hpp"
 #include "ingress/rest/report_progress.hpp"
 #include "net/http_get.hpp"
-#include "store/sqlite/sqlite_store.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::app {
@@ -48,26 +48,14 @@ std::string_view wait_for_signal() {
   return signal == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 
-Result<void> make_folder(const std::string& dir) {
-  std::error_code error;
-  std::filesystem::create_directories(dir, error);
-  if (error) return failure(Errc::invalid_argument, fmt::format("cannot make {}: {}", dir, error.message()));
-  return {};
-}
-
 /// All that runs, in the order it starts; destroyed in the other.
 class Service {
  public:
   static Result<std::unique_ptr<Service>> start(const Config& config) {
-    const auto path = config.sqlite_path();
-    if (!path)
-      return failure(Errc::invalid_argument,
-                     "this version serves the embedded store only: use --embedded DIR or PEBBLES_STORE=sqlite:PATH");
-    if (!config.embedded_dir.empty()) PEBBLES_TRY_VOID(make_folder(config.embedded_dir));
+    PEBBLES_TRY(opened, open_store(config));
     PEBBLES_TRY(keys, configured_keys(config));
     PEBBLES_TRY(rule, admission::ClientKrnRule::compile(config.client_krn_pattern));
-    PEBBLES_TRY(store, store::SqliteStore::open({.path = *path, .vfs = {}}));
-    std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(keys), std::move(store)}};
+    std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(keys), std::move(opened)}};
     PEBBLES_TRY_VOID(service->listen(config));
     return service;
   }
@@ -88,15 +76,15 @@ class Service {
   }
 
  private:
-  Service(const Config& config, admission::ClientKrnRule rule, auth::KeySet keys,
-          std::unique_ptr<store::SqliteStore> store)
+  Service(const Config& config, admission::ClientKrnRule rule, auth::KeySet keys, OpenedStore opened)
       : config_{config},
         client_rule_{std::move(rule)},
         keys_{std::move(keys), !config.jwt_jwks_url.empty()},
-        store_{std::move(store)} {
+        store_{std::move(opened.store)},
+        readers_{{.threads = opened.readers, .queue_max = 1024}} {
     if (!config.jwt_jwks_url.empty()) issuer_ = std::make_unique<auth::RemoteKeys>(keys_, issuer_options(config));
     std::vector<std::unique_ptr<store::EventStore>> lanes;
-    lanes.push_back(store_->writer());
+    for (std::size_t i = 0; i < opened.lanes; ++i) lanes.push_back(store_->writer());
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
   }
 
@@ -169,8 +157,8 @@ class Service {
   admission::ClientKrnRule client_rule_;
   auth::KeyRing keys_;
   std::unique_ptr<auth::RemoteKeys> issuer_;  ///< where JWT_JWKS_URL names one
-  std::unique_ptr<store::SqliteStore> store_;
-  http::WorkerPool readers_{{.threads = 4, .queue_max = 1024}};
+  std::unique_ptr<store::Store> store_;
+  http::WorkerPool readers_;
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<http::Server> server_;

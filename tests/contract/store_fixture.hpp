@@ -21,6 +21,8 @@ class StoreFixture {
   virtual store::ProgressReader& reader() = 0;
   /// Closes everything and opens it again, as a restart of the process would.
   virtual void reopen() = 0;
+  /// Whether two clients may have files of one id. Ids are drawn so that it never happens.
+  virtual bool ids_belong_to_clients() const { return true; }
   /// Called after each commit of a suite: upkeep, or none.
   virtual void after_commit() {}
 };

@@ -1,0 +1,47 @@
+#include "app/open_store.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+namespace pebbles::app {
+namespace {
+
+Result<void> make_folder(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return failure(Errc::invalid_argument, fmt::format("cannot make {}: {}", dir, error.message()));
+  return {};
+}
+
+}  // namespace
+
+store::MongoOptions mongo_options(const Config& config) {
+  store::MongoOptions out;
+  out.uri = config.mongo_uri;
+  out.pool_size = config.mongo_pool_size;
+#ifdef PEBBLES_CRASH_POINTS
+  // The control of the fault tests; not in a build that anybody serves with.
+  out.weak_writes = std::getenv("PEBBLES_TEST_WEAK_WRITES") != nullptr;
+#endif
+  return out;
+}
+
+Result<OpenedStore> open_store(const Config& config) {
+  if (const auto path = config.sqlite_path()) {
+    if (!config.embedded_dir.empty()) PEBBLES_TRY_VOID(make_folder(config.embedded_dir));
+    PEBBLES_TRY(store, store::SqliteStore::open({.path = *path, .vfs = {}}));
+    return OpenedStore{.store = std::move(store)};
+  }
+  PEBBLES_TRY(store, store::MongoStore::open(mongo_options(config)));
+  // Each lane holds a client of the pool, the upkeep borrows one; the rest is for reads.
+  const auto lanes = std::min(config.mongo_lanes, config.mongo_pool_size - 1);
+  constexpr std::size_t readers_max = 16;
+  const auto left = config.mongo_pool_size - lanes;
+  return OpenedStore{
+      .store = std::move(store), .lanes = lanes, .readers = std::clamp<std::size_t>(left - 1, 1, readers_max)};
+}
+
+}  // namespace pebbles::app

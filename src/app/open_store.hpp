@@ -1,0 +1,24 @@
+#pragma once
+#include <memory>
+
+#include "app/config.hpp"
+#include "base/result.hpp"
+#include "store/mongo/mongo_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "store/store.hpp"
+
+namespace pebbles::app {
+
+/// The store that the configuration names, and how many lanes and reading threads it is worth.
+struct OpenedStore {
+  std::unique_ptr<store::Store> store;
+  std::size_t lanes = 1;
+  std::size_t readers = 4;
+};
+
+/// Errors: those of the store's `open`, and invalid_argument when the folder cannot be made.
+[[nodiscard]] Result<OpenedStore> open_store(const Config& config);
+
+[[nodiscard]] store::MongoOptions mongo_options(const Config& config);
+
+}  // namespace pebbles::app

@@ -1,0 +1,368 @@
+#include "store/mongo/documents.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "store/log_format.hpp"
+
+namespace pebbles::store::mongo {
+namespace {
+
+constexpr std::int32_t chunk_format = log_format;
+
+Bson counts_document(const domain::Counts& counts) {
+  Bson out;
+  out.integer("done", counts.done).integer("warn", counts.warn).integer("failed", counts.failed);
+  return out;
+}
+
+BsonArray items_array(const domain::ItemList& items) {
+  BsonArray out;
+  for (const auto& item : items) {
+    Bson entry;
+    if (item.line) entry.integer("line", *item.line);
+    entry.text("message", item.message);
+    out.add([&](Bson& array, std::string_view key) { array.document(key, entry); });
+  }
+  return out;
+}
+
+BsonArray positions_array(const std::vector<domain::LogPosition>& positions) {
+  BsonArray out;
+  for (const auto& position : positions) {
+    Bson entry;
+    entry.text("log", position.log).text("topic", position.topic);
+    entry.small("partition", position.partition).integer("offset", position.offset);
+    out.add([&](Bson& array, std::string_view key) { array.document(key, entry); });
+  }
+  return out;
+}
+
+Bson reference(const ChunkRef& ref) {
+  Bson out;
+  out.integer("first", ref.first).binary("hash", ref.hash);
+  return out;
+}
+
+void append_items(Bson& out, std::string_view name, std::string_view count_name, const domain::KeptItems& items) {
+  out.array(name, items_array(items.first).get());
+  out.integer(count_name, items.count);
+}
+
+/// Members that seldom change are written only where they differ from `before`.
+void append_state(Bson& out, const Snapshot& after, const Snapshot* before) {
+  const auto& now = after.progress;
+  const auto* const was = before != nullptr ? &before->progress : nullptr;
+  if (was == nullptr || was->counts != now.counts) out.document("counts", counts_document(now.counts));
+  if (was == nullptr || was->total != now.total) {
+    if (now.total)
+      out.integer("total", *now.total);
+    else
+      out.null("total");
+  }
+  if (was == nullptr || was->completed != now.completed) out.boolean("isCompleted", now.completed);
+  if (was == nullptr) out.time("createdAt", now.created_at);
+  if (was == nullptr || was->updated_at != now.updated_at) out.time("updatedAt", now.updated_at);
+  if (now.completed_at && (was == nullptr || was->completed_at != now.completed_at))
+    out.time("completedAt", *now.completed_at);
+  if (was == nullptr || was->errors != now.errors) append_items(out, "errors", "errorCount", now.errors);
+  if (was == nullptr || was->warnings != now.warnings) append_items(out, "warnings", "warningCount", now.warnings);
+  out.integer("version", now.version);
+  if (before == nullptr || before->rev != after.rev) out.integer("rev", after.rev);
+  if (before == nullptr || before->fold != after.fold) out.small("fold", after.fold);
+  out.document("head", reference(after.head));
+  if (was == nullptr ? !now.positions.empty() : was->positions != now.positions)
+    out.array("positions", positions_array(now.positions).get());
+}
+
+Bson set_of(const Bson& members) {
+  Bson out;
+  out.document("$set", members);
+  return out;
+}
+
+/// Numbers of any type: the earlier service and the shell write doubles and 32-bit integers.
+std::int64_t integer_of(const bson_iter_t& iterator) {
+  if (BSON_ITER_HOLDS_DOUBLE(&iterator)) {
+    const double value = bson_iter_double(&iterator);
+    return value >= 0 && value <= static_cast<double>(domain::count_max) ? static_cast<std::int64_t>(value) : 0;
+  }
+  return BSON_ITER_HOLDS_INT(&iterator) ? bson_iter_as_int64(&iterator) : 0;
+}
+
+struct Time {
+  Timestamp time;
+  bool is_text = false;
+};
+
+Time time_of(const bson_iter_t& iterator) {
+  if (BSON_ITER_HOLDS_DATE_TIME(&iterator))
+    return {.time = Timestamp{std::chrono::milliseconds{bson_iter_date_time(&iterator)}}, .is_text = false};
+  return {.time = from_rfc3339(text_of(iterator)).value_or(Timestamp{}), .is_text = BSON_ITER_HOLDS_UTF8(&iterator)};
+}
+
+domain::Counts counts_of(const bson_iter_t& iterator) {
+  domain::Counts out;
+  each_member(iterator, [&](std::string_view name, const bson_iter_t& member) {
+    if (name == "done") out.done = integer_of(member);
+    if (name == "warn") out.warn = integer_of(member);
+    if (name == "failed") out.failed = integer_of(member);
+  });
+  return out;
+}
+
+std::optional<std::int64_t> line_of(const bson_iter_t& iterator) {
+  const auto line = integer_of(iterator);
+  return line > 0 ? std::optional{line} : std::nullopt;
+}
+
+/// The earlier service kept `{pattern, lines: [{line, values}]}`: each value goes back to where `{…}` stands for it.
+void append_pattern(std::vector<domain::Item>& out, std::string_view pattern, const bson_iter_t& lines) {
+  each_member(lines, [&](std::string_view, const bson_iter_t& entry) {
+    domain::Item item;
+    std::vector<std::string_view> values;
+    each_member(entry, [&](std::string_view name, const bson_iter_t& member) {
+      if (name == "line") item.line = line_of(member);
+      if (name == "values")
+        each_member(member, [&](std::string_view, const bson_iter_t& value) { values.push_back(text_of(value)); });
+    });
+    std::string_view rest = pattern;
+    for (const auto value : values) {
+      const auto begin = rest.find('{');
+      const auto end = rest.find('}', std::min(begin, rest.size()));
+      if (end == rest.npos) break;
+      item.message.append(rest.substr(0, begin)).append(value);
+      rest.remove_prefix(end + 1);
+    }
+    item.message += rest;
+    out.push_back(std::move(item));
+  });
+}
+
+std::vector<domain::Item> items_of(const bson_iter_t& array) {
+  std::vector<domain::Item> out;
+  each_member(array, [&](std::string_view, const bson_iter_t& entry) {
+    domain::Item item;
+    std::string_view pattern;
+    bool grouped = false;
+    bson_iter_t lines{};
+    each_member(entry, [&](std::string_view name, const bson_iter_t& member) {
+      if (name == "line") item.line = line_of(member);
+      if (name == "message") item.message = text_of(member);
+      if (name == "pattern") pattern = text_of(member);
+      if (name == "lines") {
+        grouped = true;
+        lines = member;
+      }
+    });
+    if (grouped)
+      append_pattern(out, pattern, lines);
+    else
+      out.push_back(std::move(item));
+  });
+  return out;
+}
+
+std::vector<domain::LogPosition> positions_of(const bson_iter_t& array) {
+  std::vector<domain::LogPosition> out;
+  each_member(array, [&](std::string_view, const bson_iter_t& entry) {
+    auto& position = out.emplace_back();
+    each_member(entry, [&](std::string_view name, const bson_iter_t& member) {
+      if (name == "log") position.log = text_of(member);
+      if (name == "topic") position.topic = text_of(member);
+      if (name == "partition") position.partition = static_cast<std::int32_t>(integer_of(member));
+      if (name == "offset") position.offset = integer_of(member);
+    });
+  });
+  return out;
+}
+
+template <std::size_t N>
+void copy_bytes(const bson_iter_t& iterator, std::array<std::uint8_t, N>& out) {
+  const auto bytes = bytes_of(iterator);
+  if (bytes.size() == N) std::ranges::copy(bytes, out.begin());
+}
+
+ChunkRef reference_of(const bson_iter_t& iterator) {
+  ChunkRef out;
+  each_member(iterator, [&](std::string_view name, const bson_iter_t& member) {
+    if (name == "first") out.first = integer_of(member);
+    if (name == "hash") copy_bytes(member, out.hash);
+  });
+  return out;
+}
+
+}  // namespace
+
+Bson stream_filter(const StreamId& stream) {
+  Bson out;
+  out.text("clientKrn", *stream.client).text("filename", *stream.filename);
+  return out;
+}
+
+Bson chunk_id(const StreamId& stream, Version first) {
+  Bson out = stream_filter(stream);
+  out.integer("first", first);
+  return out;
+}
+
+Bson chunks_from(const StreamId& stream, Version first) {
+  Bson range;
+  range.document("$gte", chunk_id(stream, first));
+  range.document("$lte", chunk_id(stream, std::numeric_limits<Version>::max()));
+  Bson out = stream_filter(stream);
+  out.document("_id", range);
+  return out;
+}
+
+Bson chunk_document(const Append& append, bool open) {
+  const auto& chunk = append.chunk;
+  Bson out;
+  out.document("_id", chunk_id(append.after->stream, chunk.first));
+  out.text("clientKrn", *append.after->stream.client).text("filename", *append.after->stream.filename);
+  out.small("n", static_cast<std::int32_t>(chunk.events.size())).small("format", chunk_format);
+  BsonArray keys;
+  for (const auto& event : chunk.events)
+    if (event.key) keys.add([&](Bson& array, std::string_view key) { array.binary(key, event.key->hash); });
+  if (!keys.empty()) out.array("keys", keys.get());
+  if (chunk.prev.first > 0)
+    out.document("prev", reference(chunk.prev));
+  else
+    out.null("prev");
+  Bson token;
+  token.integer("writer", static_cast<std::int64_t>(chunk.token.writer));
+  token.integer("seq", static_cast<std::int64_t>(chunk.token.sequence));
+  out.binary("hash", chunk.hash).document("token", token).timestamp("at", 0, 0);
+  if (open) out.boolean("open", true);
+  out.text("events", append.text);
+  return out;
+}
+
+Bson snapshot_document(const Snapshot& snapshot) {
+  Bson out;
+  out.object_id("_id", snapshot.progress.id);
+  out.text("clientKrn", *snapshot.stream.client).text("filename", *snapshot.stream.filename);
+  out.text("email", *snapshot.progress.owner);
+  append_state(out, snapshot, nullptr);
+  return out;
+}
+
+Bson snapshot_update(const Snapshot& after) {
+  Bson members;
+  append_state(members, after, nullptr);
+  return set_of(members);
+}
+
+Bson snapshot_update(const Snapshot& before, const Snapshot& after) {
+  Bson members;
+  append_state(members, after, &before);
+  return set_of(members);
+}
+
+Result<StoredSnapshot> read_snapshot(const bson_t* document) {
+  StoredSnapshot out{.snapshot = std::make_shared<Snapshot>()};
+  auto& snapshot = *out.snapshot;
+  auto& progress = snapshot.progress;
+  std::vector<domain::Item> errors, warnings;
+  bool has_id = false;
+  std::optional<std::int64_t> error_count, warning_count;
+  snapshot.fold = 0;
+  each_member(document, [&](std::string_view name, const bson_iter_t& member) {
+    if (name == "_id" && BSON_ITER_HOLDS_OID(&member)) {
+      std::copy_n(bson_iter_oid(&member)->bytes, progress.id.size(), progress.id.begin());
+      has_id = true;
+    } else if (name == "clientKrn") {
+      snapshot.stream.client = domain::ClientKrn{std::string{text_of(member)}};
+    } else if (name == "filename") {
+      snapshot.stream.filename = domain::Filename{std::string{text_of(member)}};
+    } else if (name == "email") {
+      progress.owner = domain::Email{std::string{text_of(member)}};
+    } else if (name == "counts") {
+      progress.counts = counts_of(member);
+    } else if (name == "total") {
+      if (const auto total = integer_of(member); total > 0) progress.total = total;
+    } else if (name == "isCompleted") {
+      progress.completed = BSON_ITER_HOLDS_BOOL(&member) && bson_iter_bool(&member);
+    } else if (name == "createdAt" || name == "updatedAt") {
+      const auto time = time_of(member);
+      (name == "createdAt" ? progress.created_at : progress.updated_at) = time.time;
+      out.has_text_times = out.has_text_times || time.is_text;
+    } else if (name == "completedAt") {
+      progress.completed_at = time_of(member).time;
+    } else if (name == "errors") {
+      errors = items_of(member);
+    } else if (name == "warnings") {
+      warnings = items_of(member);
+    } else if (name == "errorCount") {
+      error_count = integer_of(member);
+    } else if (name == "warningCount") {
+      warning_count = integer_of(member);
+    } else if (name == "version") {
+      progress.version = integer_of(member);
+    } else if (name == "rev") {
+      snapshot.rev = integer_of(member);
+    } else if (name == "fold") {
+      snapshot.fold = static_cast<int>(integer_of(member));
+    } else if (name == "head") {
+      snapshot.head = reference_of(member);
+    } else if (name == "positions") {
+      progress.positions = positions_of(member);
+    }
+  });
+  if (!has_id || snapshot.stream.client->empty() || snapshot.stream.filename->empty() || progress.owner->empty())
+    return failure(Errc::store_corrupt, "a document of `progress` lacks its id, a name or its owner");
+  progress.errors.count = error_count.value_or(static_cast<std::int64_t>(errors.size()));
+  progress.warnings.count = warning_count.value_or(static_cast<std::int64_t>(warnings.size()));
+  progress.errors.first = domain::ItemList{std::move(errors)};
+  progress.warnings.first = domain::ItemList{std::move(warnings)};
+  if (progress.is_before_log()) {
+    snapshot.fold = domain::fold_number;
+    progress.updated_at = std::max(progress.updated_at, progress.created_at);
+    if (progress.completed) progress.completed_at = progress.updated_at;
+  }
+  return out;
+}
+
+Result<StoredChunk> read_chunk(const bson_t* document) {
+  StoredChunk out;
+  std::int64_t format = 0;
+  each_member(document, [&](std::string_view name, const bson_iter_t& member) {
+    if (name == "_id") {
+      each_member(member, [&](std::string_view part, const bson_iter_t& value) {
+        if (part == "clientKrn") out.stream.client = domain::ClientKrn{std::string{text_of(value)}};
+        if (part == "filename") out.stream.filename = domain::Filename{std::string{text_of(value)}};
+        if (part == "first") out.chunk.first = integer_of(value);
+      });
+    } else if (name == "n") {
+      out.events = integer_of(member);
+    } else if (name == "format") {
+      format = integer_of(member);
+    } else if (name == "prev") {
+      out.chunk.prev = reference_of(member);
+    } else if (name == "hash") {
+      copy_bytes(member, out.chunk.hash);
+    } else if (name == "token") {
+      each_member(member, [&](std::string_view part, const bson_iter_t& value) {
+        if (part == "writer") out.chunk.token.writer = static_cast<std::uint64_t>(integer_of(value));
+        if (part == "seq") out.chunk.token.sequence = static_cast<std::uint64_t>(integer_of(value));
+      });
+    } else if (name == "at" && BSON_ITER_HOLDS_TIMESTAMP(&member)) {
+      std::uint32_t seconds = 0, increment = 0;
+      bson_iter_timestamp(&member, &seconds, &increment);
+      out.at = std::uint64_t{seconds} << 32U | increment;
+    } else if (name == "events") {
+      out.text = text_of(member);
+    }
+  });
+  if (format != chunk_format || out.chunk.first <= 0)
+    return failure(Errc::store_corrupt, "a chunk is not of log format 1");
+  return out;
+}
+
+Result<void> decode(StoredChunk& stored) {
+  PEBBLES_TRY(events, decode_events(stored.text));
+  stored.chunk.events = std::move(events);
+  return {};
+}
+
+}  // namespace pebbles::store::mongo

@@ -1,0 +1,321 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "store/compare.hpp"
+#include "store/mongo/documents.hpp"
+#include "store/mongo/queries.hpp"
+#include "store/mongo/shared.hpp"
+
+namespace pebbles::store {
+namespace mongo {
+namespace {
+
+constexpr std::int64_t slice_max = 1000;
+
+/// Walks over all streams that have a log, a slice at a time, so that memory stays flat.
+class Walk {
+ public:
+  Walk(Shared& shared, const Lease& lease)
+      : events{shared.collection(lease, events_name)}, progress{shared.collection(lease, progress_name)} {}
+
+  /// The streams behind those of the last call, by the index of `_id` alone. Empty at the end.
+  Result<std::vector<StreamId>> next_streams() {
+    std::vector<StreamId> out;
+    Bson filter, options, order, fields;
+    if (last_) {
+      Bson behind, end = stream_filter(*last_);
+      end.max_key("first");
+      behind.document("$gt", end);
+      filter.document("_id", behind);
+    }
+    order.small("_id", 1);
+    fields.small("_id", 1);
+    options.document("sort", order).document("projection", fields).integer("limit", slice_max);
+    PEBBLES_TRY_VOID(find(events.get(), filter, options, [&](const bson_t* document) {
+      each_member(document, [&](std::string_view, const bson_iter_t& id) {
+        StreamId stream;
+        each_member(id, [&](std::string_view part, const bson_iter_t& value) {
+          if (part == "clientKrn") stream.client = domain::ClientKrn{std::string{text_of(value)}};
+          if (part == "filename") stream.filename = domain::Filename{std::string{text_of(value)}};
+        });
+        if (out.empty() || out.back() != stream) out.push_back(std::move(stream));
+      });
+      return true;
+    }));
+    if (!out.empty()) last_ = out.back();
+    return out;
+  }
+
+  /// Calls `take` with every chunk of these streams, stream by stream and in order.
+  template <class Take>
+  Result<void> chunks_of(const std::vector<StreamId>& streams, Take&& take) {
+    Bson from, filter, options, order;
+    Bson end = stream_filter(streams.back());
+    end.max_key("first");
+    from.document("$gte", chunk_id(streams.front(), 0)).document("$lte", end);
+    filter.document("_id", from);
+    order.small("_id", 1);
+    options.document("sort", order);
+    std::optional<Error> bad;
+    PEBBLES_TRY_VOID(find(events.get(), filter, options, [&](const bson_t* document) {
+      auto stored = read_chunk(document);
+      if (!stored) bad = stored.error();
+      if (!stored) return false;
+      take(*std::move(stored));
+      return true;
+    }));
+    if (bad) return std::unexpected{*std::move(bad)};
+    return {};
+  }
+
+  std::int64_t count() const {
+    bson_error_t error;
+    return std::max<std::int64_t>(
+        0, mongoc_collection_estimated_document_count(progress.get(), nullptr, nullptr, nullptr, &error));
+  }
+
+  Collection events;
+  Collection progress;
+
+ private:
+  std::optional<StreamId> last_;
+};
+
+/// Every document of `progress`, a slice at a time, in the order of client, file and owner.
+template <class Take>
+Result<void> each_document(mongoc_collection_t* progress, Take&& take) {
+  Bson order, options;
+  order.small("clientKrn", 1).small("filename", 1).small("email", 1);
+  options.document("sort", order).document("hint", order).integer("batchSize", slice_max);
+  options.boolean("noCursorTimeout", true);
+  return find(progress, Bson{}, options, [&](const bson_t* document) {
+    take(read_snapshot(document));
+    return true;
+  });
+}
+
+Result<Lease> open_lease(Shared& shared) {
+  auto lease = shared.lease();
+  if (!lease) return failure(Errc::store_unavailable, "MongoDB: no client is free");
+  PEBBLES_TRY_VOID(shared.prepare(lease));
+  return lease;
+}
+
+/// The fold of one stream, as far as it has been read.
+struct Folded {
+  Snapshot state;
+  std::optional<std::string> fault;
+  std::optional<Snapshot> at_snapshot;  ///< as it was at the version of the snapshot read before
+};
+
+void fold(Folded& folded, StoredChunk& stored, const Snapshot* kept) {
+  if (folded.fault) return;
+  folded.fault = fold_proved(folded.state, stored.chunk, stored.text, stored.events);
+  if (!folded.fault && kept != nullptr && folded.state.progress.version == kept->progress.version)
+    folded.at_snapshot = folded.state;
+}
+
+class Verifier {
+ public:
+  Verifier(Shared& shared, const Lease& lease, const OnProgress& on_progress)
+      : walk_{shared, lease}, on_progress_{on_progress} {}
+
+  Result<VerifyReport> run() {
+    const auto total = walk_.count();
+    for (;;) {
+      PEBBLES_TRY(streams, walk_.next_streams());
+      if (streams.empty()) break;
+      PEBBLES_TRY_VOID(verify(streams));
+      if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
+    }
+    PEBBLES_TRY_VOID(verify_documents());
+    return std::move(report_);
+  }
+
+ private:
+  /// Snapshots are read before the chunks: the log leads, so whatever a running server adds meanwhile, each snapshot's
+  /// version is among the chunks read after it.
+  Result<void> verify(const std::vector<StreamId>& streams) {
+    PEBBLES_TRY(kept, find_snapshots(walk_.progress.get(), streams));
+    Folded folded;
+    folded.state.stream = streams.front();
+    const auto snapshot_of = [&](const StreamId& stream) -> const Snapshot* {
+      const auto known = kept.find(stream);
+      return known == kept.end() ? nullptr : known->second.get();
+    };
+    PEBBLES_TRY_VOID(walk_.chunks_of(streams, [&](StoredChunk stored) {
+      if (stored.stream != folded.state.stream) {
+        conclude(folded, snapshot_of(folded.state.stream));
+        folded = {};
+        folded.state.stream = stored.stream;
+      }
+      ++report_.chunks;
+      report_.events += stored.events;
+      fold(folded, stored, snapshot_of(stored.stream));
+    }));
+    conclude(folded, snapshot_of(folded.state.stream));
+    return {};
+  }
+
+  void conclude(const Folded& folded, const Snapshot* kept) {
+    ++report_.streams;
+    const auto& stream = folded.state.stream;
+    if (folded.fault) return report_.differ(stream, *folded.fault);
+    if (kept == nullptr || kept->progress.version == 0) {
+      ++report_.not_yet_written;
+      return;
+    }
+    if (!folded.at_snapshot)
+      return report_.differ(stream, fmt::format("the log ends at version {}, the snapshot knows {}",
+                                                folded.state.progress.version, kept->progress.version));
+    if (auto what = difference(*kept, *folded.at_snapshot)) report_.differ(stream, *what);
+  }
+
+  /// What only the snapshots tell: files without a log, and two owners of one file.
+  Result<void> verify_documents() {
+    StreamId last;
+    std::vector<StreamId> to_look_up;
+    std::optional<Error> failed;
+    const auto look_up = [&] {
+      auto with_log = streams_with_log(walk_.events.get(), to_look_up);
+      if (!with_log) {
+        failed = with_log.error();
+        return;
+      }
+      for (const auto& stream : to_look_up)
+        if (!with_log->contains(stream)) report_.differ(stream, "the log of the snapshot is missing");
+      to_look_up.clear();
+    };
+    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
+      if (!read || failed) return;
+      const auto& snapshot = *read->snapshot;
+      if (snapshot.stream == last)
+        report_.differ(last, fmt::format("has a second owner, {}", *snapshot.progress.owner));
+      last = snapshot.stream;
+      if (snapshot.progress.version == 0)
+        ++report_.without_log;
+      else
+        to_look_up.push_back(snapshot.stream);
+      if (std::cmp_greater_equal(to_look_up.size(), slice_max)) look_up();
+    }));
+    if (!to_look_up.empty()) look_up();
+    if (failed) return std::unexpected{*std::move(failed)};
+    return {};
+  }
+
+  Walk walk_;
+  const OnProgress& on_progress_;
+  VerifyReport report_;
+};
+
+class Rebuilder {
+ public:
+  Rebuilder(Shared& shared, const Lease& lease, const OnProgress& on_progress)
+      : walk_{shared, lease}, on_progress_{on_progress} {}
+
+  Result<RebuildReport> run() {
+    const auto total = walk_.count();
+    for (;;) {
+      PEBBLES_TRY(streams, walk_.next_streams());
+      if (streams.empty()) break;
+      PEBBLES_TRY_VOID(rebuild(streams));
+      if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
+    }
+    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
+      if (read && read->snapshot->progress.version == 0) ++report_.without_log;
+    }));
+    return std::move(report_);
+  }
+
+ private:
+  Result<void> rebuild(const std::vector<StreamId>& streams) {
+    PEBBLES_TRY(kept, find_snapshots(walk_.progress.get(), streams));
+    Folded folded;
+    folded.state.stream = streams.front();
+    std::optional<Error> failed;
+    const auto conclude_stream = [&] {
+      const auto known = kept.find(folded.state.stream);
+      const auto done = conclude(folded, known == kept.end() ? nullptr : known->second.get());
+      if (!done && !failed) failed = done.error();
+    };
+    PEBBLES_TRY_VOID(walk_.chunks_of(streams, [&](StoredChunk stored) {
+      if (stored.stream != folded.state.stream) {
+        conclude_stream();
+        folded = {};
+        folded.state.stream = stored.stream;
+      }
+      const auto known = kept.find(stored.stream);
+      fold(folded, stored, known == kept.end() ? nullptr : known->second.get());
+    }));
+    conclude_stream();
+    if (failed) return std::unexpected{*std::move(failed)};
+    return {};
+  }
+
+  Result<void> conclude(Folded& folded, const Snapshot* kept) {
+    ++report_.streams;
+    auto& stream = folded.state.stream;
+    if (folded.fault) {
+      report_.fail(stream, *folded.fault);
+      return {};
+    }
+    const bool has_snapshot = kept != nullptr && kept->progress.version > 0;
+    if (has_snapshot && !folded.at_snapshot && kept->progress.version > folded.state.progress.version) {
+      report_.fail(stream, fmt::format("the log ends at version {}, the snapshot knows {}",
+                                       folded.state.progress.version, kept->progress.version));
+      return {};
+    }
+    // A running server may have gone on: what is replaced is exactly the snapshot that was read (invariant 14).
+    auto& target = folded.at_snapshot ? *folded.at_snapshot : folded.state;
+    if (has_snapshot && kept->fold == domain::fold_number && folded.at_snapshot && !difference(*kept, target))
+      return {};
+    target.rev = (kept != nullptr ? kept->rev : 0) + 1;
+    PEBBLES_TRY_VOID(put(target, kept));
+    ++report_.rewritten;
+    return {};
+  }
+
+  Result<void> put(const Snapshot& state, const Snapshot* kept) {
+    bson_error_t error;
+    if (kept == nullptr) {
+      const auto document = snapshot_document(state);
+      if (mongoc_collection_insert_one(walk_.progress.get(), document.get(), nullptr, nullptr, &error)) return {};
+      if (error.code == duplicate_key) return {};  // a server has written it meanwhile
+      return std::unexpected{Fault::of(error, nullptr).to_error()};
+    }
+    Bson filter;
+    filter.object_id("_id", kept->progress.id);
+    filter.text("clientKrn", *state.stream.client).text("filename", *state.stream.filename);
+    if (kept->progress.version > 0) filter.integer("version", kept->progress.version).integer("rev", kept->rev);
+    auto change = snapshot_update(state);
+    Bson gone;
+    if (state.progress.positions.empty()) gone.text("positions", "");
+    if (!state.progress.completed_at) gone.text("completedAt", "");
+    if (!bson_empty(gone.get())) change.document("$unset", gone);
+    if (mongoc_collection_update_one(walk_.progress.get(), filter.get(), change.get(), nullptr, nullptr, &error))
+      return {};
+    return std::unexpected{Fault::of(error, nullptr).to_error()};
+  }
+
+  Walk walk_;
+  const OnProgress& on_progress_;
+  RebuildReport report_;
+};
+
+}  // namespace
+}  // namespace mongo
+
+Result<VerifyReport> verify_mongo(const MongoOptions& options, const OnProgress& on_progress) {
+  PEBBLES_TRY(shared, mongo::Shared::make(options));
+  PEBBLES_TRY(lease, mongo::open_lease(*shared));
+  return mongo::Verifier{*shared, lease, on_progress}.run();
+}
+
+Result<RebuildReport> rebuild_mongo(const MongoOptions& options, const OnProgress& on_progress) {
+  PEBBLES_TRY(shared, mongo::Shared::make(options));
+  PEBBLES_TRY(lease, mongo::open_lease(*shared));
+  return mongo::Rebuilder{*shared, lease, on_progress}.run();
+}
+
+}  // namespace pebbles::store

@@ -1,0 +1,117 @@
+#include "store/mongo/mongo_store.hpp"
+
+#include <pthread.h>
+
+#include <condition_variable>
+#include <thread>
+
+#include "store/mongo/shared.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::store {
+namespace mongo {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// A thread that says which commits are open, repairs what dead instances have left, and waits for a server that is
+/// away.
+class Upkeep {
+ public:
+  explicit Upkeep(std::shared_ptr<Shared> shared) : shared_{std::move(shared)}, thread_{[this] { run(); }} {
+    pthread_setname_np(thread_.native_handle(), "mongo-upkeep");
+  }
+  ~Upkeep() {
+    {
+      const std::lock_guard lock{mutex_};
+      stopped_ = true;
+    }
+    stop_.notify_all();
+    thread_.join();
+    if (const auto lease = shared_->lease()) shared_->leave(lease);
+  }
+  Upkeep(const Upkeep&) = delete;
+  Upkeep& operator=(const Upkeep&) = delete;
+
+ private:
+  static constexpr milliseconds beat_every{500};
+  static constexpr std::chrono::seconds sweep_every{3};
+  static constexpr std::chrono::seconds convert_every{600};
+
+  void run() {
+    std::unique_lock lock{mutex_};
+    while (!stop_.wait_for(lock, beat_every, [this] { return stopped_; })) {
+      lock.unlock();
+      note(once());
+      lock.lock();
+    }
+  }
+
+  Result<void> once() {
+    const auto lease = shared_->lease();
+    if (!lease) return failure(Errc::store_unavailable, "MongoDB: no client is free");
+    PEBBLES_TRY_VOID(shared_->prepare(lease));
+    PEBBLES_TRY_VOID(shared_->beat(lease));
+    const auto now = steady_clock::now();
+    if (now >= next_sweep_) {
+      next_sweep_ = now + sweep_every;
+      PEBBLES_TRY_VOID(sweep(*shared_, lease));
+    }
+    if (now >= next_convert_) {
+      PEBBLES_TRY(more, convert_times(*shared_, lease));
+      if (!more) next_convert_ = now + convert_every;
+    }
+    return {};
+  }
+
+  void note(const Result<void>& done) {
+    if (done && away_) telemetry::database_answers_again();
+    if (!done && !away_) telemetry::database_away(done.error().detail);
+    away_ = !done;
+    if (!done) return;
+    const auto difference = std::chrono::abs(shared_->clock_difference());
+    if ((difference > milliseconds{2500}) != clock_is_off_) {
+      clock_is_off_ = !clock_is_off_;
+      if (clock_is_off_) telemetry::clock_differs(shared_->clock_difference().count());
+    }
+  }
+
+  std::shared_ptr<Shared> shared_;
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  bool stopped_ = false;
+  bool away_ = false;
+  bool clock_is_off_ = false;
+  steady_clock::time_point next_sweep_{};
+  steady_clock::time_point next_convert_{};
+  std::thread thread_;  // last: it uses the rest
+};
+
+class OpenStore final : public MongoStore {
+ public:
+  explicit OpenStore(std::shared_ptr<Shared> shared)
+      : shared_{std::move(shared)}, reader_{make_reader(shared_)}, upkeep_{shared_} {}
+  std::unique_ptr<EventStore> writer() override { return make_writer(shared_); }
+  ProgressReader& reader() override { return *reader_; }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+  std::unique_ptr<ProgressReader> reader_;
+  Upkeep upkeep_;
+};
+
+}  // namespace
+}  // namespace mongo
+
+Result<std::unique_ptr<MongoStore>> MongoStore::open(MongoOptions options) {
+  PEBBLES_TRY(shared, mongo::Shared::make(std::move(options)));
+  if (const auto lease = shared->lease()) {
+    const auto prepared = shared->prepare(lease);
+    if (!prepared && prepared.error().code != Errc::store_unavailable) return std::unexpected{prepared.error()};
+    if (!prepared) telemetry::database_away(prepared.error().detail);
+  }
+  return std::make_unique<mongo::OpenStore>(std::move(shared));
+}
+
+}  // namespace pebbles::store

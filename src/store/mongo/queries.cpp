@@ -1,0 +1,198 @@
+#include "store/mongo/queries.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace pebbles::store::mongo {
+namespace {
+
+/// A find per client, with all of its file names: one range of the unique index each.
+template <class Take>
+Result<void> find_by_names(mongoc_collection_t* collection, std::span<const StreamId> streams, const Bson& options,
+                           Take&& take, const mongoc_read_prefs_t* prefs = nullptr) {
+  std::map<std::string_view, BsonArray> names_of_client;
+  for (const auto& stream : streams)
+    names_of_client[*stream.client].add([&](Bson& array, std::string_view key) { array.text(key, *stream.filename); });
+  for (const auto& [client, names] : names_of_client) {
+    Bson among, filter;
+    among.array("$in", names.get());
+    filter.text("clientKrn", client).document("filename", among);
+    PEBBLES_TRY_VOID(find(collection, filter, options, take, prefs));
+  }
+  return {};
+}
+
+/// Documents by their `_id`s, with client and names beside them for the router of a sharded cluster.
+template <class Take>
+Result<void> find_by_chunk(mongoc_collection_t* events, std::span<const ChunkQuery> queries, const Bson& options,
+                           Take&& take) {
+  struct Wanted {
+    BsonArray names;
+    BsonArray ids;
+  };
+  std::map<std::string_view, Wanted> of_client;
+  for (const auto& query : queries) {
+    auto& wanted = of_client[*query.stream.client];
+    wanted.names.add([&](Bson& array, std::string_view key) { array.text(key, *query.stream.filename); });
+    const auto id = chunk_id(query.stream, query.first);
+    wanted.ids.add([&](Bson& array, std::string_view key) { array.document(key, id); });
+  }
+  for (const auto& [client, wanted] : of_client) {
+    Bson names, ids, filter;
+    names.array("$in", wanted.names.get());
+    ids.array("$in", wanted.ids.get());
+    filter.document("_id", ids).text("clientKrn", client).document("filename", names);
+    PEBBLES_TRY_VOID(find(events, filter, options, take));
+  }
+  return {};
+}
+
+Bson projection_of(std::initializer_list<std::string_view> names) {
+  Bson fields, out;
+  for (const auto name : names) fields.small(name, 1);
+  out.document("projection", fields);
+  return out;
+}
+
+}  // namespace
+
+bool precedes(const Snapshot& a, const Snapshot& b) {
+  const bool a_has_log = a.progress.version > 0, b_has_log = b.progress.version > 0;
+  if (a_has_log != b_has_log) return a_has_log;
+  return std::tie(a.progress.created_at, a.progress.id) < std::tie(b.progress.created_at, b.progress.id);
+}
+
+Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(mongoc_collection_t* progress,
+                                                                               std::span<const StreamId> streams,
+                                                                               const mongoc_read_prefs_t* prefs) {
+  std::unordered_map<StreamId, std::shared_ptr<Snapshot>> out;
+  std::optional<Error> bad;
+  PEBBLES_TRY_VOID(find_by_names(
+      progress, streams, Bson{},
+      [&](const bson_t* document) {
+        auto read = read_snapshot(document);
+        if (!read) {
+          bad = read.error();
+          return false;
+        }
+        auto& known = out[read->snapshot->stream];
+        if (!known || precedes(*read->snapshot, *known)) known = std::move(read->snapshot);
+        return true;
+      },
+      prefs));
+  if (bad) return std::unexpected{*std::move(bad)};
+  return out;
+}
+
+Result<std::unordered_map<StreamId, Place>> find_places(mongoc_collection_t* progress,
+                                                        std::span<const StreamId> streams) {
+  std::unordered_map<StreamId, Place> out;
+  const auto options = projection_of({"clientKrn", "filename", "rev", "version"});
+  PEBBLES_TRY_VOID(find_by_names(progress, streams, options, [&](const bson_t* document) {
+    StreamId stream;
+    Place place;
+    each_member(document, [&](std::string_view name, const bson_iter_t& member) {
+      if (name == "clientKrn") stream.client = domain::ClientKrn{std::string{text_of(member)}};
+      if (name == "filename") stream.filename = domain::Filename{std::string{text_of(member)}};
+      if (name == "rev") place.rev = bson_iter_as_int64(&member);
+      if (name == "version") place.version = bson_iter_as_int64(&member);
+    });
+    if (place.version > 0) out.emplace(std::move(stream), place);
+    return true;
+  }));
+  return out;
+}
+
+Result<std::unordered_set<StreamId>> streams_with_log(mongoc_collection_t* events, std::span<const StreamId> streams) {
+  std::unordered_set<StreamId> out;
+  std::vector<ChunkQuery> queries;
+  queries.reserve(streams.size());
+  for (const auto& stream : streams) queries.push_back({.stream = stream, .first = 1});
+  PEBBLES_TRY_VOID(find_by_chunk(events, queries, projection_of({"_id", "format"}), [&](const bson_t* document) {
+    if (auto chunk = read_chunk(document)) out.insert(std::move(chunk->stream));
+    return true;
+  }));
+  return out;
+}
+
+Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const StreamId& stream, Version from) {
+  std::vector<Chunk> out;
+  std::optional<Error> bad;
+  Bson order, options;
+  order.small("_id", 1);
+  options.document("sort", order);
+  PEBBLES_TRY_VOID(find(events, chunks_from(stream, from), options, [&](const bson_t* document) {
+    auto stored = read_chunk(document);
+    auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
+    if (!decoded) {
+      bad = decoded.error();
+      return false;
+    }
+    out.push_back(std::move(stored->chunk));
+    return true;
+  }));
+  if (bad) return std::unexpected{*std::move(bad)};
+  return out;
+}
+
+Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collection_t* events,
+                                                                 std::span<const KeyQuery> queries) {
+  std::vector<std::optional<domain::KeyHit>> out(queries.size());
+  if (queries.empty()) return out;
+  // All keys of a stream in one clause; some hundred clauses a find.
+  std::unordered_map<StreamId, std::vector<std::size_t>> of_stream;
+  for (std::size_t i = 0; i < queries.size(); ++i) of_stream[queries[i].stream].push_back(i);
+  constexpr std::size_t clauses_max = 200;
+  std::optional<Error> bad;
+  const auto take = [&](const bson_t* document) {
+    auto stored = read_chunk(document);
+    auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
+    if (!decoded) {
+      bad = decoded.error();
+      return false;
+    }
+    for (const auto& event : stored->chunk.events) {
+      if (!event.key) continue;
+      for (const auto i : of_stream[stored->stream])
+        if (queries[i].hash == event.key->hash)
+          out[i] = domain::KeyHit{.version = event.version, .fingerprint = event.key->fingerprint};
+    }
+    return true;
+  };
+  auto next = of_stream.cbegin();
+  while (next != of_stream.cend() && !bad) {
+    BsonArray clauses;
+    for (std::size_t n = 0; n < clauses_max && next != of_stream.cend(); ++n, ++next) {
+      BsonArray hashes;
+      for (const auto i : next->second)
+        hashes.add([&](Bson& array, std::string_view key) { array.binary(key, queries[i].hash); });
+      Bson among;
+      among.array("$in", hashes.get());
+      Bson clause = stream_filter(next->first);
+      clause.document("keys", among);
+      clauses.add([&](Bson& array, std::string_view key) { array.document(key, clause); });
+    }
+    Bson filter;
+    filter.array("$or", clauses.get());
+    PEBBLES_TRY_VOID(find(events, filter, projection_of({"_id", "format", "n", "events"}), take));
+  }
+  if (bad) return std::unexpected{*std::move(bad)};
+  return out;
+}
+
+Result<std::vector<std::optional<Token>>> find_chunk_tokens(mongoc_collection_t* events,
+                                                            std::span<const ChunkQuery> queries) {
+  std::vector<std::optional<Token>> out(queries.size());
+  if (queries.empty()) return out;
+  PEBBLES_TRY_VOID(
+      find_by_chunk(events, queries, projection_of({"_id", "format", "token"}), [&](const bson_t* document) {
+        const auto chunk = read_chunk(document);
+        if (!chunk) return true;
+        for (std::size_t i = 0; i < queries.size(); ++i)
+          if (queries[i].first == chunk->chunk.first && queries[i].stream == chunk->stream) out[i] = chunk->chunk.token;
+        return true;
+      }));
+  return out;
+}
+
+}  // namespace pebbles::store::mongo

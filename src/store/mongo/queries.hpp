@@ -1,0 +1,44 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "store/mongo/documents.hpp"
+#include "store/mongo/driver.hpp"
+
+/// The finds that more than one part needs. Each names client and file, so that a sharded collection sends it to one
+/// shard. Errors of all: store_unavailable, store_corrupt.
+namespace pebbles::store::mongo {
+
+/// Those that are there, as they are there. Where the earlier service left two owners of one file, the earlier created
+/// is the file.
+Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(
+    mongoc_collection_t* progress, std::span<const StreamId> streams, const mongoc_read_prefs_t* prefs = nullptr);
+
+/// Where a snapshot stands.
+struct Place {
+  std::int64_t rev = 0;
+  Version version = 0;
+};
+/// Of each that has a log behind it.
+Result<std::unordered_map<StreamId, Place>> find_places(mongoc_collection_t* progress,
+                                                        std::span<const StreamId> streams);
+
+/// Which of them have a first chunk.
+Result<std::unordered_set<StreamId>> streams_with_log(mongoc_collection_t* events, std::span<const StreamId> streams);
+
+/// The chunks of a stream from a version on, decoded.
+Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const StreamId& stream, Version from);
+
+Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collection_t* events,
+                                                                 std::span<const KeyQuery> queries);
+
+Result<std::vector<std::optional<Token>>> find_chunk_tokens(mongoc_collection_t* events,
+                                                            std::span<const ChunkQuery> queries);
+
+/// Whether `a`, of two documents of one file, is the file: the one with a log, else the one created first.
+[[nodiscard]] bool precedes(const Snapshot& a, const Snapshot& b);
+
+}  // namespace pebbles::store::mongo

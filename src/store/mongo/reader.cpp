@@ -1,0 +1,272 @@
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+#include "store/mongo/documents.hpp"
+#include "store/mongo/queries.hpp"
+#include "store/mongo/shared.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::store::mongo {
+namespace {
+
+/// A list's order: newest first, ids break ties.
+auto list_key(const Snapshot& snapshot) { return std::tie(snapshot.progress.updated_at, snapshot.progress.id); }
+bool newer(const SnapshotPtr& a, const SnapshotPtr& b) { return list_key(*a) > list_key(*b); }
+
+class Reader final : public ProgressReader {
+ public:
+  explicit Reader(std::shared_ptr<Shared> shared) : shared_{std::move(shared)} {}
+
+  Result<SnapshotPtr> by_filename(const StreamId& stream) override {
+    return with_client([&](const Lease& lease) -> Result<SnapshotPtr> {
+      const auto progress = shared_->collection(lease, progress_name);
+      PEBBLES_TRY(found, find_snapshots(progress.get(), std::span{&stream, 1}, shared_->read_prefs()));
+      const auto known = found.find(stream);
+      return known == found.end() ? nullptr : shown(std::move(known->second));
+    });
+  }
+
+  Result<SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override {
+    return with_client([&](const Lease& lease) -> Result<SnapshotPtr> {
+      const auto progress = shared_->collection(lease, progress_name);
+      Bson filter;
+      filter.object_id("_id", id).text("clientKrn", *client);
+      SnapshotPtr out;
+      PEBBLES_TRY_VOID(collect(progress.get(), filter, Bson{}, [&](SnapshotPtr snapshot) {
+        out = std::move(snapshot);
+        return false;
+      }));
+      return out;
+    });
+  }
+
+  Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) override {
+    return with_client([&](const Lease& lease) -> Result<ListPage> {
+      const auto progress = shared_->collection(lease, progress_name);
+      ListPage page;
+      PEBBLES_TRY_VOID(take_dated(progress.get(), client, query, page.records));
+      PEBBLES_TRY_VOID(take_texts(progress.get(), client, query, page.records));
+      const auto wanted = std::min(page.records.size(), query.limit + 1);
+      std::ranges::partial_sort(page.records, page.records.begin() + static_cast<std::ptrdiff_t>(wanted), newer);
+      page.more = wanted > query.limit;
+      page.records.resize(std::min(wanted, query.limit));
+      return page;
+    });
+  }
+
+  Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
+    return with_client([&](const Lease& lease) -> Result<EventPage> {
+      const auto events = shared_->collection(lease, events_name);
+      PEBBLES_TRY(first, chunk_that_has(events.get(), stream, after + 1));
+      EventPage page;
+      std::optional<Error> bad;
+      Bson order, options;
+      order.small("_id", 1);
+      options.document("sort", order);
+      PEBBLES_TRY_VOID(find(events.get(), chunks_from(stream, first), options, [&](const bson_t* document) {
+        auto stored = read_chunk(document);
+        auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
+        if (!decoded) {
+          bad = decoded.error();
+          return false;
+        }
+        for (auto& event : stored->chunk.events) {
+          if (event.version <= after) continue;
+          if (page.events.size() == limit) {
+            page.more = true;
+            return false;
+          }
+          page.events.push_back(std::move(event));
+        }
+        return true;
+      }));
+      if (bad) return std::unexpected{*std::move(bad)};
+      return page;
+    });
+  }
+
+  Result<TailPage> tail(TailCursor cursor, std::size_t limit) override {
+    return with_client([&](const Lease& lease) -> Result<TailPage> {
+      PEBBLES_TRY(horizon, shared_->horizon(lease));
+      const auto from = static_cast<ServerTime>(cursor);
+      TailPage page{.entries = {}, .next = cursor};
+      Bson range, filter, order, options;
+      append_time(range, "$gt", from);
+      append_time(range, "$lte", horizon);
+      filter.document("at", range);
+      order.small("at", 1);
+      options.document("sort", order).document("hint", order);
+      const auto events = shared_->collection(lease, events_name);
+      std::optional<Error> bad;
+      PEBBLES_TRY_VOID(find(events.get(), filter, options, [&](const bson_t* document) {
+        auto stored = read_chunk(document);
+        auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
+        if (!decoded) {
+          bad = decoded.error();
+          return false;
+        }
+        // Chunks of one time stay on one page: a cursor names a time. Only shards can give one twice.
+        const auto at = static_cast<TailCursor>(stored->at);
+        if (page.entries.size() >= limit && at != page.next) return false;
+        for (auto& event : stored->chunk.events) page.entries.push_back({stored->stream, std::move(event)});
+        page.next = at;
+        return true;
+      }));
+      if (bad) return std::unexpected{*std::move(bad)};
+      return page;
+    });
+  }
+
+  Result<void> ping() override {
+    return with_client([&](const Lease& lease) -> Result<void> {
+      PEBBLES_TRY_VOID(shared_->prepare(lease));
+      constexpr std::chrono::seconds difference_max{30};
+      if (std::chrono::abs(shared_->clock_difference()) > difference_max)
+        return failure(Errc::store_unavailable, "this machine's clock is over 30 s off the database's");
+      Bson command;
+      command.small("ping", 1);
+      PEBBLES_TRY_VOID(run(lease.get(), "admin", command));
+      return {};
+    });
+  }
+
+ private:
+  static void append_time(Bson& out, std::string_view name, ServerTime time) {
+    out.timestamp(name, static_cast<std::uint32_t>(time >> 32U), static_cast<std::uint32_t>(time));
+  }
+
+  template <class Work>
+  auto with_client(Work&& work) -> std::invoke_result_t<Work&, const Lease&> {
+    const auto lease = shared_->lease();
+    if (!lease) return failure(Errc::store_unavailable, "MongoDB: no client is free");
+    if (!shared_->is_prepared()) PEBBLES_TRY_VOID(shared_->prepare(lease));
+    return work(lease);
+  }
+
+  /// What an API shows of a file of before the log is cut as the fold of a log would be.
+  static SnapshotPtr shown(std::shared_ptr<Snapshot> snapshot) {
+    if (snapshot->progress.is_before_log()) {
+      for (auto* kept : {&snapshot->progress.errors, &snapshot->progress.warnings}) {
+        domain::KeptItems cut;
+        cut.add(kept->first);
+        cut.count = kept->count;
+        *kept = std::move(cut);
+      }
+    }
+    return snapshot;
+  }
+
+  template <class Take>
+  Result<void> collect(mongoc_collection_t* progress, const Bson& filter, const Bson& options, Take&& take) {
+    std::optional<Error> bad;
+    PEBBLES_TRY_VOID(find(
+        progress, filter, options,
+        [&](const bson_t* document) {
+          auto read = read_snapshot(document);
+          if (read) return take(shown(std::move(read->snapshot)));
+          bad = read.error();
+          return false;
+        },
+        shared_->read_prefs()));
+    if (bad) return std::unexpected{*std::move(bad)};
+    return {};
+  }
+
+  static Bson list_filter(const domain::ClientKrn& client, const ListQuery& query) {
+    Bson out;
+    out.text("clientKrn", *client);
+    if (query.owner) out.text("email", **query.owner);
+    return out;
+  }
+
+  static Bson list_options(const ListQuery& query, std::size_t limit) {
+    Bson order, index, out;
+    order.small("updatedAt", -1).small("_id", -1);
+    index.small("clientKrn", 1);
+    if (query.owner) index.small("email", 1);
+    index.small("updatedAt", -1).small("_id", -1);
+    out.document("sort", order).document("hint", index);
+    if (limit > 0) out.integer("limit", static_cast<std::int64_t>(limit));
+    return out;
+  }
+
+  Result<void> take_dated(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
+                          std::vector<SnapshotPtr>& out) {
+    auto filter = list_filter(client, query);
+    if (!query.after) {
+      const Timestamp end{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::max()}};
+      Bson any;
+      any.time("$lte", end);  // dates only: texts are another type
+      filter.document("updatedAt", any);
+    } else {
+      Bson older, same, smaller, clauses_older, clauses_same;
+      older.time("$lt", query.after->updated_at);
+      clauses_older.document("updatedAt", older);
+      smaller.object_id("$lt", query.after->id);
+      clauses_same.time("updatedAt", query.after->updated_at).document("_id", smaller);
+      BsonArray either;
+      either.add([&](Bson& array, std::string_view key) { array.document(key, clauses_older); });
+      either.add([&](Bson& array, std::string_view key) { array.document(key, clauses_same); });
+      filter.array("$or", either.get());
+    }
+    return collect(progress, filter, list_options(query, query.limit + 1), [&](SnapshotPtr snapshot) {
+      out.push_back(std::move(snapshot));
+      return true;
+    });
+  }
+
+  /// Documents whose times are still texts. Their order is that of time down to the second; within one it is found
+  /// here.
+  Result<void> take_texts(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
+                          std::vector<SnapshotPtr>& out) {
+    auto filter = list_filter(client, query);
+    Bson texts;
+    if (query.after) {
+      const auto next_second =
+          std::chrono::floor<std::chrono::seconds>(query.after->updated_at) + std::chrono::seconds{1};
+      texts.text("$lt", to_rfc3339(next_second)).text("$gte", "");
+    } else {
+      texts.text("$type", "string");
+    }
+    filter.document("updatedAt", texts);
+    std::size_t taken = 0;
+    std::optional<Timestamp> last_second;
+    return collect(progress, filter, list_options(query, 0), [&](SnapshotPtr snapshot) {
+      if (query.after && list_key(*snapshot) >= std::tie(query.after->updated_at, query.after->id)) return true;
+      const Timestamp second = std::chrono::floor<std::chrono::seconds>(snapshot->progress.updated_at);
+      if (taken > query.limit && last_second != second) return false;
+      last_second = second;
+      ++taken;
+      out.push_back(std::move(snapshot));
+      return true;
+    });
+  }
+
+  /// The first version of the chunk in which that version would be.
+  static Result<Version> chunk_that_has(mongoc_collection_t* events, const StreamId& stream, Version version) {
+    if (version <= 1) return 1;
+    Bson range, filter = stream_filter(stream), order, fields, options;
+    range.document("$gte", chunk_id(stream, 1)).document("$lte", chunk_id(stream, version));
+    filter.document("_id", range);
+    order.small("_id", -1);
+    fields.small("_id", 1).small("format", 1);
+    options.document("sort", order).document("projection", fields).integer("limit", 1);
+    Version out = 1;
+    PEBBLES_TRY_VOID(find(events, filter, options, [&](const bson_t* document) {
+      if (const auto chunk = read_chunk(document)) out = chunk->chunk.first;
+      return false;
+    }));
+    return out;
+  }
+
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<ProgressReader> make_reader(std::shared_ptr<Shared> shared) {
+  return std::make_unique<Reader>(std::move(shared));
+}
+
+}  // namespace pebbles::store::mongo

@@ -1,0 +1,143 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "store/mongo/driver.hpp"
+#include "store/mongo/mongo_store.hpp"
+
+namespace pebbles::store::mongo {
+
+inline constexpr std::string_view progress_name = "progress";
+inline constexpr std::string_view events_name = "progress_events";
+inline constexpr std::string_view instances_name = "pebbles_instances";
+
+/// A time of the database's clock: seconds in the upper half, increment in the lower.
+using ServerTime = std::uint64_t;
+
+enum class Topology : std::uint8_t {
+  unknown,
+  replica_set,
+  standalone,
+  sharded,
+};
+
+/// Which commits of this instance are under way, each with a time before which none of its chunks can stand
+/// (invariant 16). Threads: any.
+class OpenCommits {
+ public:
+  /// Ends the commit when it falls.
+  class Entry {
+   public:
+    Entry(OpenCommits& commits, std::uint64_t number) : commits_{&commits}, number_{number} {}
+    Entry(Entry&& other) noexcept : commits_{std::exchange(other.commits_, nullptr)}, number_{other.number_} {}
+    Entry& operator=(Entry&&) = delete;
+    ~Entry() {
+      if (commits_ != nullptr) commits_->end(number_);
+    }
+
+   private:
+    OpenCommits* commits_;
+    std::uint64_t number_;
+  };
+
+  [[nodiscard]] Entry begin();
+  /// The database's clock has passed `time`: what begins from now on stands behind it.
+  void passed(ServerTime time);
+  /// Nothing of this instance will ever stand before that time, if its clock has passed `now`.
+  [[nodiscard]] ServerTime horizon(ServerTime now) const;
+
+ private:
+  void end(std::uint64_t number);
+  mutable std::mutex mutex_;
+  ServerTime passed_ = 0;
+  std::uint64_t numbers_ = 0;
+  std::map<std::uint64_t, ServerTime> open_;
+};
+
+/// What all parts of one open store share. Threads: any.
+class Shared {
+ public:
+  /// Errors: as `MongoStore::open`, of the URI alone.
+  static Result<std::shared_ptr<Shared>> make(MongoOptions options);
+
+  /// Nothing when the pool stays empty for too long.
+  [[nodiscard]] Lease lease();
+  [[nodiscard]] Collection collection(const Lease& lease, std::string_view name) const;
+  [[nodiscard]] const MongoOptions& options() const { return options_; }
+  [[nodiscard]] const mongoc_read_prefs_t* read_prefs() const { return mongoc_uri_get_read_prefs_t(uri_.get()); }
+
+  /// What a client must be before it writes or reads for ingest: whatever the URI says (invariant 2).
+  void set_concerns(const Lease& lease) const;
+
+  /// Looks at the server, and makes the indexes; nothing once that has worked. Errors: store_unavailable while there is
+  /// no server; store_corrupt when it cannot be used.
+  Result<void> prepare(const Lease& lease);
+  [[nodiscard]] bool is_prepared() const { return topology_.load() != Topology::unknown; }
+  [[nodiscard]] Topology topology() const { return topology_.load(); }
+  /// Transactions need a replica set, and are faster there than the same writes without one.
+  [[nodiscard]] bool uses_transactions() const {
+    return topology() == Topology::replica_set && !options_.chunk_first && !options_.weak_writes;
+  }
+
+  /// What the database's clock shows; chunks that are written later stand behind it. Error: store_unavailable.
+  Result<ServerTime> server_time(const Lease& lease);
+  /// Publishes which commits are open here (invariant 16), and looks at the database's clock.
+  Result<void> beat(const Lease& lease);
+  /// The last word: nothing more comes from here.
+  void leave(const Lease& lease);
+  /// Nothing will ever stand in the log at or before it that isn't there yet, of any instance. Gives up instances that
+  /// have not said anything for `silence_max`: their sessions are ended first, so that they cannot commit any more.
+  Result<ServerTime> horizon(const Lease& lease);
+  static constexpr std::chrono::seconds silence_max{5};
+
+  /// How far this machine's clock is ahead of the database's.
+  [[nodiscard]] std::chrono::milliseconds clock_difference() const { return clock_difference_.load(); }
+
+  void enter_session(const mongoc_client_session_t* session);
+  void leave_session(const mongoc_client_session_t* session);
+
+  OpenCommits open_commits;
+
+ private:
+  Shared(MongoOptions options, Uri uri, ClientPool pool, std::string database);
+
+  Result<void> give_up(const Lease& lease, const bson_t* row);
+
+  MongoOptions options_;
+  Uri uri_;
+  std::string database_;
+  const std::int64_t instance_;
+  std::mutex preparing_;
+  std::atomic<std::chrono::milliseconds> clock_difference_{};
+  std::mutex sessions_mutex_;
+  std::map<const mongoc_client_session_t*, Bson> sessions_;  ///< their `lsid`s
+  std::atomic<Topology> topology_{Topology::unknown};
+  ClientPool pool_;  // last: its clients go first
+};
+
+/// Makes the indexes of docs/log-format.md that are not there yet. One with the same keys and options counts under any
+/// name. Errors: store_corrupt where the same keys have other options, store_unavailable.
+Result<void> make_indexes(mongoc_client_t* client, const std::string& database);
+
+/// Runs a command on a database and reads the reply. Error: store_unavailable.
+Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bson& command);
+
+[[nodiscard]] std::unique_ptr<EventStore> make_writer(std::shared_ptr<Shared> shared);
+[[nodiscard]] std::unique_ptr<ProgressReader> make_reader(std::shared_ptr<Shared> shared);
+
+/// Writes the snapshots that chunks have been `open` for, if for longer than `sweep_after` by the database's clock: the
+/// instance that wrote them has died in between (invariant 3).
+Result<void> sweep(Shared& shared, const Lease& lease);
+inline constexpr std::uint32_t sweep_after_s = 10;
+
+/// Turns the texts that the earlier service wrote as times into dates, in place, some documents at a time. True when
+/// there may be more.
+Result<bool> convert_times(Shared& shared, const Lease& lease);
+
+}  // namespace pebbles::store::mongo
