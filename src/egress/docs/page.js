@@ -195,8 +195,8 @@ function schemaCard([name, schema]) {
 function operationsOf(tag) {
   const out = [];
   for (const [path, item] of Object.entries(api.paths))
-    for (const method of ["get", "put", "post", "delete", "patch"])
-      if (item[method] && (item[method].tags || []).includes(tag))
+    for (const method of Object.keys(item))
+      if ((item[method].tags || []).includes(tag))
         out.push({ path, method, item, operation: item[method] });
   return out;
 }
