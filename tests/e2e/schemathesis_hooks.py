@@ -1,5 +1,5 @@
-"""What schemathesis must be told, loaded through SCHEMATHESIS_HOOKS by openapi_test.py: ids that exist, and which answers
-are right though nothing in an OpenAPI document can tell which request gets them. Every check stays switched on.
+"""What schemathesis must be told: ids that exist, and which answers are right though nothing in an OpenAPI document can
+tell which request gets them. Every check stays switched on. openapi_test.py has it loaded, through SCHEMATHESIS_HOOKS.
 """
 import json
 import os
