@@ -8,7 +8,7 @@ let api;
 function make(name, attributes = {}, ...children) {
   const out = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) out.setAttribute(key, value);
-  out.append(...children.flat().filter((child) => child !== null && child !== ""));
+  out.append(...children.flat(Infinity).filter((child) => child !== null && child !== ""));
   return out;
 }
 
