@@ -14,6 +14,7 @@
 #include "app/version.hpp"
 #include "auth/remote_keys.hpp"
 #include "base/clock.hpp"
+#include "egress/docs/api_docs.hpp"
 #include "egress/query/read_progress.hpp"
 #include "http/server.hpp"
 #include "http/worker_pool.hpp"
@@ -129,6 +130,7 @@ class Service {
                   const auto guard = make_guard();
                   rest::add_routes(loop, rest, guard);
                   query::add_routes(loop, query, config_.public_reads ? nullptr : guard);
+                  docs::add_routes(loop, version);
                 }));
     server_ = std::move(server);
     return {};

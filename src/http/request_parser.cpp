@@ -89,8 +89,9 @@ void RequestParser::on_request_impl(verb known, BeastView method, BeastView targ
   method_ = place_of(method);
   target_ = place_of(target);
   version_ = version;
-  // TRACE and CONNECT are for other kinds of servers; what no RFC names isn't implemented either.
-  known_method_ = known != verb::unknown && known != verb::trace && known != verb::connect;
+  // CONNECT is for proxies; what no RFC names isn't implemented either. QUERY is younger than Beast's list. Of the rest
+  // the router knows which a path has.
+  known_method_ = (known != verb::unknown || method == "QUERY") && known != verb::connect;
 }
 
 void RequestParser::on_field_impl(boost::beast::http::field, BeastView name, BeastView value, ErrorCode& error) {

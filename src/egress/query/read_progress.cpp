@@ -85,11 +85,11 @@ Response show_list(const Result<store::ListPage>& page, const ListRequest& reque
   return out;
 }
 
-/// Nullopt for all but a positive decimal number; one with too many digits for a `limit_max` is cut like a large one.
+/// Nullopt for all but a positive decimal number, as large as numbers of the API may be; a large one is cut.
 std::optional<std::size_t> read_limit(std::string_view text, std::size_t limit_max) {
   std::int64_t value = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || text.starts_with('-') || value <= 0)
+  if (failed != std::errc{} || end != text.data() + text.size() || value <= 0 || value > domain::count_max)
     return std::nullopt;
   return std::min(static_cast<std::size_t>(value), limit_max);
 }
@@ -118,18 +118,17 @@ class ReadProgress {
   Task<Response> get(Exchange& exchange) const {
     if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
+    auto request = read_list_request(exchange, parts_.options);  // what is wrong is said, whether it counts or not
+    if (!request) co_return std::move(request).error();
     std::string known{exchange.header("If-None-Match")};
     if (const auto* filename = exchange.parameter("filename")) {
-      domain::StreamId stream{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
-                              .filename = domain::Filename{*filename}};
+      domain::StreamId stream{.client = std::move(request->client), .filename = domain::Filename{*filename}};
       if (auto found = parts_.reader.at_hand(stream)) co_return show(std::move(found), known);
       auto work = [this, stream = std::move(stream), known = std::move(known)] {
         return show(parts_.reader.by_filename(stream), known);
       };
       co_return co_await on_pool(std::move(work));
     }
-    auto request = read_list_request(exchange, parts_.options);
-    if (!request) co_return std::move(request).error();
     auto work = [this, list = *std::move(request), known = std::move(known)] {
       return show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
     };

@@ -169,8 +169,9 @@ TEST_F(ServerTest, RefusesGarbageAtOnce) {
     EXPECT_EQ(status_of(say(bytes, false)), 400) << bytes;
   EXPECT_EQ(status_of(say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")), 505);
   EXPECT_EQ(status_of(say("GET / HTTP/3.0\r\nHost: h\r\n\r\n")), 505);
-  for (const std::string method : {"TRACE", "BREW"})
-    EXPECT_EQ(status_of(say(method + " /echo/1 HTTP/1.1\r\nHost: h\r\n\r\n")), 501);
+  for (const std::string method : {"TRACE", "QUERY"})
+    EXPECT_EQ(status_of(say(method + " /echo/1 HTTP/1.1\r\nHost: h\r\n\r\n")), 405);
+  EXPECT_EQ(status_of(say("BREW /echo/1 HTTP/1.1\r\nHost: h\r\n\r\n")), 501);
   EXPECT_EQ(status_of(say("CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n")), 501);
 }
 
