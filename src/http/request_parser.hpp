@@ -56,6 +56,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   [[nodiscard]] Place place_of(BeastView text) const;
   [[nodiscard]] std::string_view text_of(Place place) const { return {base_ + place.offset, place.size}; }
   [[nodiscard]] bool framing_is_clear() const;
+  [[nodiscard]] bool is_folded(BeastView name) const;
   void append(BeastView bytes, ErrorCode& error);
 
   void on_request_impl(boost::beast::http::verb, BeastView, BeastView, int, ErrorCode&) override;
