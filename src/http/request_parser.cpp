@@ -82,6 +82,16 @@ std::size_t RequestParser::count_of(std::string_view name) const {
   return out;
 }
 
+std::string RequestParser::combined(std::string_view name) const {
+  std::string out;
+  for (std::size_t i = 0; i < field_count_; ++i) {
+    if (!equal_ignoring_case(text_of(fields_[i].name), name)) continue;
+    if (!out.empty()) out += ", ";
+    out += text_of(fields_[i].value);
+  }
+  return out;
+}
+
 RequestParser::Place RequestParser::place_of(BeastView text) const {
   return {.offset = static_cast<std::uint32_t>(text.data() - base_), .size = static_cast<std::uint32_t>(text.size())};
 }

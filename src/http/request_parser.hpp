@@ -42,6 +42,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   /// The first field of that name (any case), "" when absent.
   [[nodiscard]] std::string_view field(std::string_view name) const;
   [[nodiscard]] std::size_t count_of(std::string_view name) const;
+  /// All fields of that name as one list, in order, with commas between (RFC 9110, section 5.3).
+  [[nodiscard]] std::string combined(std::string_view name) const;
 
  private:
   struct Place {

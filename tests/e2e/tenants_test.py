@@ -268,7 +268,8 @@ def anything_else(tenant):
     client = quote(tenant.krn, safe=":")
     for path in (f"/clients/{client}", f"/clients/{client}/", f"/{client}/progress", f"/clients/{client}/events",
                  f"/clients/{client}/progress/{tenant.ids[shared]}/x", f"/clients/{client}/../{client}/progress",
-                 f"//clients/{client}/progress"):
+                 f"//clients/{client}/progress", f"/./clients/{client}/progress", f"/clients//{client}/progress",
+                 f"/clients/{client}%2fprogress", f"/clients/{client}/%2e%2e/progress/x"):
         yield Request(f"nothing at {path}", "GET", path, 404)
     yield Request("a bad target", "GET", path_of(tenant.krn) + "?filename=%zz", 400)
     yield Request("health", "GET", "/health", 200)

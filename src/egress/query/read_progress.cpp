@@ -118,7 +118,7 @@ class ReadProgress {
   Task<Response> get(Exchange& exchange) const {
     if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
-    std::string known{exchange.header("If-None-Match")};
+    auto known = exchange.combined_header("If-None-Match");
     if (const auto* filename = exchange.parameter("filename")) {
       domain::StreamId stream{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
                               .filename = domain::Filename{*filename}};
@@ -143,7 +143,7 @@ class ReadProgress {
     const auto digits = exchange.capture(1);
     if (digits.size() != 2 * id.size() || !from_hex(digits, id)) co_return http::problem(404, unknown_file);
     domain::ClientKrn client{std::string{exchange.capture(0)}};
-    std::string known{exchange.header("If-None-Match")};
+    auto known = exchange.combined_header("If-None-Match");
     if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
     auto work = [this, client = std::move(client), id, known = std::move(known)] {
       return show(parts_.reader.by_id(client, id), known);
