@@ -38,8 +38,16 @@ Response read_failure(const Error& error) {
 /// 304 when the client has it already, else an empty 200; both say how to ask again.
 Response tagged(std::string_view if_none_match, std::string_view tag) {
   Response out;
-  if (matches(if_none_match, tag)) out.status = 304;
-  http::add_header(out, "ETag", tag);
+  std::string shown{tag};
+  if (matches(if_none_match, tag)) {
+    out.status = 304;
+    // The tag that a 200 would have (RFC 9110, section 15.4.5), which is a weak one for who got it compressed.
+    if (if_none_match.find("W/" + shown) != if_none_match.npos) {
+      shown.insert(0, "W/");
+      http::add_header(out, "Vary", "Accept-Encoding");
+    }
+  }
+  http::add_header(out, "ETag", shown);
   http::add_header(out, "Cache-Control", "no-cache");
   return out;
 }
