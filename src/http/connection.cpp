@@ -190,7 +190,7 @@ bool Connection::dress(Response& response) const {
   if (request_->method() != "OPTIONS") loop_.options().cors.allow(response, request_->field("Origin"));
   if (!is_worth_gzip(response)) return false;
   add_header(response, "Vary", "Accept-Encoding");
-  if (!accepts_gzip(request_->field("Accept-Encoding"))) return false;
+  if (!accepts_gzip(request_->combined("Accept-Encoding"))) return false;
   if (response.body.size() > gzip_at_once_bytes_max) return true;
   put_gzip(response, gzip(response.body));
   return false;

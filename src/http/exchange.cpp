@@ -8,6 +8,7 @@ std::string_view Exchange::method() const { return connection_.request().method(
 std::string_view Exchange::raw_target() const { return connection_.request().target(); }
 std::string_view Exchange::header(std::string_view name) const { return connection_.request().field(name); }
 std::size_t Exchange::header_count(std::string_view name) const { return connection_.request().count_of(name); }
+std::string Exchange::combined_header(std::string_view name) const { return connection_.request().combined(name); }
 
 Task<std::expected<std::string_view, Response>> Exchange::read_body(std::size_t bytes_max) {
   return connection_.read_body(bytes_max);

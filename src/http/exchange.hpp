@@ -33,6 +33,8 @@ class Exchange {
   /// A header field's value (the first), "" when absent. Never from a trailer.
   [[nodiscard]] std::string_view header(std::string_view name) const;
   [[nodiscard]] std::size_t header_count(std::string_view name) const;
+  /// All fields of that name as one list: for those that may be given in several (RFC 9110, section 5.3).
+  [[nodiscard]] std::string combined_header(std::string_view name) const;
 
   /// The whole body; call once. Sends `100 Continue` first where the client waits for it (RFC 9110, section 10.1.1),
   /// so check everything in the head before. The error is the answer to give: 413 when the body is announced or found

@@ -42,6 +42,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   /// The first field of that name (any case), "" when absent.
   [[nodiscard]] std::string_view field(std::string_view name) const;
   [[nodiscard]] std::size_t count_of(std::string_view name) const;
+  /// All fields of that name as one list, in order, with commas between (RFC 9110, section 5.3).
+  [[nodiscard]] std::string combined(std::string_view name) const;
 
  private:
   struct Place {
@@ -56,6 +58,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   [[nodiscard]] Place place_of(BeastView text) const;
   [[nodiscard]] std::string_view text_of(Place place) const { return {base_ + place.offset, place.size}; }
   [[nodiscard]] bool framing_is_clear() const;
+  [[nodiscard]] bool is_folded(BeastView name) const;
   void append(BeastView bytes, ErrorCode& error);
 
   void on_request_impl(boost::beast::http::verb, BeastView, BeastView, int, ErrorCode&) override;

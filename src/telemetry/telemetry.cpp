@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace pebbles::telemetry {
@@ -11,8 +12,11 @@ namespace {
 /// Makes text safe inside a quoted value of either format: no control character, quote or backslash stays as it is.
 std::string escaped(std::string_view text) {
   constexpr std::size_t bytes_max = 512;
+  auto shown = std::min(text.size(), bytes_max);
+  while (shown < text.size() && shown > bytes_max - 3 && (static_cast<unsigned char>(text[shown]) & 0xC0U) == 0x80U)
+    --shown;  // whole characters, or the line isn't UTF-8 any more
   std::string out;
-  for (const char c : text.substr(0, bytes_max)) {
+  for (const char c : text.substr(0, shown)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f)
       out += fmt::format("\\u{:04x}", byte);
@@ -21,7 +25,7 @@ std::string escaped(std::string_view text) {
     else
       out.push_back(c);
   }
-  if (text.size() > bytes_max) out += "...";
+  if (shown < text.size()) out += "...";
   return out;
 }
 

@@ -180,12 +180,14 @@ def test_an_unchanged_answer_is_not_sent_again(api, krn, what, how):
     rest, parameters = {"record": ([], {"filename": "a"}), "by id": ([api.record(krn, "a")["id"]], {}),
                         "list": ([], {}), "list of an owner": ([], {"email": harness.owner}),
                         "page": ([], {"limit": "2"})}[what]
-    first = api.get(krn, *rest, **parameters)
+    plain = {"Accept-Encoding": "identity"}
+    first = api.get(krn, *rest, headers=plain, **parameters)
     tag = first.headers["ETag"]
     assert first.status_code == 200 and re.fullmatch(r'(W/)?"[^"]+"', tag)
-    known = {"If-None-Match": conditions(tag)[how]}
+    known = {**plain, "If-None-Match": conditions(tag)[how]}
     answer = api.get(krn, *rest, headers=known, **parameters)
-    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+    again = "W/" + tag if how == "weak" else tag  # as the client has it
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", again)
     assert answer.headers.get("Link") == first.headers.get("Link")
     api.report(krn, "a", done=1)
     answer = api.get(krn, *rest, headers=known, **parameters)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import socket
 import threading
 import time
@@ -87,6 +88,8 @@ def assert_refused(said, *allowed):
                                   b"GET /health HTTP/1.1\r\nHost: h\r\nX Y: a\r\n\r\n",
                                   b"GET /health HTTP/1.1\r\nHost: h\r\nX : a\r\n\r\n",
                                   b"GET /health HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n",
+                                  b"GET /health HTTP/1.1\r\nHost: h\r\nX:\r\n b\r\n\r\n",
+                                  b"GET /health HTTP/1.1\r\nHost: h\r\nX: a\r\n\t\r\n\r\n",
                                   b"GET /health HTTP/1.1\r\nHost: h\r\nX: a\nY: b\r\n\r\n",
                                   b"GET /health HTTP/1.1\r\nHost: h\r\nX: a\rY: b\r\n\r\n",
                                   b"GET /health HTTP/1.1\r\nHost: h\r\n: a\r\n\r\n",
@@ -107,7 +110,8 @@ def test_what_is_no_request(say, data):
     ("Transfer-Encoding: xchunked",), ("Transfer-Encoding: chunked, chunked",), ("Transfer-Encoding: identity",),
     ("Transfer-Encoding: gzip, chunked",), ("Transfer-Encoding: chunked, gzip",), ("Transfer-Encoding: gzip",),
     ("Transfer-Encoding: gzip", "Content-Length: 5"), ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-    ("Transfer-Encoding: \x0bchunked",), ("Transfer-Encoding: chunked;x=y",), ("Transfer-Encoding:",)],
+    ("Transfer-Encoding: \x0bchunked",), ("Transfer-Encoding: chunked;x=y",), ("Transfer-Encoding:",),
+    ("Transfer-Encoding:\r\n chunked",), ("Content-Length:\r\n\t5",), ("Content-Length: 5\r\n 5",)],
     ids=lambda fields: " + ".join(fields))
 def test_a_body_that_could_end_in_two_places(say, krn, fields):
     """Request smuggling: what one server takes for the body, the next takes for a request."""
@@ -286,6 +290,32 @@ def test_idle_connections_end_and_the_cap_holds(api):
     assert exchange(api.server.port, b"GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").endswith(b"OK")
 
 
+def test_five_thousand_idle_connections_cost_little_and_stop_nobody(make_server, krn):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 6_000:
+        pytest.skip("ulimit -n is too low here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for both ends: the server inherits it
+    try:
+        api = Api(make_server().start())
+        api.report(krn, done=1)
+        before = resident(api)
+        with contextlib.ExitStack() as stack:
+            for number in range(5_000):
+                line = stack.enter_context(connect(api.server.port))
+                if number % 2:
+                    line.sendall(b"GET /health HTTP/1.1\r\n")  # and half of them have begun to speak
+            for number in range(100):
+                started = time.monotonic()
+                assert api.report(krn, done=1)["counts"]["done"] == number + 2
+                with api.server.client() as newcomer:
+                    assert newcomer.get(path_of(krn)).status_code == 200
+                assert time.monotonic() - started < 2
+            assert len(open_sockets(api)) > 5_000
+            assert resident(api) - before < 5_000 * 16
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_flood_of_connections_stops_nobody(api, krn):
     stop = threading.Event()
 
@@ -294,6 +324,7 @@ def test_a_flood_of_connections_stops_nobody(api, krn):
             with contextlib.suppress(OSError):
                 connect(api.server.port).close()
 
+    api.report(krn)  # who is connected stays so; a newcomer may find the cap reached
     threads = [threading.Thread(target=flood) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -314,6 +345,23 @@ def test_headers_that_change_nothing(api, krn, headers):
     api.report(krn, done=1)
     answer = api.get(krn, filename="sales.csv", headers=headers)
     assert answer.status_code == 200 and answer.json()["counts"]["done"] == 1
+
+
+def test_a_list_may_be_given_in_several_fields(api, krn):
+    """RFC 9110, section 5.3: they count as one, in order."""
+    written = [*bearer().items(), ("Content-Type", "application/json")]
+    body = json.dumps(update(errors=[{"message": "x" * 3000}])).encode()
+    made = api.http.post(path_of(krn), content=body,
+                         headers=[*written, ("Prefer", "respond-async"), ("Prefer", "return=minimal")])
+    assert made.status_code == 200 and "errors" not in made.json()
+    tag = api.get(krn).headers["ETag"]
+    several = [("If-None-Match", '"x"'), ("If-None-Match", tag), ("Accept-Encoding", "br"), ("Accept-Encoding", "gzip")]
+    assert api.get(krn, headers=several).status_code == 304
+    assert api.get(krn, headers=several[2:]).headers["Content-Encoding"] == "gzip"
+    assert api.get(krn, headers=[("Accept", "text/html"), ("Accept", "image/png"), ("X", "1"), ("X", "2")]).json()
+    refused = api.http.post(path_of(krn), content=good_body,
+                            headers=[*written, ("Content-Encoding", "identity"), ("Content-Encoding", "gzip")])
+    assert refused.status_code == 415
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity, gzip"])

@@ -51,8 +51,6 @@ std::shared_ptr<const Document> make_document(Response whole) {
   out->tag += '"';
   append_hex(out->tag, crypto::short_sha256({whole.body}));
   out->tag += '"';
-  http::add_header(whole, "ETag", out->tag);
-  http::add_header(whole, "Cache-Control", "no-cache");
   http::add_header(whole, "X-Content-Type-Options", "nosniff");
   out->whole = std::move(whole);
   return out;
@@ -78,10 +76,11 @@ std::shared_ptr<const Document> make_page() {
 }
 
 Task<Response> show(std::shared_ptr<const Document> document, Exchange& exchange) {
-  Response out;
-  if (!query::matches(exchange.header("If-None-Match"), document->tag)) co_return document->whole;
-  out.status = 304;
-  out.headers = document->whole.headers;
+  auto out = query::tagged(exchange.combined_header("If-None-Match"), document->tag);
+  if (out.status == 304) co_return out;
+  out.content_type = document->whole.content_type;
+  out.headers += document->whole.headers;
+  out.body = document->whole.body;
   co_return out;
 }
 

@@ -10,6 +10,10 @@ namespace {
 
 void append_state(std::string& out, const store::Snapshot& snapshot) {
   append_hex(out, snapshot.progress.id);
+  if (snapshot.progress.is_before_log()) {  // no version tells of updates by the service before
+    out += '-';
+    json::append_integer(out, snapshot.progress.updated_at.time_since_epoch().count());
+  }
   for (const std::int64_t number : {snapshot.progress.version, snapshot.rev, std::int64_t{snapshot.fold}}) {
     out += '-';
     json::append_integer(out, number);
@@ -58,6 +62,22 @@ bool matches(std::string_view if_none_match, std::string_view tag) {
     if (!next.empty() && next.front() != ',') return false;
   }
   return false;
+}
+
+http::Response tagged(std::string_view if_none_match, std::string_view tag) {
+  http::Response out;
+  std::string shown{tag};
+  if (matches(if_none_match, tag)) {
+    out.status = 304;
+    // The tag that a 200 would have (RFC 9110, section 15.4.5), which is a weak one for who got it compressed.
+    if (if_none_match.find("W/" + shown) != if_none_match.npos) {
+      shown.insert(0, "W/");
+      http::add_header(out, "Vary", "Accept-Encoding");
+    }
+  }
+  http::add_header(out, "ETag", shown);
+  http::add_header(out, "Cache-Control", "no-cache");
+  return out;
 }
 
 }  // namespace pebbles::query

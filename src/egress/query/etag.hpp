@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/response.hpp"
 #include "store/progress_reader.hpp"
 
 namespace pebbles::query {
@@ -15,5 +16,9 @@ namespace pebbles::query {
 /// Whether an `If-None-Match` value names the tag, by weak comparison (RFC 9110, section 13.1.2): `*`, or a list of
 /// tags. What isn't well-formed matches nothing.
 [[nodiscard]] bool matches(std::string_view if_none_match, std::string_view tag);
+
+/// An empty answer that carries the tag: 304 when the client has what it stands for, with the tag in the form that the
+/// client has, else 200. Both say to ask again each time.
+[[nodiscard]] http::Response tagged(std::string_view if_none_match, std::string_view tag);
 
 }  // namespace pebbles::query

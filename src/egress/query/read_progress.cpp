@@ -35,15 +35,6 @@ Response read_failure(const Error& error) {
   return http::problem(500, "Internal error");
 }
 
-/// 304 when the client has it already, else an empty 200; both say how to ask again.
-Response tagged(std::string_view if_none_match, std::string_view tag) {
-  Response out;
-  if (matches(if_none_match, tag)) out.status = 304;
-  http::add_header(out, "ETag", tag);
-  http::add_header(out, "Cache-Control", "no-cache");
-  return out;
-}
-
 Response show_record(const Result<store::SnapshotPtr>& found, std::string_view if_none_match, std::size_t items_max) {
   if (!found) return read_failure(found.error());
   if (!*found) return http::problem(404, unknown_file);
@@ -120,7 +111,7 @@ class ReadProgress {
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
     auto request = read_list_request(exchange, parts_.options);  // what is wrong is said, whether it counts or not
     if (!request) co_return std::move(request).error();
-    std::string known{exchange.header("If-None-Match")};
+    auto known = exchange.combined_header("If-None-Match");
     if (const auto* filename = exchange.parameter("filename")) {
       domain::StreamId stream{.client = std::move(request->client), .filename = domain::Filename{*filename}};
       if (auto found = parts_.reader.at_hand(stream)) co_return show(std::move(found), known);
@@ -142,7 +133,7 @@ class ReadProgress {
     const auto digits = exchange.capture(1);
     if (digits.size() != 2 * id.size() || !from_hex(digits, id)) co_return http::problem(404, unknown_file);
     domain::ClientKrn client{std::string{exchange.capture(0)}};
-    std::string known{exchange.header("If-None-Match")};
+    auto known = exchange.combined_header("If-None-Match");
     if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
     auto work = [this, client = std::move(client), id, known = std::move(known)] {
       return show(parts_.reader.by_id(client, id), known);

@@ -62,8 +62,9 @@ class ReportProgress {
       co_return overloaded();
     }
     const auto outcome = co_await sink_.wait(ticket);
-    co_return answer_of(outcome, stream,
-                        {.minimal = prefers_minimal(exchange.header("Prefer")), .items_max = parts_.items_max});
+    co_return answer_of(
+        outcome, stream,
+        {.minimal = prefers_minimal(exchange.combined_header("Prefer")), .items_max = parts_.items_max});
   }
 
  private:
@@ -75,7 +76,7 @@ class ReportProgress {
   std::optional<Response> judge_head(const Exchange& exchange) const {
     if (!parts_.client_rule.accepts(exchange.capture(0)))
       return answer_of(admission::Faults{{.detail = "clientKrn is not a valid client name", .pointer = {}}});
-    const auto encoding = exchange.header("Content-Encoding");
+    const auto encoding = exchange.combined_header("Content-Encoding");
     if (exchange.header_count("Content-Type") > 1 || !is_json(exchange.header("Content-Type")) ||
         (!encoding.empty() && !http::equal_ignoring_case(encoding, "identity")))
       return http::problem(415, "Content-Type must be application/json, in UTF-8 and not compressed");

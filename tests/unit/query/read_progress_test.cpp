@@ -144,11 +144,13 @@ TEST_F(ReadProgressTest, PagesThroughAList) {
 TEST_F(ReadProgressTest, AnswersNotModified) {
   for (const std::string target : {"/clients/krn:a/progress", "/clients/krn:a/progress?filename=f1"}) {
     const auto tag = between(get(target), "\r\nETag: ", "\r\n");
-    const auto same = get(target, "If-None-Match: \"x\", W/" + tag + "\r\n");
-    EXPECT_EQ(status_of(same), 304);
-    EXPECT_EQ(body_of(same), "");
-    EXPECT_EQ(between(same, "\r\nETag: ", "\r\n"), tag);
-    EXPECT_NE(same.find("Cache-Control: no-cache\r\n"), same.npos);
+    for (const auto& known : {tag, "W/" + tag}) {
+      const auto same = get(target, "If-None-Match: \"x\", " + known + "\r\n");
+      EXPECT_EQ(status_of(same), 304);
+      EXPECT_EQ(body_of(same), "");
+      EXPECT_EQ(between(same, "\r\nETag: ", "\r\n"), known) << "as the client got it";
+      EXPECT_NE(same.find("Cache-Control: no-cache\r\n"), same.npos);
+    }
     EXPECT_EQ(status_of(get(target, "If-None-Match: *\r\n")), 304);
     EXPECT_EQ(status_of(get(target, "If-None-Match: \"x\"\r\n")), 200);
   }
