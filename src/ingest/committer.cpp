@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
 
 #include "base/assert.hpp"
 #include "base/crash_point.hpp"
@@ -123,7 +124,7 @@ Result<SnapshotPtr> catch_up(const StreamId& stream, const Loaded& loaded) {
 }  // namespace
 
 Committer::Committer(store::EventStore& store, CommitterOptions options)
-    : store_{store}, options_{options}, cache_{options.cache_bytes_max} {}
+    : store_{store}, options_{options}, cache_{options.cache_bytes_max}, dice_{options.writer} {}
 
 Committer::~Committer() {
   Mail mail;
@@ -134,7 +135,28 @@ Committer::~Committer() {
 
 void Committer::process(std::vector<Pending> batch) {
   Mail mail;
-  run(group(std::move(batch), mail), mail);
+  auto groups = group(std::move(batch), mail);
+  auto contended = take_contended(groups);
+  run(std::move(groups), mail);
+  run(std::move(contended), mail);
+}
+
+/// Streams that another instance writes too go behind the others, and are loaded afresh: what is remembered of them is
+/// old, and nobody else should wait while they are decided again (invariant 7).
+Committer::Groups Committer::take_contended(Groups& groups) {
+  Groups out;
+  if (contended_.empty()) return out;
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(contended_, [&](const auto& entry) { return entry.second + options_.contended_for < now; });
+  if (contended_.empty()) return out;
+  const auto stays = [&](const Group& group) { return !contended_.contains(group.stream); };
+  const auto taken = std::ranges::stable_partition(groups, stays);
+  for (auto& group : taken) {
+    group.conflicted = true;
+    out.push_back(std::move(group));
+  }
+  groups.erase(taken.begin(), taken.end());
+  return out;
 }
 
 Committer::Groups Committer::group(std::vector<Pending> batch, Mail& mail) {
@@ -174,8 +196,17 @@ void Committer::run(Groups groups, Mail& mail) {
     PEBBLES_CRASH_POINT("after-load");
     if (find_keys(groups, mail)) commit(groups, mail, again);
     mail.deliver();
+    pause_between(again);
     groups = std::move(again);
   }
+}
+
+/// Two instances that collided would collide again if they went on in step.
+void Committer::pause_between(const Groups& again) {
+  const auto collides = [](const Group& group) { return group.conflicts > 1; };
+  if (options_.conflict_pause_max.count() == 0 || std::ranges::none_of(again, collides)) return;
+  std::uniform_int_distribution<std::int64_t> draw{0, options_.conflict_pause_max.count()};
+  std::this_thread::sleep_for(std::chrono::microseconds{draw(dice_)});
 }
 
 void Committer::load(Groups& groups, Mail& mail) {
@@ -374,6 +405,7 @@ void Committer::conclude(Group& group, Attempt attempt, AppendOutcome outcome, M
       group.state = nullptr;
       group.loaded = false;
       group.conflicted = true;
+      contended_[group.stream] = std::chrono::steady_clock::now();
       if (++group.conflicts <= options_.conflicts_max) {
         again.push_back(std::move(group));
         return;

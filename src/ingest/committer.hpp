@@ -1,6 +1,8 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <random>
 #include <unordered_map>
 #include <vector>
 
@@ -14,7 +16,9 @@ struct CommitterOptions {
   std::uint64_t writer = 0;                   ///< drawn at random for each lane and start
   std::size_t cache_bytes_max = 64UL << 20U;  ///< of states held between batches
   int conflicts_max = 16;                     ///< how often a stream is decided again before its waiters get `Retry`
-  int settle_attempts_max = 8;                ///< how often `settle` tries before the waiters of a doubt get `Retry`
+  std::chrono::seconds contended_for{10};     ///< how long a stream that conflicted goes apart from the others
+  std::chrono::microseconds conflict_pause_max{0};  ///< behind each conflict but a stream's first, drawn at random
+  int settle_attempts_max = 8;  ///< how often `settle` tries before the waiters of a doubt get `Retry`
 };
 
 /// The heart of a lane, without its thread: takes a batch of updates and brings each to its outcome. Groups by stream,
@@ -43,9 +47,12 @@ class Committer {
   struct Doubt;
   class Mail;
   using Groups = std::vector<Group>;
+  using SteadyTime = std::chrono::steady_clock::time_point;
 
   [[nodiscard]] Groups group(std::vector<Pending> batch, Mail& mail);
+  [[nodiscard]] Groups take_contended(Groups& groups);
   void run(Groups groups, Mail& mail);
+  void pause_between(const Groups& again);
   void load(Groups& groups, Mail& mail);
   [[nodiscard]] bool load_apart(Group& group, Mail& mail);
   [[nodiscard]] bool find_keys(Groups& groups, Mail& mail);
@@ -61,6 +68,8 @@ class Committer {
   StateCache cache_;
   std::uint64_t sequence_ = 0;
   std::unordered_map<domain::StreamId, Doubt> doubts_;
+  std::unordered_map<domain::StreamId, SteadyTime> contended_;  ///< and when they conflicted last
+  std::minstd_rand dice_;
 };
 
 }  // namespace pebbles::ingest

@@ -50,7 +50,10 @@ class Ingest::Lane {
     {
       std::uint64_t writer = 0;
       crypto::fill_random({reinterpret_cast<std::uint8_t*>(&writer), sizeof writer});
-      Committer committer{*store_, {.writer = writer, .cache_bytes_max = options_.cache_bytes_max}};
+      Committer committer{*store_,
+                          {.writer = writer,
+                           .cache_bytes_max = options_.cache_bytes_max,
+                           .conflict_pause_max = std::chrono::milliseconds{3}}};
       drained = serve(committer);
     }
     // What the deadline left behind falls here, and so is told to try again.
