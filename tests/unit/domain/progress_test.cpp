@@ -135,5 +135,45 @@ TEST(EvolveDeathTest, AnEventOutOfOrderIsABug) {
   EXPECT_DEATH((void)evolve(Progress{}, event), "out of order");
 }
 
+TEST(Adopt, SaysAllThatAFileOfBeforeTheLogHadBecome) {
+  Progress old;
+  old.owner = Email{"ann@example.com"};
+  old.id = {1, 2, 3};
+  old.counts = {.done = 9500, .warn = 25, .failed = 10};
+  old.total = 10'000;
+  old.created_at = Timestamp{std::chrono::milliseconds{1000}};
+  old.updated_at = Timestamp{std::chrono::milliseconds{2000}};
+  old.errors.first = ItemList{std::vector<Item>(250, Item{.line = 145, .message = "Invalid format"})};
+  old.errors.count = 250;
+  ASSERT_TRUE(old.is_before_log());
+  const auto event = adopt(old);
+  EXPECT_EQ(event.version, 1);
+  EXPECT_EQ(event.at, old.updated_at);
+  // Whether the fold starts from nothing or from the file as it stood, nothing is added twice.
+  for (const auto& start : {Progress{}, old}) {
+    const auto now = evolve(start, event);
+    EXPECT_EQ(now.version, 1);
+    EXPECT_EQ(now.id, old.id);
+    EXPECT_EQ(now.owner, old.owner);
+    EXPECT_EQ(now.counts, old.counts);
+    EXPECT_EQ(now.total, old.total);
+    EXPECT_EQ(now.created_at, old.created_at);
+    EXPECT_EQ(now.updated_at, old.updated_at);
+    EXPECT_EQ(now.errors.count, 250);
+    EXPECT_EQ(now.errors.first.size(), kept_items_max);
+    EXPECT_FALSE(now.completed);
+  }
+}
+
+TEST(Adopt, ACompleteFileStaysComplete) {
+  Progress old;
+  old.owner = Email{"ann@example.com"};
+  old.completed = true;
+  old.updated_at = Timestamp{std::chrono::milliseconds{2000}};
+  const auto now = evolve(Progress{}, adopt(old));
+  EXPECT_TRUE(now.completed);
+  EXPECT_EQ(now.completed_at, old.updated_at);
+}
+
 }  // namespace
 }  // namespace pebbles::domain

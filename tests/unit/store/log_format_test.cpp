@@ -90,20 +90,47 @@ std::vector<ProgressEvent> second_chunk() {
   return {from_kafka, last};
 }
 
+std::vector<ProgressEvent> adopted_chunk() {
+  ProgressEvent adopted{
+      .version = 1,
+      .id = file_id(),
+      .at = time_of(1704123000000),
+      .by = domain::Email{"user@acme.com"},
+      .channel = domain::Channel::rest,
+      .key = {},
+      .position = {},
+      .what = domain::Adopted{.state = {.counts = {.done = 9500, .warn = 25, .failed = 10},
+                                        .total = 10000,
+                                        .is_last = false,
+                                        .errors = domain::ItemList{{{.line = 145, .message = "Invalid format"}}},
+                                        .warnings = domain::ItemList{{{.line = 89, .message = "Deprecated field"}}}},
+                              .created_at = time_of(at_first),
+                              .error_count = 10,
+                              .warning_count = 1}};
+  ProgressEvent last = first_chunk()[1];
+  last.at = time_of(1704123000001);
+  last.key = {};
+  last.what = domain::Reported{.counts = {.done = 500}, .total = {}, .is_last = true, .errors = {}, .warnings = {}};
+  return {adopted, last};
+}
+
 // The golden files were written by golden/make_golden.py, from the specification and not by this code.
 TEST(LogFormat, EncodesAsTheGoldenFilesSay) {
   EXPECT_EQ(encode_events(first_chunk()), golden("chunk-1.ndjson"));
   EXPECT_EQ(encode_events(second_chunk()), golden("chunk-3.ndjson"));
+  EXPECT_EQ(encode_events(adopted_chunk()), golden("adopted.ndjson"));
 }
 
 TEST(LogFormat, DecodesTheGoldenFiles) {
   EXPECT_EQ(decode_events(golden("chunk-1.ndjson")).value(), first_chunk());
   EXPECT_EQ(decode_events(golden("chunk-3.ndjson")).value(), second_chunk());
+  EXPECT_EQ(decode_events(golden("adopted.ndjson")).value(), adopted_chunk());
 }
 
 TEST(LogFormat, HashesAndChainsAsTheGoldenFilesSay) {
   const auto first = hash_chunk(stream, 1, 2, {}, golden("chunk-1.ndjson"));
   EXPECT_EQ(to_hex(first) + "\n", golden("chunk-1.sha256"));
+  EXPECT_EQ(to_hex(hash_chunk(stream, 1, 2, {}, golden("adopted.ndjson"))) + "\n", golden("adopted.sha256"));
   const auto second = hash_chunk(stream, 3, 2, {.first = 1, .hash = first}, golden("chunk-3.ndjson"));
   EXPECT_EQ(to_hex(second) + "\n", golden("chunk-3.sha256"));
 }
@@ -149,7 +176,8 @@ INSTANTIATE_TEST_SUITE_P(
                     with(R"("at":1)", R"("at":1,"id":"65a1")"), with(R"("at":1)", R"("at":1,"isLast":false)"),
                     with(R"("at":1)", R"("at":1,"errors":[{"text":"x"}])"), with(R"("at":1)", R"("at":1,"errors":[5])"),
                     with(R"("at":1)", R"("at":1,"fingerprint":"00000000000000000000000000000000")"),
-                    with(R"("done":1)", R"("finished":1)")));
+                    with(R"("done":1)", R"("finished":1)"), with("reported", "adopted"),
+                    with(R"("failed":0})", R"("failed":0},"createdAt":1)")));
 
 TEST(LogFormat, PositionsRoundTrip) {
   const std::vector<domain::LogPosition> positions{{"log", "topic", 0, 5}, {"log", "other \"topic\"", 3, 1LL << 40}};

@@ -40,9 +40,20 @@ SECOND = [
      "counts": {"done": 0, "warn": 0, "failed": 1}, "total": 9007199254740991, "isLast": True,
      "errors": [{"line": 9007199254740991, "message": "\u007f\u2028"}], "key": "s:9f1c", "fingerprint": fingerprint("")},
 ]
+# A file that was there before the log, and its first update since.
+ADOPTED = [
+    {"v": 1, "kind": "adopted", "id": "65a1b2c3d4e5f60718293a4b", "at": 1704123000000, "by": "user@acme.com",
+     "channel": "rest", "counts": {"done": 9500, "warn": 25, "failed": 10}, "total": 10000,
+     "errors": [{"line": 145, "message": "Invalid format"}], "warnings": [{"line": 89, "message": "Deprecated field"}],
+     "createdAt": 1704103200000, "errorCount": 10, "warningCount": 1},
+    {"v": 2, "kind": "reported", "at": 1704123000001, "by": "user@acme.com", "channel": "rest",
+     "counts": {"done": 500, "warn": 0, "failed": 0}, "isLast": True},
+]
 
 first_hash = chunk_hash(CLIENT, FILENAME, 1, FIRST, None)
 second_hash = chunk_hash(CLIENT, FILENAME, 3, SECOND, {"first": 1, "hash": first_hash})
-for name, events, digest in (("chunk-1", FIRST, first_hash), ("chunk-3", SECOND, second_hash)):
+adopted_hash = chunk_hash(CLIENT, FILENAME, 1, ADOPTED, None)
+for name, events, digest in (("chunk-1", FIRST, first_hash), ("chunk-3", SECOND, second_hash),
+                             ("adopted", ADOPTED, adopted_hash)):
     (HERE / f"{name}.ndjson").write_text("".join(map(line, events)), encoding="utf-8", newline="\n")
     (HERE / f"{name}.sha256").write_text(digest + "\n")

@@ -1,0 +1,119 @@
+#include "store/mongo/documents.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/hex.hpp"
+#include "store/compare.hpp"
+
+namespace pebbles::store::mongo {
+namespace {
+
+Bson from_json(const char* json) {
+  bson_error_t error;
+  bson_t* const parsed = bson_new_from_json(reinterpret_cast<const std::uint8_t*>(json), -1, &error);
+  EXPECT_NE(parsed, nullptr) << error.message;
+  Bson out{parsed};
+  bson_destroy(parsed);
+  return out;
+}
+
+std::vector<std::string> texts_of(const domain::ItemList& items) {
+  std::vector<std::string> out;
+  for (const auto& item : items)
+    out.push_back((item.line ? std::to_string(*item.line) + ": " : std::string{}) + item.message);
+  return out;
+}
+
+Snapshot snapshot() {
+  Snapshot out;
+  out.stream = {.client = domain::ClientKrn{"krn:a"}, .filename = domain::Filename{"größe/$x.csv"}};
+  out.rev = 3;
+  out.head = {.first = 7, .hash = {1, 2, 3}};
+  out.progress.version = 9;
+  out.progress.id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  out.progress.owner = domain::Email{"a@b.co"};
+  out.progress.counts = {.done = domain::count_max, .warn = 1, .failed = 0};
+  out.progress.total = 10;
+  out.progress.created_at = Timestamp{std::chrono::milliseconds{-5}};
+  out.progress.updated_at = Timestamp{std::chrono::milliseconds{1'700'000'000'001}};
+  out.progress.errors.add(domain::ItemList{{{.line = 5, .message = "e"}, {.line = {}, .message = ""}}});
+  out.progress.errors.count = 200;
+  out.progress.positions = {{"log", "topic", 11, 1LL << 40}};
+  return out;
+}
+
+TEST(MongoDocuments, ASnapshotComesBackAsItWas) {
+  auto wanted = snapshot();
+  for (const bool completed : {false, true}) {
+    wanted.progress.completed = completed;
+    if (completed) wanted.progress.completed_at = wanted.progress.updated_at;
+    const auto document = snapshot_document(wanted);
+    const auto read = read_snapshot(document.get());
+    ASSERT_TRUE(read);
+    EXPECT_FALSE(read->has_text_times);
+    EXPECT_EQ(difference(*read->snapshot, wanted), std::nullopt);
+    EXPECT_EQ(read->snapshot->rev, 3);
+    EXPECT_EQ(read->snapshot->fold, domain::fold_number);
+  }
+}
+
+TEST(MongoDocuments, AnUpdateSaysOnlyWhatDiffers) {
+  const auto before = snapshot();
+  auto after = before;
+  after.progress.version = 10;
+  after.progress.counts.warn = 2;
+  const auto change = snapshot_update(before, after);
+  std::vector<std::string> names;
+  each_member(change.get(), [&](std::string_view, const bson_iter_t& set) {
+    each_member(set, [&](std::string_view name, const bson_iter_t&) { names.emplace_back(name); });
+  });
+  EXPECT_EQ(names, (std::vector<std::string>{"counts", "version", "head"}));
+}
+
+TEST(MongoDocuments, TheBriefsSampleIsAFileOfBeforeTheLog) {
+  const auto document = from_json(R"({"_id":{"$oid":"65a1b2c3d4e5f60718293a4b"},"clientKrn":"krn:acme:client:123",
+    "filename":"sales_data.csv","email":"user@acme.com","counts":{"done":9500,"warn":25.0,"failed":{"$numberLong":"10"}},
+    "total":10000,"isCompleted":false,"createdAt":"2024-01-01T10:00:00Z","updatedAt":"2024-01-01T15:30:00Z",
+    "errors":[{"line":145,"message":"Invalid format"}],"warnings":[{"line":89,"message":"Deprecated field"}]})");
+  const auto read = read_snapshot(document.get());
+  ASSERT_TRUE(read);
+  const auto& progress = read->snapshot->progress;
+  EXPECT_TRUE(progress.is_before_log());
+  EXPECT_TRUE(read->has_text_times);
+  EXPECT_EQ(to_hex(progress.id), "65a1b2c3d4e5f60718293a4b");
+  EXPECT_EQ(progress.counts, (domain::Counts{.done = 9500, .warn = 25, .failed = 10}));
+  EXPECT_EQ(progress.total, 10000);
+  EXPECT_EQ(to_rfc3339(progress.created_at), "2024-01-01T10:00:00.000Z");
+  EXPECT_EQ(to_rfc3339(progress.updated_at), "2024-01-01T15:30:00.000Z");
+  EXPECT_EQ(texts_of(progress.errors.first), std::vector<std::string>{"145: Invalid format"});
+  EXPECT_EQ(progress.warnings.count, 1);
+}
+
+TEST(MongoDocuments, GroupedMessagesAreWrittenOutAgain) {
+  const auto document = from_json(R"({"_id":{"$oid":"65a1b2c3d4e5f60718293a4b"},"clientKrn":"krn:a","filename":"f",
+    "email":"a@b.co","total":null,"isCompleted":true,"createdAt":"2024-01-01T10:00:00.123456789Z",
+    "updatedAt":"2024-01-01T10:00:00.5Z","errors":[
+      {"pattern":"Account {NUMBER} of {QUOTED} locked","lines":[{"line":5,"values":["17","'x'"]},{"line":null,"values":["18","'y'"]}]},
+      {"pattern":"Invalid format","lines":[{"line":9}]},
+      {"pattern":"Left {NUMBER} and {","lines":[{"line":1,"values":["2","3","4"]}]}]})");
+  const auto read = read_snapshot(document.get());
+  ASSERT_TRUE(read);
+  const auto& progress = read->snapshot->progress;
+  EXPECT_EQ(texts_of(progress.errors.first),
+            (std::vector<std::string>{"5: Account 17 of 'x' locked", "Account 18 of 'y' locked", "9: Invalid format",
+                                      "1: Left 2 and {"}));
+  EXPECT_EQ(progress.completed_at, progress.updated_at);
+  EXPECT_EQ(progress.total, std::nullopt);
+}
+
+TEST(MongoDocuments, WhatIsNeitherOursNorTheirsIsRefused) {
+  for (const auto* json : {R"({})", R"({"_id":"text","clientKrn":"krn:a","filename":"f","email":"a@b.co"})",
+                           R"({"_id":{"$oid":"65a1b2c3d4e5f60718293a4b"},"clientKrn":"krn:a","email":"a@b.co"})"}) {
+    const auto document = from_json(json);
+    EXPECT_FALSE(read_snapshot(document.get())) << json;
+    EXPECT_FALSE(read_chunk(document.get())) << json;
+  }
+}
+
+}  // namespace
+}  // namespace pebbles::store::mongo
