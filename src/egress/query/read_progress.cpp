@@ -8,6 +8,7 @@
 #include "egress/query/cursor.hpp"
 #include "egress/query/etag.hpp"
 #include "egress/query/record_json.hpp"
+#include "egress/query/shared_reads.hpp"
 #include "http/exchange.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -103,10 +104,10 @@ std::expected<ListRequest, Response> read_list_request(const Exchange& exchange,
 
 class ReadProgress {
  public:
-  ReadProgress(const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, guard_{std::move(guard)} {}
+  ReadProgress(http::Executor executor, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
+      : parts_{parts}, guard_{std::move(guard)}, reads_{executor, parts.pool} {}
 
-  Task<Response> get(Exchange& exchange) const {
+  Task<Response> get(Exchange& exchange) {
     if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
     auto request = read_list_request(exchange, parts_.options);  // what is wrong is said, whether it counts or not
@@ -115,10 +116,10 @@ class ReadProgress {
     if (const auto* filename = exchange.parameter("filename")) {
       domain::StreamId stream{.client = std::move(request->client), .filename = domain::Filename{*filename}};
       if (auto found = parts_.reader.at_hand(stream)) co_return show(std::move(found), known);
-      auto work = [this, stream = std::move(stream), known = std::move(known)] {
-        return show(parts_.reader.by_filename(stream), known);
-      };
-      co_return co_await on_pool(std::move(work));
+      std::string record = "name ";
+      record.append(*stream.client).append({'\0'}).append(*stream.filename);
+      auto read = [&reader = parts_.reader, stream = std::move(stream)] { return reader.by_filename(stream); };
+      co_return co_await show_shared(std::move(record), std::move(read), known);
     }
     auto work = [this, list = *std::move(request), known = std::move(known)] {
       return show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
@@ -126,7 +127,7 @@ class ReadProgress {
     co_return co_await on_pool(std::move(work));
   }
 
-  Task<Response> get_by_id(Exchange& exchange) const {
+  Task<Response> get_by_id(Exchange& exchange) {
     if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
     domain::FileId id{};
@@ -135,10 +136,10 @@ class ReadProgress {
     domain::ClientKrn client{std::string{exchange.capture(0)}};
     auto known = exchange.combined_header("If-None-Match");
     if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
-    auto work = [this, client = std::move(client), id, known = std::move(known)] {
-      return show(parts_.reader.by_id(client, id), known);
-    };
-    co_return co_await on_pool(std::move(work));
+    std::string record = "id ";
+    record.append(to_hex(id)).append(*client);
+    auto read = [&reader = parts_.reader, client = std::move(client), id] { return reader.by_id(client, id); };
+    co_return co_await show_shared(std::move(record), std::move(read), known);
   }
 
   Task<Response> health() const {
@@ -172,6 +173,12 @@ class ReadProgress {
     return show_record(found, if_none_match, parts_.options.items_max);
   }
 
+  /// `known` outlives the call.
+  Task<Response> show_shared(std::string record, SharedReads::Read read, std::string_view known) {
+    auto found = co_await reads_.ask(std::move(record), std::move(read));
+    co_return found ? show(*found, known) : http::try_later("Too many reads at once");
+  }
+
   template <class Work>
   Task<Response> on_pool(Work work) const {
     auto response = co_await http::run_on(parts_.pool, std::move(work));
@@ -181,12 +188,13 @@ class ReadProgress {
 
   QueryParts parts_;
   std::shared_ptr<access::Guard> guard_;
+  SharedReads reads_;
 };
 
 }  // namespace
 
 void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard) {
-  auto reads = std::make_shared<const ReadProgress>(parts, std::move(guard));
+  auto reads = std::make_shared<ReadProgress>(loop.executor(), parts, std::move(guard));
   auto& router = loop.router();
   router.add("GET", "/clients/{}/progress", [reads](Exchange& exchange) { return reads->get(exchange); });
   router.add("GET", "/clients/{}/progress/{}", [reads](Exchange& exchange) { return reads->get_by_id(exchange); });

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <list>
+#include <thread>
 
 #include "base/hex.hpp"
 #include "http/server.hpp"
@@ -31,6 +33,8 @@ class FewRecords final : public store::ProgressReader {
     }
   }
   Result<store::SnapshotPtr> by_filename(const store::StreamId& stream) override {
+    ++reads;
+    held.wait(true);
     return find([&](const auto& record) { return record.stream == stream; });
   }
   Result<store::SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override {
@@ -60,6 +64,8 @@ class FewRecords final : public store::ProgressReader {
 
   std::vector<store::SnapshotPtr> records;
   std::atomic<bool> away = false;
+  std::atomic<bool> held = false;  ///< reads of a file by its name wait
+  std::atomic<int> reads = 0;
 
  private:
   template <class Is>
@@ -119,6 +125,34 @@ TEST_F(ReadProgressTest, FindsOneFile) {
   EXPECT_EQ(status_of(get("/clients/krn:b/progress/020000000000000000000000")), 404);
   EXPECT_EQ(status_of(get("/clients/other/progress")), 400);
   EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f1&filename=f2")), 400);
+}
+
+TEST_F(ReadProgressTest, ManyWhoAskForOneRecordShareAReadThatBeganBehindThem) {
+  const std::string request =
+      "GET /clients/krn:a/progress?filename=f1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+  const auto came = [&](int reads) {
+    for (int i = 0; i < 500 && reader.reads < reads; ++i) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  };
+  reader.held = true;
+  std::list<Client> clients;
+  clients.emplace_back(server->port()).send(request);
+  came(1);
+  for (int i = 0; i < 20; ++i) clients.emplace_back(server->port()).send(request);
+  // Another record does not wait for this one.
+  reader.away = false;
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress/020000000000000000000000")), 200);
+  auto changed = std::make_shared<store::Snapshot>(*reader.records[2]);
+  changed->progress.counts.done = 77;
+  std::this_thread::sleep_for(std::chrono::milliseconds{100});  // the twenty have asked
+  reader.records[2] = changed;
+  reader.held = false;
+  reader.held.notify_all();
+  for (auto& client : clients) {
+    const auto answer = client.read_to_end();
+    EXPECT_EQ(status_of(answer), 200);
+    EXPECT_NE(answer.find("\"done\":77"), answer.npos);
+  }
+  EXPECT_EQ(reader.reads, 2);  // the twenty had none of the first, and one for all of them
 }
 
 TEST_F(ReadProgressTest, PagesThroughAList) {
