@@ -85,6 +85,7 @@ class Service {
         readers_{{.threads = opened.readers, .queue_max = 1024}} {
     if (!config.jwt_jwks_url.empty()) issuer_ = std::make_unique<auth::RemoteKeys>(keys_, issuer_options(config));
     std::vector<std::unique_ptr<store::EventStore>> lanes;
+    lanes.reserve(opened.lanes);
     for (std::size_t i = 0; i < opened.lanes; ++i) lanes.push_back(store_->writer());
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
   }

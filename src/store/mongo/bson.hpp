@@ -11,6 +11,14 @@
 /// Documents of MongoDB, as thin as libbson allows.
 namespace pebbles::store::mongo {
 
+/// A member's name, as libbson takes it.
+struct Key {
+  Key(std::string_view name) : text{name.data()}, size{static_cast<int>(name.size())} {}  // NOLINT: meant to convert
+  Key(const char* name) : Key{std::string_view{name}} {}                                  // NOLINT: meant to convert
+  const char* text;
+  int size;
+};
+
 /// A document that is built, and owned. Keys are literals of ours; texts are valid UTF-8 (checked at admission), since
 /// libmongoc stores anything else without a word.
 class Bson {
@@ -31,61 +39,60 @@ class Bson {
   [[nodiscard]] bson_t* get() { return &document_; }
   [[nodiscard]] std::size_t size() const { return document_.len; }
 
-  Bson& text(std::string_view key, std::string_view value) {
-    bson_append_utf8(&document_, key.data(), length(key), value.data(), length(value));
+  Bson& text(Key key, std::string_view value) {
+    bson_append_utf8(&document_, key.text, key.size, value.data(), static_cast<int>(value.size()));
     return *this;
   }
-  Bson& integer(std::string_view key, std::int64_t value) {
-    bson_append_int64(&document_, key.data(), length(key), value);
+  Bson& integer(Key key, std::int64_t value) {
+    bson_append_int64(&document_, key.text, key.size, value);
     return *this;
   }
-  Bson& small(std::string_view key, std::int32_t value) {
-    bson_append_int32(&document_, key.data(), length(key), value);
+  Bson& small(Key key, std::int32_t value) {
+    bson_append_int32(&document_, key.text, key.size, value);
     return *this;
   }
-  Bson& boolean(std::string_view key, bool value) {
-    bson_append_bool(&document_, key.data(), length(key), value);
+  Bson& boolean(Key key, bool value) {
+    bson_append_bool(&document_, key.text, key.size, value);
     return *this;
   }
-  Bson& null(std::string_view key) {
-    bson_append_null(&document_, key.data(), length(key));
+  Bson& null(Key key) {
+    bson_append_null(&document_, key.text, key.size);
     return *this;
   }
-  Bson& max_key(std::string_view key) {
-    bson_append_maxkey(&document_, key.data(), length(key));
+  Bson& max_key(Key key) {
+    bson_append_maxkey(&document_, key.text, key.size);
     return *this;
   }
-  Bson& time(std::string_view key, Timestamp value) {
-    bson_append_date_time(&document_, key.data(), length(key), value.time_since_epoch().count());
+  Bson& time(Key key, Timestamp value) {
+    bson_append_date_time(&document_, key.text, key.size, value.time_since_epoch().count());
     return *this;
   }
   /// Seconds and increment; the server puts its own in the place of (0, 0) at the top level of an insert.
-  Bson& timestamp(std::string_view key, std::uint32_t seconds, std::uint32_t increment) {
-    bson_append_timestamp(&document_, key.data(), length(key), seconds, increment);
+  Bson& timestamp(Key key, std::uint32_t seconds, std::uint32_t increment) {
+    bson_append_timestamp(&document_, key.text, key.size, seconds, increment);
     return *this;
   }
-  Bson& object_id(std::string_view key, std::span<const std::uint8_t, 12> id) {
+  Bson& object_id(Key key, std::span<const std::uint8_t, 12> id) {
     bson_oid_t oid;
     bson_oid_init_from_data(&oid, id.data());
-    bson_append_oid(&document_, key.data(), length(key), &oid);
+    bson_append_oid(&document_, key.text, key.size, &oid);
     return *this;
   }
-  Bson& binary(std::string_view key, std::span<const std::uint8_t> bytes) {
-    bson_append_binary(&document_, key.data(), length(key), BSON_SUBTYPE_BINARY, bytes.data(),
+  Bson& binary(Key key, std::span<const std::uint8_t> bytes) {
+    bson_append_binary(&document_, key.text, key.size, BSON_SUBTYPE_BINARY, bytes.data(),
                        static_cast<std::uint32_t>(bytes.size()));
     return *this;
   }
-  Bson& document(std::string_view key, const Bson& value) {
-    bson_append_document(&document_, key.data(), length(key), value.get());
+  Bson& document(Key key, const Bson& value) {
+    bson_append_document(&document_, key.text, key.size, value.get());
     return *this;
   }
-  Bson& array(std::string_view key, const Bson& value) {
-    bson_append_array(&document_, key.data(), length(key), value.get());
+  Bson& array(Key key, const Bson& value) {
+    bson_append_array(&document_, key.text, key.size, value.get());
     return *this;
   }
 
  private:
-  static int length(std::string_view text) { return static_cast<int>(text.size()); }
   /// A bson_t points into itself, so it does not move as plain memory.
   void take(Bson& other) noexcept {
     bson_steal(&document_, &other.document_);
