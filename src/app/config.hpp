@@ -48,7 +48,7 @@ struct Config {
 
   std::string mongo_uri = "mongodb://localhost:27017/pebbles";
   std::size_t mongo_pool_size = 32;
-  std::size_t mongo_lanes = 4;
+  std::size_t mongo_lanes = 2;
 
   /// The path of the embedded store; nullopt for MongoDB.
   [[nodiscard]] std::optional<std::string> sqlite_path() const;
