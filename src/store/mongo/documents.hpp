@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,16 @@
 /// How snapshots and chunks look in MongoDB (docs/log-format.md). Every filter on a stream has `clientKrn` and
 /// `filename` at its top level, so that a sharded collection sends it to one shard.
 namespace pebbles::store::mongo {
+
+/// What lists are ordered by in the database: a snapshot's `updatedAt` is its time cut to this, and its exact time
+/// stands beside it. Two indexes have `updatedAt` in their keys, and moving a document in them is half of what an
+/// update costs the server: so it moves ten times a second at most. Who reads a list puts what is equal in order.
+inline constexpr std::chrono::milliseconds list_grain{100};
+[[nodiscard]] inline Timestamp list_time(Timestamp time) {
+  const auto since = time.time_since_epoch();
+  return Timestamp{std::chrono::floor<std::chrono::duration<std::int64_t, std::ratio<1, 10>>>(since)};
+}
+static_assert(list_grain == std::chrono::duration<std::int64_t, std::ratio<1, 10>>{1});
 
 /// {clientKrn, filename}
 [[nodiscard]] Bson stream_filter(const StreamId& stream);

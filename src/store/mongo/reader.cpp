@@ -173,70 +173,58 @@ class Reader final : public ProgressReader {
     return {};
   }
 
-  static Bson list_filter(const domain::ClientKrn& client, const ListQuery& query) {
-    Bson out;
-    out.text("clientKrn", *client);
-    if (query.owner) out.text("email", **query.owner);
-    return out;
-  }
-
-  static Bson list_options(const ListQuery& query, std::size_t limit) {
+  static Bson list_options(const ListQuery& query) {
     Bson order, index, out;
     order.small("updatedAt", -1).small("_id", -1);
     index.small("clientKrn", 1);
     if (query.owner) index.small("email", 1);
     index.small("updatedAt", -1).small("_id", -1);
+    constexpr std::size_t some_more = 20;
     out.document("sort", order).document("hint", index);
-    if (limit > 0) out.integer("limit", static_cast<std::int64_t>(limit));
+    out.integer("batchSize", static_cast<std::int64_t>(query.limit + some_more));
     return out;
   }
 
+  /// Documents as they are now: the database has them in the order of their times cut to `list_grain`.
   Result<void> take_dated(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
                           std::vector<SnapshotPtr>& out) {
-    auto filter = list_filter(client, query);
-    if (!query.after) {
-      const Timestamp end{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::max()}};
-      Bson any;
-      any.time("$lte", end);  // dates only: texts are another type
-      filter.document("updatedAt", any);
-    } else {
-      Bson older, same, smaller, clauses_older, clauses_same;
-      older.time("$lt", query.after->updated_at);
-      clauses_older.document("updatedAt", older);
-      smaller.object_id("$lt", query.after->id);
-      clauses_same.time("updatedAt", query.after->updated_at).document("_id", smaller);
-      BsonArray either;
-      either.add([&](Bson& array, std::string_view key) { array.document(key, clauses_older); });
-      either.add([&](Bson& array, std::string_view key) { array.document(key, clauses_same); });
-      filter.array("$or", either.get());
-    }
-    return collect(progress, filter, list_options(query, query.limit + 1), [&](SnapshotPtr snapshot) {
-      out.push_back(std::move(snapshot));
-      return true;
-    });
+    // Dates only: texts are another type. Those that were turned into dates are not cut.
+    Bson until;
+    if (query.after)
+      until.time("$lt", list_time(query.after->updated_at) + list_grain);
+    else
+      until.time("$lte", Timestamp{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::max()}});
+    return take_in_order(progress, client, query, until, list_time, out);
   }
 
-  /// Documents whose times are still texts. Their order is that of time down to the second; within one it is found
-  /// here.
+  /// Documents whose times are still texts. Their order is that of time down to the second.
   Result<void> take_texts(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
                           std::vector<SnapshotPtr>& out) {
-    auto filter = list_filter(client, query);
+    const auto second_of = [](Timestamp time) { return Timestamp{std::chrono::floor<std::chrono::seconds>(time)}; };
     Bson texts;
-    if (query.after) {
-      const auto next_second =
-          std::chrono::floor<std::chrono::seconds>(query.after->updated_at) + std::chrono::seconds{1};
-      texts.text("$lt", to_rfc3339(next_second)).text("$gte", "");
-    } else {
+    if (query.after)
+      texts.text("$lt", to_rfc3339(second_of(query.after->updated_at) + std::chrono::seconds{1})).text("$gte", "");
+    else
       texts.text("$type", "string");
-    }
-    filter.document("updatedAt", texts);
+    return take_in_order(progress, client, query, texts, second_of, out);
+  }
+
+  /// Takes at least a page and one more of what is behind the cursor, and the rest of those that the database does not
+  /// tell apart from the last one.
+  template <class Grain>
+  Result<void> take_in_order(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
+                             const Bson& updated_at, Grain grain, std::vector<SnapshotPtr>& out) {
+    Bson filter;
+    filter.text("clientKrn", *client);
+    if (query.owner) filter.text("email", **query.owner);
+    filter.document("updatedAt", updated_at);
     std::size_t taken = 0;
-    std::optional<Timestamp> last_second;
-    return collect(progress, filter, list_options(query, 0), [&](SnapshotPtr snapshot) {
+    std::optional<Timestamp> last;
+    return collect(progress, filter, list_options(query), [&](SnapshotPtr snapshot) {
       if (query.after && list_key(*snapshot) >= std::tie(query.after->updated_at, query.after->id)) return true;
-      const Timestamp second = std::chrono::floor<std::chrono::seconds>(snapshot->progress.updated_at);
-      if (taken > query.limit && last_second != second) return false;
-      last_second = second;
+      const Timestamp here = grain(snapshot->progress.updated_at);
+      if (taken > query.limit && last != here) return false;
+      last = here;
       ++taken;
       out.push_back(std::move(snapshot));
       return true;
