@@ -2,6 +2,7 @@
 import itertools
 
 import harness
+import mongo
 import pytest
 
 servers_key = pytest.StashKey()
@@ -11,11 +12,13 @@ krn_numbers = itertools.count(1)
 @pytest.fixture
 def make_server(request, tmp_path):
     """Makes servers, not yet started, each on its own folder and port. All are stopped at the end, and must exit with 0
-    unless the test has killed them: make_server(env={...}, executable=..., arguments=[...])."""
+    unless the test has killed them: make_server(env={...}, executable=..., arguments=[...]); with uri=… it has its
+    store in MongoDB."""
     servers = request.node.stash.setdefault(servers_key, [])
 
     def make(folder=None, **options):
-        server = harness.Server(folder or tmp_path / f"server-{len(servers) + 1}", **options)
+        kind = mongo.MongoServer if "uri" in options else harness.Server
+        server = kind(folder or tmp_path / f"server-{len(servers) + 1}", **options)
         servers.append(server)
         return server
 
@@ -33,6 +36,25 @@ def make_server(request, tmp_path):
 def server(make_server):
     """A running embedded server with an empty store."""
     return make_server().start()
+
+
+@pytest.fixture(scope="session")
+def one_node(tmp_path_factory):
+    """A replica set of one that tests share: each takes a database of its own."""
+    with mongo.ReplicaSet(tmp_path_factory.mktemp("one-node")) as replica_set:
+        yield replica_set
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mongodb"])
+def any_server(request, tmp_path_factory):
+    """A running server for the tests of a file, once with each store."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "sqlite":
+        server = harness.Server(folder)
+    else:
+        server = mongo.MongoServer(folder, request.getfixturevalue("one_node").uri(mongo.new_database()))
+    yield server.start()
+    server.stop()
 
 
 @pytest.fixture

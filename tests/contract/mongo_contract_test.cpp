@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <future>
 
 #include "contract/event_store_contract.hpp"
 #include "contract/progress_reader_contract.hpp"
@@ -24,17 +25,14 @@ class MongoFixture final : public StoreFixture {
     options_.chunk_first = chunk_first;
     reopen();
   }
+  /// To close takes the driver's monitors half a second: the next case need not wait for that.
   ~MongoFixture() override {
     writer_.reset();
-    store_.reset();
-    store::mongo::start_driver();
-    bson_error_t error;
-    const store::mongo::Uri uri{mongoc_uri_new_with_error(options_.uri.c_str(), &error)};
-    const std::unique_ptr<mongoc_client_t, store::mongo::Destroy<mongoc_client_destroy>> client{
-        mongoc_client_new_from_uri(uri.get())};
-    const std::unique_ptr<mongoc_database_t, store::mongo::Destroy<mongoc_database_destroy>> database{
-        mongoc_client_get_database(client.get(), mongoc_uri_get_database(uri.get()))};
-    mongoc_database_drop(database.get(), &error);
+    static std::vector<std::future<void>> closing;  // each waits at the end of the process
+    closing.push_back(std::async(std::launch::async, [store = std::move(store_), text = options_.uri]() mutable {
+      store.reset();
+      drop_database(text);
+    }));
   }
   MongoFixture(const MongoFixture&) = delete;
   MongoFixture& operator=(const MongoFixture&) = delete;
@@ -53,6 +51,16 @@ class MongoFixture final : public StoreFixture {
   void after_commit() override { writer_->maintain(store::Load::pause); }
 
  private:
+  static void drop_database(const std::string& text) {
+    bson_error_t error;
+    const store::mongo::Uri uri{mongoc_uri_new_with_error(text.c_str(), &error)};
+    const std::unique_ptr<mongoc_client_t, store::mongo::Destroy<mongoc_client_destroy>> client{
+        mongoc_client_new_from_uri(uri.get())};
+    const std::unique_ptr<mongoc_database_t, store::mongo::Destroy<mongoc_database_destroy>> database{
+        mongoc_client_get_database(client.get(), mongoc_uri_get_database(uri.get()))};
+    mongoc_database_drop(database.get(), &error);
+  }
+
   store::MongoOptions options_;
   std::unique_ptr<store::MongoStore> store_;
   std::unique_ptr<store::EventStore> writer_;

@@ -4,10 +4,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import harness
+import pytest
 from api_support import Api, Connection
 from harness import update
 
 workers = 16
+
+
+@pytest.fixture
+def server(any_server):
+    return any_server
 
 
 def on_all_workers(work):

@@ -19,10 +19,8 @@ time_pattern = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    server = harness.Server(tmp_path_factory.mktemp("read")).start()
-    yield Api(server)
-    server.stop()
+def api(any_server):
+    return Api(any_server)
 
 
 def create_many(server, krn, count, threads=16):

@@ -13,10 +13,8 @@ key_reused = "This key was used with a different update"
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    server = harness.Server(tmp_path_factory.mktemp("report")).start()
-    yield Api(server)
-    server.stop()
+def api(any_server):
+    return Api(any_server)
 
 
 def test_the_first_update_creates_and_the_next_adds_up(api, krn):

@@ -73,7 +73,7 @@ def assert_problem(answer, status, text):
         assert body["error"].startswith(text), body["error"]
     else:
         assert body["error"] == text
-    for leak in ("sqlite", "simdjson", "errno", ".cpp", "SELECT "):
+    for leak in ("sqlite", "mongo", "simdjson", "errno", ".cpp", "SELECT "):
         assert leak not in answer.text
     return body
 

@@ -72,7 +72,8 @@ def update(filename="sales.csv", done=0, warn=0, failed=0, **rest):
 
 
 class Server:
-    """One embedded server on a folder and a port of its own, which it keeps over restarts."""
+    """One server on a folder and a port of its own, which it keeps over restarts; its store is embedded in the folder.
+    mongo.MongoServer has another."""
 
     def __init__(self, folder, *, executable=None, port=None, env=None, arguments=()):
         self.folder = pathlib.Path(folder)
@@ -88,6 +89,15 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def store_arguments(self):
+        """What `serve`, `verify` and `rebuild` must be told to find the store."""
+        return ["--embedded", str(self.folder / "data")]
+
+    @property
+    def store_env(self):
+        return {}
+
+    @property
     def running(self):
         return self.process is not None and self.process.poll() is None
 
@@ -98,8 +108,8 @@ class Server:
         inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
         settings = {"HOST": "127.0.0.1", "PORT": str(self.port), "JWT_SECRET": secret, "SHUTDOWN_DELAY_S": "0",
                     "no_proxy": "127.0.0.1",
-                    **self.env, **(env or {})}
-        command = [self.executable, "serve", "--embedded", str(self.folder / "data"), *self.arguments]
+                    **self.store_env, **self.env, **(env or {})}
+        command = [self.executable, "serve", *self.store_arguments, *self.arguments]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**inherited, **settings})

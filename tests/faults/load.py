@@ -109,7 +109,7 @@ def data_of(server):
 
 
 def verify(server):
-    return pebbles("verify", "--embedded", data_of(server))
+    return pebbles("verify", *server.store_arguments, env=server.store_env)
 
 
 def verify_clean(server):
