@@ -18,7 +18,7 @@ PARTS = ["mongo-store", "mongo-rest", "mongo-contended", "mongo-reads", "mongo-g
 
 
 def add_arguments(parser):
-    parser.add_argument("--mongod", default=os.environ.get("PEBBLES_BENCH_MONGOD"), help="the server's program")
+    parser.add_argument("--mongod", default=os.environ.get("PEBBLES_MONGOD"), help="the server's program")
     parser.add_argument("--mongo-bench", help="the binary of mongo_bench.cpp")
     parser.add_argument("--streams", type=int, default=200_000, help="of mongo-growth; the promise is about 1,000,000")
 
