@@ -7,16 +7,13 @@
 #include <filesystem>
 
 namespace pebbles::app {
-namespace {
-
-Result<void> make_folder(const std::string& dir) {
+Result<void> make_embedded_folder(const Config& config) {
+  if (config.embedded_dir.empty()) return {};
   std::error_code error;
-  std::filesystem::create_directories(dir, error);
-  if (error) return failure(Errc::invalid_argument, fmt::format("cannot make {}: {}", dir, error.message()));
-  return {};
+  std::filesystem::create_directories(config.embedded_dir, error);
+  if (!error) return {};
+  return failure(Errc::invalid_argument, fmt::format("cannot make {}: {}", config.embedded_dir, error.message()));
 }
-
-}  // namespace
 
 store::MongoOptions mongo_options(const Config& config) {
   store::MongoOptions out;
@@ -31,7 +28,6 @@ store::MongoOptions mongo_options(const Config& config) {
 
 Result<OpenedStore> open_store(const Config& config) {
   if (const auto path = config.sqlite_path()) {
-    if (!config.embedded_dir.empty()) PEBBLES_TRY_VOID(make_folder(config.embedded_dir));
     PEBBLES_TRY(store, store::SqliteStore::open({.path = *path, .vfs = {}}));
     return OpenedStore{.store = std::move(store)};
   }

@@ -16,7 +16,10 @@ struct OpenedStore {
   std::size_t readers = 4;
 };
 
-/// Errors: those of the store's `open`, and invalid_argument when the folder cannot be made.
+/// Makes the folder of an embedded server, if this is one. Error: invalid_argument.
+[[nodiscard]] Result<void> make_embedded_folder(const Config& config);
+
+/// Errors: those of the store's `open`.
 [[nodiscard]] Result<OpenedStore> open_store(const Config& config);
 
 [[nodiscard]] store::MongoOptions mongo_options(const Config& config);

@@ -53,9 +53,10 @@ std::string_view wait_for_signal() {
 class Service {
  public:
   static Result<std::unique_ptr<Service>> start(const Config& config) {
-    PEBBLES_TRY(opened, open_store(config));
+    PEBBLES_TRY_VOID(make_embedded_folder(config));
     PEBBLES_TRY(keys, configured_keys(config));
     PEBBLES_TRY(rule, admission::ClientKrnRule::compile(config.client_krn_pattern));
+    PEBBLES_TRY(opened, open_store(config));  // last: a start that is refused leaves no file behind
     std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(keys), std::move(opened)}};
     PEBBLES_TRY_VOID(service->listen(config));
     return service;

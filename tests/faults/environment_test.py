@@ -93,9 +93,44 @@ def test_a_secret_from_a_file(make_server, tmp_path):
     assert_refused(serve(tmp_path, env={"JWT_SECRET_FILE": str(tmp_path / "nothing")}), "JWT_SECRET_FILE", "nothing")
 
 
-def test_no_store_without_saying_so(tmp_path):
-    """The default store is MongoDB, which this version does not serve: it must not fall back to a file by itself."""
-    assert_refused(serve(tmp_path, env=key, embedded=False), "--embedded")
+@pytest.mark.parametrize("uri", ["http://127.0.0.1", "127.0.0.1:27017", "mongodb://", "mongodb://127.0.0.1:99999",
+                                 "mongodb://u:hunter2@127.0.0.1/?w=1", "mongodb://127.0.0.1/?w=0",
+                                 "mongodb://127.0.0.1/?journal=false", "mongodb://u:hunter2@127.0.0.1/?w=two"])
+def test_a_bad_mongo_uri_is_refused(tmp_path, uri):
+    """One that asks for weaker writes too: an acknowledged update could get lost."""
+    refused = serve(tmp_path, env={**key, "MONGO_URI": uri}, embedded=False)
+    assert_refused(refused, "MONGO_URI")
+    assert "hunter2" not in refused.stdout + refused.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
+def test_mongodb_away_at_start(tmp_path, host):
+    """It is waited for, and nothing else is served instead."""
+    port = harness.free_port()
+    with open(tmp_path / "log", "w+") as log:
+        process = subprocess.Popen(
+            [harness.binary(), "serve"], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**key, "MONGO_URI": f"mongodb://u:hunter2@{host}/x?serverSelectionTimeoutMS=300", "HOST": "127.0.0.1",
+                 "PORT": str(port)})
+        try:
+            def answers(path):
+                try:
+                    return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10, trust_env=False)
+                except httpx.ConnectError:
+                    return None
+            health = harness.wait_until(lambda: answers("/health"), timeout=15, what="an answer")
+            assert health.status_code == 503 and health.headers["Retry-After"]
+            answer = answers("/clients/krn:x/progress?filename=a")
+            assert answer.status_code == 503 and answer.headers["Content-Type"] == "application/problem+json"
+            assert "mongo" not in answer.text.lower()
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+        log.seek(0)
+        said = log.read()
+    assert said.count("database_away") == 1, said
+    assert "hunter2" not in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log"]
 
 
 def test_config_masks_secrets(tmp_path):

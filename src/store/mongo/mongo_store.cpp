@@ -19,7 +19,8 @@ using std::chrono::steady_clock;
 /// away.
 class Upkeep {
  public:
-  explicit Upkeep(std::shared_ptr<Shared> shared) : shared_{std::move(shared)}, thread_{[this] { run(); }} {
+  Upkeep(std::shared_ptr<Shared> shared, bool away)
+      : shared_{std::move(shared)}, away_{away}, thread_{[this] { run(); }} {
     pthread_setname_np(thread_.native_handle(), "mongo-upkeep");
   }
   ~Upkeep() {
@@ -81,7 +82,7 @@ class Upkeep {
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopped_ = false;
-  bool away_ = false;
+  bool away_;
   bool clock_is_off_ = false;
   steady_clock::time_point next_sweep_{};
   steady_clock::time_point next_convert_{};
@@ -90,8 +91,8 @@ class Upkeep {
 
 class OpenStore final : public MongoStore {
  public:
-  explicit OpenStore(std::shared_ptr<Shared> shared)
-      : shared_{std::move(shared)}, reader_{make_reader(shared_)}, upkeep_{shared_} {}
+  OpenStore(std::shared_ptr<Shared> shared, bool away)
+      : shared_{std::move(shared)}, reader_{make_reader(shared_)}, upkeep_{shared_, away} {}
   std::unique_ptr<EventStore> writer() override { return make_writer(shared_); }
   ProgressReader& reader() override { return *reader_; }
 
@@ -106,12 +107,14 @@ class OpenStore final : public MongoStore {
 
 Result<std::unique_ptr<MongoStore>> MongoStore::open(MongoOptions options) {
   PEBBLES_TRY(shared, mongo::Shared::make(std::move(options)));
+  bool away = false;
   if (const auto lease = shared->lease()) {
     const auto prepared = shared->prepare(lease);
-    if (!prepared && prepared.error().code != Errc::store_unavailable) return std::unexpected{prepared.error()};
-    if (!prepared) telemetry::database_away(prepared.error().detail);
+    away = !prepared;
+    if (away && prepared.error().code != Errc::store_unavailable) return std::unexpected{prepared.error()};
+    if (away) telemetry::database_away(prepared.error().detail);
   }
-  return std::make_unique<mongo::OpenStore>(std::move(shared));
+  return std::make_unique<mongo::OpenStore>(std::move(shared), away);
 }
 
 }  // namespace pebbles::store

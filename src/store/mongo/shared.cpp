@@ -22,8 +22,7 @@ void set_default(mongoc_uri_t* uri, const char* option, std::int32_t millisecond
 Result<void> refuse_weaker_writes(const mongoc_uri_t* uri) {
   const auto* const concern = mongoc_uri_get_write_concern(uri);
   const auto w = mongoc_write_concern_get_w(concern);
-  const bool weak = w == MONGOC_WRITE_CONCERN_W_UNACKNOWLEDGED || w == MONGOC_WRITE_CONCERN_W_ERRORS_IGNORED ||
-                    (w > 0 && !mongoc_write_concern_get_wmajority(concern));
+  const bool weak = w != MONGOC_WRITE_CONCERN_W_DEFAULT && !mongoc_write_concern_get_wmajority(concern);
   if (weak || (mongoc_write_concern_journal_is_set(concern) && !mongoc_write_concern_get_journal(concern)))
     return failure(Errc::invalid_argument,
                    "MONGO_URI asks for weaker writes than w=majority&journal=true: leave w and journal out");
