@@ -34,7 +34,8 @@ def client_of(port):
 
 def initiate(name, ports, *, election_ms=2000, timeout=30):
     """Makes a replica set of running servers, and waits until one is primary; its port."""
-    config = {"_id": name, "settings": {"electionTimeoutMillis": election_ms},
+    settings = {"electionTimeoutMillis": election_ms, "heartbeatIntervalMillis": election_ms // 4}
+    config = {"_id": name, "settings": settings,
               "members": [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(ports)]}
     with client_of(ports[0]) as client:
         client.admin.command("replSetInitiate", config)

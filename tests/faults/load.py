@@ -13,10 +13,14 @@ class Load:
     """Threads that report to a few files, some with keys and some without. `seed` is (number, name of the test).
 
     Use it as a context: they run inside it. `bursts` makes all of them pause together every half second, so that the
-    server has idle moments."""
+    server has idle moments. `others` are further servers on the same store, among which the threads are dealt out. A
+    thread waits `pause` seconds after an update that was not acknowledged. With `must_answer` a request without an
+    answer is a fault."""
 
-    def __init__(self, server, seed, *, threads=6, files=8, keyed=0.7, bursts=False):
+    def __init__(self, server, seed, *, others=(), threads=6, files=8, keyed=0.7, bursts=False, pause=0.005,
+                 must_answer=False):
         self.server, self.seed, self.threads = server, seed, threads
+        self.servers, self.pause, self.must_answer = [server, *others], pause, must_answer
         self.files = [f"file {number}.csv" for number in range(files)]
         self.keyed, self.bursts = keyed, bursts
         self.dice = random.Random(str(seed))
@@ -27,8 +31,8 @@ class Load:
 
     def __enter__(self):
         self.ending.clear()
-        self.running = [threading.Thread(target=self.run, args=(self.dice.random(),), daemon=True)
-                        for _ in range(self.threads)]
+        self.running = [threading.Thread(target=self.run, args=(self.dice.random(), number), daemon=True)
+                        for number in range(self.threads)]
         for thread in self.running:
             thread.start()
         return self
@@ -50,16 +54,16 @@ class Load:
             assert time.monotonic() < deadline, self.explained(f"{more} more were not acknowledged in {timeout} s")
             time.sleep(0.01)
 
-    def run(self, seed):
+    def run(self, seed, number):
         dice = random.Random(seed)
-        connection = Connection(self.server.port)
+        connection = Connection(self.servers[number % len(self.servers)].port)
         while not self.ending.is_set():
             if self.bursts and time.monotonic() % 0.5 > 0.2:
                 time.sleep(0.01)
                 continue
             update = self.history.update(dice.choice(self.files), with_key=dice.random() < self.keyed)
             if not self.send(connection, update):
-                time.sleep(0.005)
+                time.sleep(self.pause)
         connection.close()
 
     def send(self, connection, update):
@@ -69,8 +73,10 @@ class Load:
             status, _, answer = connection.post(krn, body, update.key)
         except ConnectionRefusedError:
             return False  # nobody has seen it
-        except Connection.failures:
+        except Connection.failures as failure:
             update.answered(None)
+            if self.must_answer:
+                self.faults.append(f"{update}: no answer: {failure!r}")
             return False
         update.answered(status, answer.get("error", ""))
         if status not in (200, 503):
