@@ -36,9 +36,9 @@ struct Hello {
   bool has_arbiter = false;
 };
 
-Hello read_hello(const Bson& reply) {
+Hello read_hello(const bson_t* reply) {
   Hello out;
-  each_member(reply.get(), [&](std::string_view name, const bson_iter_t& member) {
+  each_member(reply, [&](std::string_view name, const bson_iter_t& member) {
     if (name == "setName") out.topology = Topology::replica_set;
     if (name == "msg" && text_of(member) == "isdbgrid") out.topology = Topology::sharded;
     if (name == "maxWireVersion" && BSON_ITER_HOLDS_INT(&member))
@@ -134,18 +134,14 @@ void Shared::set_concerns(const Lease& lease) const {
 
 Result<void> Shared::prepare(const Lease& lease) {
   if (is_prepared()) return {};
-  const std::lock_guard lock{preparing_};
+  const std::unique_lock lock{preparing_, std::try_to_lock};  // one waits for a server that is away, not everybody
+  if (!lock) return failure(Errc::store_unavailable, "MongoDB: no server has answered yet");
   if (is_prepared()) return {};
-  Bson command;
-  command.small("hello", 1);
-  auto reply = run(lease.get(), "admin", command);
-  if (!reply) {
-    Bson older;  // 4.4.2 and later know `hello`
-    older.small("isMaster", 1);
-    reply = run(lease.get(), "admin", older);
-  }
-  if (!reply) return std::unexpected{reply.error()};
-  const auto hello = read_hello(*reply);
+  bson_error_t error;
+  const std::unique_ptr<mongoc_server_description_t, Destroy<mongoc_server_description_destroy>> server{
+      mongoc_client_select_server(lease.get(), true, nullptr, &error)};
+  if (!server) return std::unexpected{Fault::of(error, nullptr).to_error()};
+  const auto hello = read_hello(mongoc_server_description_hello_response(server.get()));
   if (hello.wire_version < wire_version_of_4_4)
     return failure(Errc::store_corrupt, "this MongoDB server is older than 4.4, which Pebbles needs");
   if (hello.has_arbiter) telemetry::database_has_arbiter();
