@@ -400,12 +400,14 @@ class Writer final : public EventStore {
     for (const auto i : part) {
       if (out[i] != AppendOutcome::stored) continue;
       auto change = snapshot_update(*batch[i].after);
-      if (!batch[i].before) {
+      // There may be a log and no document yet: whoever wrote the first chunk died before it.
+      const bool has_document = batch[i].before && batch[i].before->progress.is_before_log();
+      if (!has_document) {
         Bson owner;
         owner.text("email", *batch[i].after->progress.owner);
         change.document("$setOnInsert", owner);
       }
-      snapshots.update(filter_of_older(batch[i]), change, !batch[i].before);
+      snapshots.update(filter_of_older(batch[i]), change, !has_document);
     }
     if (snapshots.empty()) return;
     BulkReply done;
