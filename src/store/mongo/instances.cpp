@@ -62,6 +62,7 @@ Result<ServerTime> Shared::server_time(const Lease& lease) {
 }
 
 Result<void> Shared::beat(const Lease& lease) {
+  const std::lock_guard beating{beating_};  // an older list of sessions must not replace a newer one
   const auto sent = std::chrono::system_clock::now();
   PEBBLES_TRY(now, server_time(lease));
   // A timestamp has whole seconds: half of one is what it is off by on average.

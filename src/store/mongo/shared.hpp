@@ -115,6 +115,7 @@ class Shared {
   const std::int64_t instance_;
   std::mutex preparing_;
   std::atomic<std::chrono::milliseconds> clock_difference_{};
+  std::mutex beating_;
   std::mutex sessions_mutex_;
   std::map<const mongoc_client_session_t*, Bson> sessions_;  ///< their `lsid`s
   std::atomic<Topology> topology_{Topology::unknown};

@@ -212,7 +212,10 @@ class Writer final : public EventStore {
       std::unique_ptr<mongoc_session_opt_t, Destroy<mongoc_session_opts_destroy>> options{mongoc_session_opts_new()};
       mongoc_session_opts_set_causal_consistency(options.get(), false);
       session_.reset(mongoc_client_start_session(lease_.get(), options.get(), &error));
-      if (session_) shared_->enter_session(session_.get());
+      if (!session_) return nullptr;
+      shared_->enter_session(session_.get());
+      // Published before its first use: else nobody could end its transactions, were this process to die now.
+      if (!shared_->beat(lease_)) drop_session();
     }
     return session_.get();
   }
@@ -330,7 +333,7 @@ class Writer final : public EventStore {
   /// them comes afterwards, and is repaired by the sweep if this process does not live to do it.
   void commit_chunks_first(std::span<const Append> batch, const Part& part, Outcomes& out) {
     Part current;
-    if (!leave_out_stale(batch, part, out, current)) return;
+    if (session() == nullptr || !leave_out_stale(batch, part, out, current)) return;
     Writes chunks{events_.get(), session()};
     Part sent;
     for (const auto i : current) {
