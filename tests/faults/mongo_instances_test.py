@@ -14,7 +14,7 @@ from harness import update, wait_until
 from load import Load, verify, verify_clean
 
 rounds = 100 if harness.long_rounds else 10
-seconds = 20 if harness.long_rounds else 3
+seconds = 20 if harness.long_rounds else 2
 krn = "krn:instances"
 
 
@@ -71,8 +71,8 @@ def log_and_snapshot(client, database, filename):
     return log, snapshot.get("version", 0)
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["first chunk", "later chunk"])
-@pytest.mark.parametrize("by", ["touch", "sweep"])
+@pytest.mark.parametrize("by, first", [("touch", True), ("touch", False), ("sweep", True)] +
+                         [("sweep", False)] * harness.long_rounds)
 def test_a_chunk_without_its_snapshot_is_caught_up(make_server, standalone, database, by, first):
     """A standalone server has no transactions: to die between the two writes leaves the log ahead."""
     dying, other = (make_server(uri=standalone.uri(database)) for _ in range(2))
@@ -99,7 +99,8 @@ def test_a_chunk_without_its_snapshot_is_caught_up(make_server, standalone, data
     verify_clean(other)
 
 
-@pytest.mark.parametrize("point", ["after-begin", "after-chunks", "before-store-commit", "after-store-commit"])
+@pytest.mark.parametrize("point", ["before-store-commit"] +
+                         ["after-begin", "after-chunks", "after-store-commit"] * harness.long_rounds)
 def test_a_death_within_a_transaction_holds_nobody_up(make_server, one_node, database, seed, point):
     """The transaction stays open on the server; another instance goes on with the same files."""
     dying, other = (make_server(uri=one_node.uri(database)) for _ in range(2))
@@ -137,7 +138,7 @@ def test_verify_and_rebuild_beside_a_running_server(make_server, one_node, datab
 
 def test_a_database_that_is_away_at_the_start(make_server, tmp_path, database):
     mongod = mongo.Mongod(tmp_path / "mongod")
-    server = make_server(uri=mongod.uri(database)).start(wait=False)
+    server = make_server(uri=mongod.uri(database) + "?serverSelectionTimeoutMS=500").start(wait=False)
     api = Api(server)
     wait_until(lambda: "server_listening" in server.log_text(), 20, "the listener")
     assert api.http.get("/health").status_code == 503

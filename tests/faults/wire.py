@@ -5,9 +5,11 @@ import struct
 import threading
 
 import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
 from harness import cut
 
 op_msg = 2013
+any_time = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)  # Python has no years above 9999
 
 
 def command_of(message):
@@ -20,10 +22,10 @@ def command_of(message):
         kind, size = message[at], struct.unpack_from("<i", message, at + 1)[0]
         section = message[at + 1:at + 1 + size]
         if kind == 0:
-            body = bson.decode(section)
+            body = bson.decode(section, any_time)
         else:
             name, documents = section[4:].split(b"\0", 1)
-            sequences[name.decode()] = bson.decode_all(documents)
+            sequences[name.decode()] = bson.decode_all(documents, any_time)
         at += 1 + size
     return {**body, **sequences}
 

@@ -174,7 +174,7 @@ class Verifier {
 
   /// What only the snapshots tell: files without a log, and two owners of one file.
   Result<void> verify_documents() {
-    StreamId last;
+    std::shared_ptr<Snapshot> file;  // of the documents of one name, the one that is the file
     std::vector<StreamId> to_look_up;
     std::optional<Error> failed;
     const auto look_up = [&] {
@@ -190,9 +190,12 @@ class Verifier {
     PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
       if (!read || failed) return;
       const auto& snapshot = *read->snapshot;
-      if (snapshot.stream == last)
-        report_.differ(last, fmt::format("has a second owner, {}", *snapshot.progress.owner));
-      last = snapshot.stream;
+      const bool is_second = file && file->stream == snapshot.stream;
+      const bool precedes_it = is_second && precedes(snapshot, *file);
+      if (is_second)
+        report_.differ(snapshot.stream,
+                       fmt::format("has a second owner, {}", *(precedes_it ? *file : snapshot).progress.owner));
+      if (!is_second || precedes_it) file = read->snapshot;
       if (snapshot.progress.version == 0)
         ++report_.without_log;
       else

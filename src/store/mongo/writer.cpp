@@ -23,6 +23,7 @@ struct BulkReply {
   std::int64_t inserted = 0;
   std::int64_t matched = 0;
   std::vector<std::pair<std::size_t, std::int32_t>> errors;  ///< which operation, and the error's code
+  bool may_roll_back = false;  ///< the rest is applied, but a majority is not known to have it
 };
 
 BulkReply read_bulk_reply(const bson_t* reply) {
@@ -30,6 +31,7 @@ BulkReply read_bulk_reply(const bson_t* reply) {
   each_member(reply, [&](std::string_view name, const bson_iter_t& member) {
     if (name == "nInserted") out.inserted = bson_iter_as_int64(&member);
     if (name == "nMatched") out.matched = bson_iter_as_int64(&member);
+    if (name == "writeConcernErrors") each_member(member, [&](auto, auto) { out.may_roll_back = true; });
     if (name != "writeErrors") return;
     each_member(member, [&](std::string_view, const bson_iter_t& entry) {
       std::size_t index = 0;
@@ -345,7 +347,7 @@ class Writer final : public EventStore {
     if (sent.empty()) return;
     BulkReply done;
     const auto fault = chunks.execute(done);
-    const bool sure = !fault || (!fault->network && !fault->not_sent && !done.errors.empty());
+    const bool sure = !fault || (!fault->network && !fault->not_sent && !done.errors.empty() && !done.may_roll_back);
     for (const auto i : sent)
       out[i] = sure                                    ? AppendOutcome::stored
                : fault->not_sent && done.inserted == 0 ? AppendOutcome::not_stored

@@ -1,0 +1,194 @@
+"""Documents of the earlier service are served, listed on every page, adopted and converted; and every command of ingest
+names client and file, so that a sharded cluster sends it to one shard."""
+import datetime
+import re
+import time
+
+import bson
+import harness
+import pytest
+from api_support import Api, assert_problem, path_of, pebbles
+from harness import update, wait_until
+from load import verify, verify_clean
+from wire import WireProxy
+
+krn = "krn:acme:client:123"
+owner = "user@acme.com"
+utc = datetime.timezone.utc
+
+
+def sample(**changes):
+    """The document that the architecture brief shows, as it stands."""
+    return {"_id": bson.ObjectId(), "clientKrn": krn, "filename": "sales_data.csv", "email": owner,
+            "counts": {"done": 9500, "warn": 25, "failed": 10}, "total": 10000, "isCompleted": False,
+            "createdAt": "2024-01-01T10:00:00Z", "updatedAt": "2024-01-01T15:30:00Z",
+            "errors": [{"line": 145, "message": "Invalid format"}],
+            "warnings": [{"line": 89, "message": "Deprecated field"}], **changes}
+
+
+@pytest.fixture
+def progress(one_node, database):
+    with one_node.client() as client:
+        yield client[database].progress
+
+
+@pytest.fixture
+def start(make_server, one_node, database):
+    return lambda: Api(make_server(uri=one_node.uri(database)).start())
+
+
+def test_the_sample_is_served_adopted_and_continued(start, progress, database):
+    document = sample()
+    progress.insert_one(document)
+    api = start()
+    record = api.record(krn, "sales_data.csv")
+    assert record == {
+        "id": str(document["_id"]), "clientKrn": krn, "filename": "sales_data.csv", "email": owner,
+        "counts": {"done": 9500, "warn": 25, "failed": 10}, "total": 10000, "isCompleted": False,
+        "createdAt": "2024-01-01T10:00:00.000Z", "updatedAt": "2024-01-01T15:30:00.000Z",
+        "errors": [{"line": 145, "message": "Invalid format"}],
+        "warnings": [{"line": 89, "message": "Deprecated field"}],
+        "errorCount": 1, "warningCount": 1, "completedAt": None, "version": 0}
+    assert api.listed(krn) == [record] and api.listed(krn, email=owner) == [record]
+    assert api.get(krn, record["id"]).json() == record
+    assert_problem(api.post(krn, update("sales_data.csv", done=1)), 403,
+                   "Only the original creator can update this file's progress")
+
+    token = harness.mint(owner)
+    body = update("sales_data.csv", done=500, errors=[{"message": "late"}], isLast=True)
+    answer = api.post(krn, body, token=token, key="last")
+    assert answer.status_code == 200 and answer.json()["result"] == "updated", answer.text
+    replay = api.post(krn, body, token=token, key="last")
+    assert replay.headers["Idempotent-Replayed"] == "true"
+    later = api.record(krn, "sales_data.csv")
+    assert (later["id"], later["createdAt"], later["version"]) == (record["id"], record["createdAt"], 2)
+    assert later["counts"] == {"done": 10000, "warn": 25, "failed": 10} and later["isCompleted"]
+    assert later["errors"] == [{"line": 145, "message": "Invalid format"}, {"message": "late"}]
+
+    stored = progress.find_one({"_id": document["_id"]})
+    assert isinstance(stored["createdAt"], datetime.datetime) and isinstance(stored["updatedAt"], datetime.datetime)
+    chunks = list(progress.database.progress_events.find())
+    assert [chunk["n"] for chunk in chunks] == [2]
+    assert "older than the log" not in verify_clean(api.server).stdout
+
+
+def test_times_are_converted_in_place_in_the_background(start, progress):
+    """And nothing else of the document; a second owner's is left as it is but for its times, and named by `verify`."""
+    documents = [sample(filename=f"file-{number}", updatedAt=f"2024-01-01T15:30:{number % 60:02}Z", extra="kept")
+                 for number in range(1500)]
+    documents.append(sample(filename="file-0", email="late@acme.com", createdAt="2024-01-02T10:00:00Z"))
+    progress.insert_many(documents)
+    api = start()
+    wait_until(lambda: not progress.count_documents({"$or": [{"createdAt": {"$type": "string"}},
+                                                             {"updatedAt": {"$type": "string"}}]}), 15, "the conversion")
+    for before in documents:
+        now = progress.find_one({"_id": before["_id"]})
+        for name in ("createdAt", "updatedAt"):
+            before[name] = datetime.datetime.fromisoformat(before[name]).replace(tzinfo=None)
+        assert now == before
+    assert api.record(krn, "file-0")["email"] == owner
+    assert api.post(krn, update("file-0", done=1), token=harness.mint("late@acme.com")).status_code == 403
+    found = verify(api.server)
+    assert found.returncode == 1 and "has a second owner, late@acme.com" in found.stdout
+    assert "1501 files are older than the log" in found.stdout
+
+
+def test_documents_with_times_of_either_kind_are_on_every_page(start, progress):
+    api = start()
+    wait_for_the_first_conversion(progress)  # the next is minutes away: what comes now stays as it is
+    documents = []
+    for number in range(60):
+        date = datetime.datetime(2024, 1, 1, 10, number // 3, number % 3, tzinfo=utc)
+        text = date.strftime("%Y-%m-%dT%H:%M:%SZ")
+        documents.append(sample(filename=f"file-{number:02}", email=owner if number % 2 else "else@acme.com",
+                                updatedAt=date if number % 5 < 2 else text, createdAt=text))
+    progress.insert_many(documents)
+    for parameters, expected in (({}, range(60)), ({"email": owner}, range(1, 60, 2))):
+        names = [record["filename"] for page in pages(api, limit="7", **parameters) for record in page]
+        assert names == [f"file-{number:02}" for number in reversed(expected)]
+    verify_clean(api.server)
+
+
+def wait_for_the_first_conversion(progress):
+    """It is over when a text that is inserted stays one."""
+    def stays():
+        probe = sample(clientKrn="krn:probe", filename=str(bson.ObjectId()))
+        progress.insert_one(probe)
+        time.sleep(1.2)
+        return isinstance(progress.find_one_and_delete({"_id": probe["_id"]})["updatedAt"], str)
+
+    wait_until(stays, 20, "the end of the first conversion")
+
+
+def pages(api, **parameters):
+    answer = api.get(krn, **parameters)
+    while True:
+        assert answer.status_code == 200, answer.text
+        yield answer.json()
+        if "Link" not in answer.headers:
+            return
+        answer = api.http.get(answer.url.join(re.match(r"<([^>]+)>", answer.headers["Link"])[1]))
+
+
+def equal_members(part):
+    """The members that a filter holds to a value or to some, with those of its clauses when every clause has them."""
+    out = {name for name, value in part.items() if not name.startswith("$")
+           and (not isinstance(value, dict) or set(value) == {"$in"})}
+    if "$or" in part:
+        out |= set.intersection(*(equal_members(clause) for clause in part["$or"]))
+    return out
+
+
+def targets(command):
+    """(collection, what the members are of, the members by which a router finds the shard) of each part."""
+    name, collection = next(iter(command.items()))
+    if name == "insert":
+        return [(collection, name, set(document)) for document in command["documents"]]
+    if name == "update":
+        return [(collection, name, equal_members(part["q"])) for part in command["updates"]]
+    if name == "find":
+        return [(collection, name, equal_members(command["filter"]))]
+    assert collection == "pebbles_instances" or name not in ("delete", "aggregate", "findAndModify", "count",
+                                                             "distinct"), command
+    return []
+
+
+def is_of_the_upkeep(command):
+    """Housekeeping of all clients at once: the sweep's look for open chunks and the look for times that are texts."""
+    wanted = command.get("filter", {})
+    texts = [{"updatedAt": {"$type": "string"}}, {"createdAt": {"$type": "string"}}]
+    return wanted.get("open") is True or wanted.get("$or") == texts
+
+
+def test_every_command_names_client_and_file(make_server, standalone, database):
+    """What goes chunk-first on a standalone server goes the same way on a sharded cluster."""
+    with standalone.client() as client:
+        client[database].progress.insert_one(sample(filename="old"))
+    with WireProxy(standalone.port) as proxy:
+        server = make_server(uri=proxy.uri(database)).start()
+        api = Api(server)
+        settle = len(proxy.commands)
+        for number in range(3):
+            for filename in ("a", "b"):
+                api.report(krn, filename, done=1, key=f"key-{number}")
+        api.report(krn, "a", done=1, key="key-0")
+        api.post(krn, update("old", done=1), token=harness.mint(owner))
+        record = api.record(krn, "a")
+        wait_until(lambda: any("$unset" in str(command) for command in proxy.commands), 10, "the end of the marks")
+        ingest = [part for command in proxy.commands[settle:] if not is_of_the_upkeep(command)
+                  for part in targets(command) if part[0] in ("progress", "progress_events")]
+        assert {part[:2] for part in ingest} == {(collection, name) for collection in ("progress", "progress_events")
+                                                 for name in ("find", "insert", "update")} - {("progress", "insert")}
+        assert [part for part in ingest if not {"clientKrn", "filename"} <= part[2]] == []
+
+        # A list and a record by its id have no file name: the client is named, whose shards are asked.
+        settle = len(proxy.commands)
+        api.listed(krn)
+        api.listed(krn, email=owner)
+        assert api.http.get(path_of(krn, record["id"])).status_code == 200
+        reads = [part for command in proxy.commands[settle:] if not is_of_the_upkeep(command)
+                 for part in targets(command) if part[0] == "progress"]
+        assert len(reads) >= 5 and all("clientKrn" in part[2] for part in reads)
+        assert not [command for command in proxy.commands if "commitTransaction" in command]
+        assert pebbles("verify", *server.store_arguments, env=server.store_env).returncode == 0
+        server.stop()
