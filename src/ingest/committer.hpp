@@ -15,7 +15,7 @@ namespace pebbles::ingest {
 struct CommitterOptions {
   std::uint64_t writer = 0;                   ///< drawn at random for each lane and start
   std::size_t cache_bytes_max = 64UL << 20U;  ///< of states held between batches
-  int conflicts_max = 16;                     ///< how often a stream is decided again before its waiters get `Retry`
+  int conflicts_max = 100;                    ///< how often a stream is decided again before its waiters get `Retry`
   std::chrono::seconds contended_for{10};     ///< how long a stream that conflicted goes apart from the others
   std::chrono::microseconds conflict_pause_max{0};  ///< behind each conflict but a stream's first, drawn at random
   int settle_attempts_max = 8;  ///< how often `settle` tries before the waiters of a doubt get `Retry`
