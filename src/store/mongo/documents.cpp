@@ -365,10 +365,12 @@ Result<StoredChunk> read_chunk(const bson_t* document) {
   return out;
 }
 
-Result<void> decode(StoredChunk& stored) {
-  PEBBLES_TRY(events, decode_events(stored.text));
-  stored.chunk.events = std::move(events);
-  return {};
+Result<StoredChunk> read_whole_chunk(const bson_t* document) {
+  auto stored = read_chunk(document);
+  if (!stored) return stored;
+  PEBBLES_TRY(events, decode_events(stored->text));
+  stored->chunk.events = std::move(events);
+  return stored;
 }
 
 }  // namespace pebbles::store::mongo

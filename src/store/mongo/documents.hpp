@@ -48,14 +48,14 @@ struct StoredSnapshot {
 
 struct StoredChunk {
   StreamId stream;
-  Chunk chunk;  ///< without events: `decode` reads them
+  Chunk chunk;  ///< its events only from `read_whole_chunk`
   std::int64_t events = 0;
   std::string text;
   std::uint64_t at = 0;  ///< seconds in the upper half, increment in the lower
 };
 /// Error: store_corrupt.
 [[nodiscard]] Result<StoredChunk> read_chunk(const bson_t* document);
-/// Fills `chunk.events` from the text. Error: store_corrupt.
-[[nodiscard]] Result<void> decode(StoredChunk& stored);
+/// The same with its events, read from the text. Error: store_corrupt.
+[[nodiscard]] Result<StoredChunk> read_whole_chunk(const bson_t* document);
 
 }  // namespace pebbles::store::mongo

@@ -32,10 +32,6 @@ Bson row_filter(std::int64_t instance) {
   return out;
 }
 
-void append_time(Bson& out, std::string_view name, ServerTime time) {
-  out.timestamp(name, static_cast<std::uint32_t>(time >> 32U), static_cast<std::uint32_t>(time));
-}
-
 }  // namespace
 
 /// The one way that every topology knows: a write of the clock into a row of ours, which is read back.

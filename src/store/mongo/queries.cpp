@@ -122,10 +122,9 @@ Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const Stream
   order.small("_id", 1);
   options.document("sort", order);
   PEBBLES_TRY_VOID(find(events, chunks_from(stream, from), options, [&](const bson_t* document) {
-    auto stored = read_chunk(document);
-    auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
-    if (!decoded) {
-      bad = decoded.error();
+    auto stored = read_whole_chunk(document);
+    if (!stored) {
+      bad = stored.error();
       return false;
     }
     out.push_back(std::move(stored->chunk));
@@ -145,10 +144,9 @@ Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collecti
   constexpr std::size_t clauses_max = 200;
   std::optional<Error> bad;
   const auto take = [&](const bson_t* document) {
-    auto stored = read_chunk(document);
-    auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
-    if (!decoded) {
-      bad = decoded.error();
+    auto stored = read_whole_chunk(document);
+    if (!stored) {
+      bad = stored.error();
       return false;
     }
     for (const auto& event : stored->chunk.events) {

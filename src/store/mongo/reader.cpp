@@ -65,10 +65,9 @@ class Reader final : public ProgressReader {
       order.small("_id", 1);
       options.document("sort", order);
       PEBBLES_TRY_VOID(find(events.get(), chunks_from(stream, first), options, [&](const bson_t* document) {
-        auto stored = read_chunk(document);
-        auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
-        if (!decoded) {
-          bad = decoded.error();
+        auto stored = read_whole_chunk(document);
+        if (!stored) {
+          bad = stored.error();
           return false;
         }
         for (auto& event : stored->chunk.events) {
@@ -100,10 +99,9 @@ class Reader final : public ProgressReader {
       const auto events = shared_->collection(lease, events_name);
       std::optional<Error> bad;
       PEBBLES_TRY_VOID(find(events.get(), filter, options, [&](const bson_t* document) {
-        auto stored = read_chunk(document);
-        auto decoded = stored ? decode(*stored) : Result<void>{std::unexpected{stored.error()}};
-        if (!decoded) {
-          bad = decoded.error();
+        auto stored = read_whole_chunk(document);
+        if (!stored) {
+          bad = stored.error();
           return false;
         }
         // Chunks of one time stay on one page: a cursor names a time. Only shards can give one twice.
@@ -132,10 +130,6 @@ class Reader final : public ProgressReader {
   }
 
  private:
-  static void append_time(Bson& out, std::string_view name, ServerTime time) {
-    out.timestamp(name, static_cast<std::uint32_t>(time >> 32U), static_cast<std::uint32_t>(time));
-  }
-
   template <class Work>
   auto with_client(Work&& work) -> std::invoke_result_t<Work&, const Lease&> {
     const auto lease = shared_->lease();

@@ -19,6 +19,9 @@ inline constexpr std::string_view instances_name = "pebbles_instances";
 
 /// A time of the database's clock: seconds in the upper half, increment in the lower.
 using ServerTime = std::uint64_t;
+inline void append_time(Bson& out, std::string_view name, ServerTime time) {
+  out.timestamp(name, static_cast<std::uint32_t>(time >> 32U), static_cast<std::uint32_t>(time));
+}
 
 enum class Topology : std::uint8_t {
   unknown,
