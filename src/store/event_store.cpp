@@ -18,4 +18,14 @@ std::size_t bytes_of(const Snapshot& snapshot) {
          bytes_of(progress.errors.first) + bytes_of(progress.warnings.first) + progress.positions.size() * 128;
 }
 
+Result<void> fold_onto(Snapshot& state, std::span<const Chunk> chunks) {
+  for (const auto& chunk : chunks) {
+    if (chunk.first != state.progress.version + 1 || chunk.prev != state.head)
+      return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");
+    for (const auto& event : chunk.events) state.progress = evolve(std::move(state.progress), event);
+    state.head = {.first = chunk.first, .hash = chunk.hash};
+  }
+  return {};
+}
+
 }  // namespace pebbles::store

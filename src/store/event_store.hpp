@@ -55,6 +55,9 @@ struct Chunk {
   Token token;
 };
 
+/// Folds the chunks that follow a snapshot onto it. Error: store_corrupt at a gap: never skipped (invariant 2).
+[[nodiscard]] Result<void> fold_onto(Snapshot& state, std::span<const Chunk> chunks);
+
 /// A chunk's canonical text is at most this long; a batch that has more of one stream is cut (invariant 6).
 inline constexpr std::size_t chunk_bytes_max = 4UL << 20U;
 

@@ -108,7 +108,7 @@ void database_has_arbiter() {
   say(warn, "database_has_arbiter",
       {{"what", "with a data-bearing member down, writes wait for a majority that is not there"}});
 }
-void chunks_swept(std::int64_t chunks) { say(info, "chunks_swept", {{"chunks", chunks}}); }
+void snapshots_caught_up(std::int64_t files) { say(info, "snapshots_caught_up", {{"files", files}}); }
 void instance_given_up() { say(warn, "instance_given_up", {}); }
 void clock_differs(std::int64_t milliseconds) { say(warn, "clock_differs", {{"milliseconds", milliseconds}}); }
 

@@ -38,7 +38,7 @@ void database_answers_again();
 /// The replica set has an arbiter: with a member down, a majority that holds data may not be there.
 void database_has_arbiter();
 /// Chunks whose snapshot a dead instance had not written were followed up.
-void chunks_swept(std::int64_t chunks);
+void snapshots_caught_up(std::int64_t files);
 /// An instance that says nothing any more was given up; its sessions were ended.
 void instance_given_up();
 void clock_differs(std::int64_t milliseconds);

@@ -317,7 +317,7 @@ class BareBatch {
 
   void add(const Append& append) {
     File file;
-    file.chunk = chunk_document(append, false);
+    file.chunk = chunk_document(append);
     file.filter = stream_filter(append.after->stream);
     file.filter.integer("version", append.before->progress.version);
     file.update = snapshot_update(*append.before, *append.after);

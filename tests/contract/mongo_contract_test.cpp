@@ -16,13 +16,12 @@ namespace {
 /// A server that script/test has started; its address comes as a variable. Each fixture has a database of its own.
 class MongoFixture final : public StoreFixture {
  public:
-  MongoFixture(const char* variable, bool chunk_first) {
+  MongoFixture(const char* variable) {
     static const bool silent = telemetry::start_log("off", telemetry::LogFormat::text);
     (void)silent;
     std::uint64_t number = 0;
     crypto::fill_random({reinterpret_cast<std::uint8_t*>(&number), sizeof number});
     options_.uri = fmt::format("{}/pebbles_contract_{:016x}", std::getenv(variable), number);
-    options_.chunk_first = chunk_first;
     reopen();
   }
   /// To close takes the driver's monitors half a second: the next case need not wait for that.
@@ -48,7 +47,7 @@ class MongoFixture final : public StoreFixture {
     writer_ = store_->writer();
   }
   bool ids_belong_to_clients() const override { return false; }  // an id is a document's `_id`
-  void after_commit() override { writer_->maintain(store::Load::pause); }
+  void after_commit() override { writer_->maintain(store::Load::idle); }
 
  private:
   static void drop_database(const std::string& text) {
@@ -68,13 +67,12 @@ class MongoFixture final : public StoreFixture {
 
 std::vector<Implementation> implementations() {
   std::vector<Implementation> out;
-  const auto add = [&](std::string name, const char* variable, bool chunk_first) {
+  const auto add = [&](std::string name, const char* variable) {
     if (std::getenv(variable) == nullptr) return;
-    out.push_back({std::move(name), [=] { return std::make_unique<MongoFixture>(variable, chunk_first); }});
+    out.push_back({std::move(name), [=] { return std::make_unique<MongoFixture>(variable); }});
   };
-  add("replica_set", "PEBBLES_TEST_MONGO", false);
-  add("replica_set_chunk_first", "PEBBLES_TEST_MONGO", true);
-  add("standalone", "PEBBLES_TEST_MONGO_STANDALONE", false);
+  add("replica_set", "PEBBLES_TEST_MONGO");
+  add("standalone", "PEBBLES_TEST_MONGO_STANDALONE");
   return out;
 }
 

@@ -62,9 +62,7 @@ void append_state(Bson& out, const Snapshot& after, const Snapshot* before) {
   }
   if (was == nullptr || was->completed != now.completed) out.boolean("isCompleted", now.completed);
   if (was == nullptr) out.time("createdAt", now.created_at);
-  if (was == nullptr || list_time(was->updated_at) != list_time(now.updated_at))
-    out.time("updatedAt", list_time(now.updated_at));
-  if (was == nullptr || was->updated_at != now.updated_at) out.time("lastEventAt", now.updated_at);
+  if (was == nullptr || was->updated_at != now.updated_at) out.time("updatedAt", now.updated_at);
   if (now.completed_at && (was == nullptr || was->completed_at != now.completed_at))
     out.time("completedAt", *now.completed_at);
   if (was == nullptr || was->errors != now.errors) append_items(out, "errors", "errorCount", now.errors);
@@ -217,7 +215,7 @@ Bson chunks_from(const StreamId& stream, Version first) {
   return out;
 }
 
-Bson chunk_document(const Append& append, bool open) {
+Bson chunk_document(const Append& append) {
   const auto& chunk = append.chunk;
   Bson out;
   out.document("_id", chunk_id(append.after->stream, chunk.first));
@@ -235,7 +233,6 @@ Bson chunk_document(const Append& append, bool open) {
   token.integer("writer", static_cast<std::int64_t>(chunk.token.writer));
   token.integer("seq", static_cast<std::int64_t>(chunk.token.sequence));
   out.binary("hash", chunk.hash).document("token", token).timestamp("at", 0, 0);
-  if (open) out.boolean("open", true);
   out.text("events", append.text);
   return out;
 }
@@ -267,7 +264,6 @@ Result<StoredSnapshot> read_snapshot(const bson_t* document) {
   auto& progress = snapshot.progress;
   std::vector<domain::Item> errors, warnings;
   bool has_id = false;
-  std::optional<Timestamp> last_event_at;
   std::optional<std::int64_t> error_count, warning_count;
   snapshot.fold = 0;
   each_member(document, [&](std::string_view name, const bson_iter_t& member) {
@@ -290,8 +286,6 @@ Result<StoredSnapshot> read_snapshot(const bson_t* document) {
       const auto time = time_of(member);
       (name == "createdAt" ? progress.created_at : progress.updated_at) = time.time;
       out.has_text_times = out.has_text_times || time.is_text;
-    } else if (name == "lastEventAt") {
-      last_event_at = time_of(member).time;
     } else if (name == "completedAt") {
       progress.completed_at = time_of(member).time;
     } else if (name == "errors") {
@@ -316,7 +310,6 @@ Result<StoredSnapshot> read_snapshot(const bson_t* document) {
   });
   if (!has_id || snapshot.stream.client->empty() || snapshot.stream.filename->empty() || progress.owner->empty())
     return failure(Errc::store_corrupt, "a document of `progress` lacks its id, a name or its owner");
-  if (last_event_at) progress.updated_at = *last_event_at;
   progress.errors.count = error_count.value_or(static_cast<std::int64_t>(errors.size()));
   progress.warnings.count = warning_count.value_or(static_cast<std::int64_t>(warnings.size()));
   progress.errors.first = domain::ItemList{std::move(errors)};

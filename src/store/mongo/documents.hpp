@@ -1,5 +1,4 @@
 #pragma once
-#include <chrono>
 #include <memory>
 #include <string>
 
@@ -11,16 +10,6 @@
 /// `filename` at its top level, so that a sharded collection sends it to one shard.
 namespace pebbles::store::mongo {
 
-/// What lists are ordered by in the database: a snapshot's `updatedAt` is its time cut to this, and its exact time
-/// stands beside it. Two indexes have `updatedAt` in their keys, and moving a document in them is half of what an
-/// update costs the server: so it moves ten times a second at most. Who reads a list puts what is equal in order.
-inline constexpr std::chrono::milliseconds list_grain{100};
-[[nodiscard]] inline Timestamp list_time(Timestamp time) {
-  const auto since = time.time_since_epoch();
-  return Timestamp{std::chrono::floor<std::chrono::duration<std::int64_t, std::ratio<1, 10>>>(since)};
-}
-static_assert(list_grain == std::chrono::duration<std::int64_t, std::ratio<1, 10>>{1});
-
 /// {clientKrn, filename}
 [[nodiscard]] Bson stream_filter(const StreamId& stream);
 /// {clientKrn, filename, first}: the `_id` of a chunk.
@@ -28,7 +17,7 @@ static_assert(list_grain == std::chrono::duration<std::int64_t, std::ratio<1, 10
 /// The chunks of a stream with a first version of at least `first`.
 [[nodiscard]] Bson chunks_from(const StreamId& stream, Version first);
 
-[[nodiscard]] Bson chunk_document(const Append& append, bool open);
+[[nodiscard]] Bson chunk_document(const Append& append);
 
 /// A whole snapshot as a document to insert.
 [[nodiscard]] Bson snapshot_document(const Snapshot& snapshot);

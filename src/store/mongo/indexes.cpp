@@ -40,8 +40,6 @@ std::vector<Index> wanted_indexes() {
   keys.partial.document("keys", exists);
   add(events_name, "events_client_at_idx", {{"clientKrn", 1}, {"at", 1}, {"_id", 1}});
   add(events_name, "events_at_idx", {{"at", 1}});
-  auto& open = add(events_name, "events_open_idx", {{"open", 1}});
-  open.partial.boolean("open", true);
   return out;
 }
 

@@ -54,6 +54,7 @@ Result<ServerTime> Shared::server_time(const Lease& lease) {
   });
   if (!out) return failure(Errc::store_unavailable, "MongoDB: the clock could not be read");
   open_commits.passed(*out);
+  open_snapshots.passed(*out);
   return *out;
 }
 
@@ -73,6 +74,7 @@ Result<void> Shared::beat(const Lease& lease) {
   }
   Bson members, change;
   append_time(members, "open", open_commits.horizon(now));
+  append_time(members, "behind", open_snapshots.horizon(now));
   members.array("sessions", sessions.get());
   change.document("$set", members);
   const auto rows = collection(lease, instances_name);
@@ -83,7 +85,7 @@ Result<void> Shared::beat(const Lease& lease) {
 }
 
 void Shared::leave(const Lease& lease) {
-  if (!is_prepared()) return;
+  if (!is_prepared() || open_snapshots.any()) return;
   const auto rows = collection(lease, instances_name);
   bson_error_t error;
   mongoc_collection_delete_one(rows.get(), row_filter(instance_).get(), nullptr, nullptr, &error);  // else: given up
@@ -133,6 +135,7 @@ Result<void> Shared::give_up(const Lease& lease, const bson_t* row) {
     command.array("killSessions", sessions.get());
     PEBBLES_TRY_VOID(run(lease.get(), database_, command));
   }
+  if (const auto behind = timestamp_in(row, "behind")) PEBBLES_TRY_VOID(sweep(*this, lease, *behind));
   // Only as it was read: an instance that speaks again meanwhile has a row with another time.
   if (const auto said = timestamp_in(row, "now")) append_time(filter, "now", *said);
   const auto rows = collection(lease, instances_name);

@@ -38,7 +38,6 @@ class Upkeep {
  private:
   static constexpr milliseconds beat_every{500};
   static constexpr std::chrono::seconds look_every{1};
-  static constexpr std::chrono::seconds sweep_every{3};
   static constexpr std::chrono::seconds convert_every{600};
 
   void run() {
@@ -57,13 +56,9 @@ class Upkeep {
     PEBBLES_TRY_VOID(shared_->beat(lease));
     const auto now = steady_clock::now();
     if (now >= next_look_) {
-      // An instance that died within a transaction would hold up everybody's writes of its files for a minute.
+      // Snapshots of an instance that died may be behind: lists show that.
       next_look_ = now + look_every;
       PEBBLES_TRY_VOID(shared_->horizon(lease));
-    }
-    if (now >= next_sweep_) {
-      next_sweep_ = now + sweep_every;
-      PEBBLES_TRY_VOID(sweep(*shared_, lease));
     }
     if (now >= next_convert_) {
       PEBBLES_TRY(more, convert_times(*shared_, lease));
@@ -91,7 +86,6 @@ class Upkeep {
   bool away_;
   bool clock_is_off_ = false;
   steady_clock::time_point next_look_{};
-  steady_clock::time_point next_sweep_{};
   steady_clock::time_point next_convert_{};
   std::thread thread_;  // last: it uses the rest
 };

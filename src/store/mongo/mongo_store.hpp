@@ -13,8 +13,6 @@ struct MongoOptions {
   std::size_t pool_size = 32;  ///< clients, each with a connection per server, unless the URI's maxPoolSize says
   /// Only for the control of the fault tests: writes are acknowledged before a majority has them, and get lost.
   bool weak_writes = false;
-  /// Only for tests: every batch goes chunk-first, as it does on a sharded cluster and a standalone server.
-  bool chunk_first = false;
 };
 
 /// The scale-out store: any number of instances share a database. Collections `progress` and `progress_events`

@@ -115,21 +115,25 @@ Result<std::unordered_set<StreamId>> streams_with_log(mongoc_collection_t* event
   return out;
 }
 
-Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const StreamId& stream, Version from) {
+Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const StreamId& stream, Version from,
+                                       const mongoc_read_prefs_t* prefs) {
   std::vector<Chunk> out;
   std::optional<Error> bad;
   Bson order, options;
   order.small("_id", 1);
   options.document("sort", order);
-  PEBBLES_TRY_VOID(find(events, chunks_from(stream, from), options, [&](const bson_t* document) {
-    auto stored = read_whole_chunk(document);
-    if (!stored) {
-      bad = stored.error();
-      return false;
-    }
-    out.push_back(std::move(stored->chunk));
-    return true;
-  }));
+  PEBBLES_TRY_VOID(find(
+      events, chunks_from(stream, from), options,
+      [&](const bson_t* document) {
+        auto stored = read_whole_chunk(document);
+        if (!stored) {
+          bad = stored.error();
+          return false;
+        }
+        out.push_back(std::move(stored->chunk));
+        return true;
+      },
+      prefs));
   if (bad) return std::unexpected{*std::move(bad)};
   return out;
 }

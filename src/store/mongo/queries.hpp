@@ -30,7 +30,8 @@ Result<std::unordered_map<StreamId, Place>> find_places(mongoc_collection_t* pro
 Result<std::unordered_set<StreamId>> streams_with_log(mongoc_collection_t* events, std::span<const StreamId> streams);
 
 /// The chunks of a stream from a version on, decoded.
-Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const StreamId& stream, Version from);
+Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const StreamId& stream, Version from,
+                                       const mongoc_read_prefs_t* prefs = nullptr);
 
 Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collection_t* events,
                                                                  std::span<const KeyQuery> queries);

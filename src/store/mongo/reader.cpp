@@ -22,8 +22,8 @@ class Reader final : public ProgressReader {
     return with_client([&](const Lease& lease) -> Result<SnapshotPtr> {
       const auto progress = shared_->collection(lease, progress_name);
       PEBBLES_TRY(found, find_snapshots(progress.get(), std::span{&stream, 1}, shared_->read_prefs()));
-      const auto known = found.find(stream);
-      return known == found.end() ? nullptr : shown(std::move(known->second));
+      auto known = found.extract(stream);
+      return newest(lease, stream, known.empty() ? nullptr : std::move(known.mapped()));
     });
   }
 
@@ -32,12 +32,14 @@ class Reader final : public ProgressReader {
       const auto progress = shared_->collection(lease, progress_name);
       Bson filter;
       filter.object_id("_id", id).text("clientKrn", *client);
-      SnapshotPtr out;
-      PEBBLES_TRY_VOID(collect(progress.get(), filter, Bson{}, [&](SnapshotPtr snapshot) {
-        out = std::move(snapshot);
+      std::shared_ptr<Snapshot> found;
+      PEBBLES_TRY_VOID(collect(progress.get(), filter, Bson{}, [&](std::shared_ptr<Snapshot> snapshot) {
+        found = std::move(snapshot);
         return false;
       }));
-      return out;
+      if (!found) return nullptr;
+      const auto stream = found->stream;
+      return newest(lease, stream, std::move(found));
     });
   }
 
@@ -138,8 +140,21 @@ class Reader final : public ProgressReader {
     return work(lease);
   }
 
+  /// The state of a file where its log is: the snapshot of a busy one follows a little later.
+  Result<SnapshotPtr> newest(const Lease& lease, const StreamId& stream, std::shared_ptr<Snapshot> snapshot) {
+    const auto events = shared_->collection(lease, events_name);
+    const Version from = snapshot ? snapshot->progress.version + 1 : 1;
+    PEBBLES_TRY(chunks, find_chunks(events.get(), stream, from, shared_->read_prefs()));
+    if (!chunks.empty()) {
+      if (!snapshot) snapshot = std::make_shared<Snapshot>();
+      snapshot->stream = stream;
+      PEBBLES_TRY_VOID(fold_onto(*snapshot, chunks));
+    }
+    return snapshot ? shown(std::move(snapshot)) : nullptr;
+  }
+
   /// What an API shows of a file of before the log is cut as the fold of a log would be.
-  static SnapshotPtr shown(std::shared_ptr<Snapshot> snapshot) {
+  static std::shared_ptr<Snapshot> shown(std::shared_ptr<Snapshot> snapshot) {
     if (snapshot->progress.is_before_log()) {
       for (auto* kept : {&snapshot->progress.errors, &snapshot->progress.warnings}) {
         domain::KeptItems cut;
@@ -158,7 +173,7 @@ class Reader final : public ProgressReader {
         progress, filter, options,
         [&](const bson_t* document) {
           auto read = read_snapshot(document);
-          if (read) return take(shown(std::move(read->snapshot)));
+          if (read) return take(std::move(read->snapshot));
           bad = read.error();
           return false;
         },
@@ -179,19 +194,32 @@ class Reader final : public ProgressReader {
     return out;
   }
 
-  /// Documents as they are now: the database has them in the order of their times cut to `list_grain`.
+  /// Documents as they are now: those of the cursor's time first, then those before it. Both are places in the index.
   Result<void> take_dated(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
                           std::vector<SnapshotPtr>& out) {
-    // Dates only: texts are another type. Those that were turned into dates are not cut.
-    Bson until;
+    const auto take = [&](std::shared_ptr<Snapshot> snapshot) {
+      out.push_back(shown(std::move(snapshot)));
+      return out.size() <= query.limit;
+    };
+    if (query.after) {
+      Bson smaller, same = list_filter(client, query);
+      smaller.object_id("$lt", query.after->id);
+      same.time("updatedAt", query.after->updated_at).document("_id", smaller);
+      PEBBLES_TRY_VOID(collect(progress, same, list_options(query), take));
+      if (out.size() > query.limit) return {};
+    }
+    // Dates only: texts are another type.
+    Bson before, filter = list_filter(client, query);
     if (query.after)
-      until.time("$lt", list_time(query.after->updated_at) + list_grain);
+      before.time("$lt", query.after->updated_at);
     else
-      until.time("$lte", Timestamp{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::max()}});
-    return take_in_order(progress, client, query, until, list_time, out);
+      before.time("$lte", Timestamp{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::max()}});
+    filter.document("updatedAt", before);
+    return collect(progress, filter, list_options(query), take);
   }
 
-  /// Documents whose times are still texts. Their order is that of time down to the second.
+  /// Documents whose times are still texts. Their order is that of time down to the second: the rest of the last second
+  /// is taken too, and put in order by whoever asked.
   Result<void> take_texts(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
                           std::vector<SnapshotPtr>& out) {
     const auto second_of = [](Timestamp time) { return Timestamp{std::chrono::floor<std::chrono::seconds>(time)}; };
@@ -200,29 +228,26 @@ class Reader final : public ProgressReader {
       texts.text("$lt", to_rfc3339(second_of(query.after->updated_at) + std::chrono::seconds{1})).text("$gte", "");
     else
       texts.text("$type", "string");
-    return take_in_order(progress, client, query, texts, second_of, out);
-  }
-
-  /// Takes at least a page and one more of what is behind the cursor, and the rest of those that the database does not
-  /// tell apart from the last one.
-  template <class Grain>
-  Result<void> take_in_order(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
-                             const Bson& updated_at, Grain grain, std::vector<SnapshotPtr>& out) {
-    Bson filter;
-    filter.text("clientKrn", *client);
-    if (query.owner) filter.text("email", **query.owner);
-    filter.document("updatedAt", updated_at);
+    Bson filter = list_filter(client, query);
+    filter.document("updatedAt", texts);
     std::size_t taken = 0;
     std::optional<Timestamp> last;
-    return collect(progress, filter, list_options(query), [&](SnapshotPtr snapshot) {
+    return collect(progress, filter, list_options(query), [&](std::shared_ptr<Snapshot> snapshot) {
       if (query.after && list_key(*snapshot) >= std::tie(query.after->updated_at, query.after->id)) return true;
-      const Timestamp here = grain(snapshot->progress.updated_at);
+      const Timestamp here = second_of(snapshot->progress.updated_at);
       if (taken > query.limit && last != here) return false;
       last = here;
       ++taken;
-      out.push_back(std::move(snapshot));
+      out.push_back(shown(std::move(snapshot)));
       return true;
     });
+  }
+
+  static Bson list_filter(const domain::ClientKrn& client, const ListQuery& query) {
+    Bson out;
+    out.text("clientKrn", *client);
+    if (query.owner) out.text("email", **query.owner);
+    return out;
   }
 
   /// The first version of the chunk in which that version would be.

@@ -49,25 +49,30 @@ Hello read_hello(const bson_t* reply) {
 
 }  // namespace
 
-OpenCommits::Entry OpenCommits::begin() {
+OpenTimes::Entry OpenTimes::begin() {
   const std::lock_guard lock{mutex_};
   open_.emplace(++numbers_, passed_);
   return {*this, numbers_};
 }
 
-void OpenCommits::end(std::uint64_t number) {
+void OpenTimes::end(std::uint64_t number) {
   const std::lock_guard lock{mutex_};
   open_.erase(number);
 }
 
-void OpenCommits::passed(ServerTime time) {
+void OpenTimes::passed(ServerTime time) {
   const std::lock_guard lock{mutex_};
   passed_ = std::max(passed_, time);
 }
 
-ServerTime OpenCommits::horizon(ServerTime now) const {
+ServerTime OpenTimes::horizon(ServerTime now) const {
   const std::lock_guard lock{mutex_};
   return open_.empty() ? now : std::min(now, open_.begin()->second);  // those that begin later have later times
+}
+
+bool OpenTimes::any() const {
+  const std::lock_guard lock{mutex_};
+  return !open_.empty();
 }
 
 Shared::Shared(MongoOptions options, Uri uri, ClientPool pool, std::string database)

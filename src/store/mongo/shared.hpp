@@ -30,22 +30,23 @@ enum class Topology : std::uint8_t {
   sharded,
 };
 
-/// Which commits of this instance are under way, each with a time before which none of its chunks can stand
-/// (invariant 16). Threads: any.
-class OpenCommits {
+/// What this instance has under way, each with a time before which none of its chunks can stand. Threads: any.
+class OpenTimes {
  public:
-  /// Ends the commit when it falls.
+  /// Ends what is under way when it falls.
   class Entry {
    public:
-    Entry(OpenCommits& commits, std::uint64_t number) : commits_{&commits}, number_{number} {}
-    Entry(Entry&& other) noexcept : commits_{std::exchange(other.commits_, nullptr)}, number_{other.number_} {}
+    Entry(OpenTimes& times, std::uint64_t number) : times_{&times}, number_{number} {}
+    Entry(Entry&& other) noexcept : times_{std::exchange(other.times_, nullptr)}, number_{other.number_} {}
     Entry& operator=(Entry&&) = delete;
     ~Entry() {
-      if (commits_ != nullptr) commits_->end(number_);
+      if (times_ != nullptr) times_->end(number_);
     }
+    /// It stays open for ever.
+    void leave_open() noexcept { times_ = nullptr; }
 
    private:
-    OpenCommits* commits_;
+    OpenTimes* times_;
     std::uint64_t number_;
   };
 
@@ -54,6 +55,7 @@ class OpenCommits {
   void passed(ServerTime time);
   /// Nothing of this instance will ever stand before that time, if its clock has passed `now`.
   [[nodiscard]] ServerTime horizon(ServerTime now) const;
+  [[nodiscard]] bool any() const;
 
  private:
   void end(std::uint64_t number);
@@ -83,19 +85,16 @@ class Shared {
   Result<void> prepare(const Lease& lease);
   [[nodiscard]] bool is_prepared() const { return topology_.load() != Topology::unknown; }
   [[nodiscard]] Topology topology() const { return topology_.load(); }
-  /// Transactions need a replica set, and are faster there than the same writes without one.
-  [[nodiscard]] bool uses_transactions() const {
-    return topology() == Topology::replica_set && !options_.chunk_first && !options_.weak_writes;
-  }
 
   /// What the database's clock shows; chunks that are written later stand behind it. Error: store_unavailable.
   Result<ServerTime> server_time(const Lease& lease);
   /// Publishes which commits are open here (invariant 16), and looks at the database's clock.
   Result<void> beat(const Lease& lease);
-  /// The last word: nothing more comes from here.
+  /// The last word: nothing more comes from here. Unsaid when snapshots are left behind: others catch up with them.
   void leave(const Lease& lease);
   /// Nothing will ever stand in the log at or before it that isn't there yet, of any instance. Gives up instances that
-  /// have not said anything for `silence_max`: their sessions are ended first, so that they cannot commit any more.
+  /// have not said anything for `silence_max`: their sessions are ended first, so that nothing of theirs that is under
+  /// way on the server can commit any more, and snapshots that they left behind are caught up with (invariant 3).
   Result<ServerTime> horizon(const Lease& lease);
   static constexpr std::chrono::seconds silence_max{5};
 
@@ -105,7 +104,8 @@ class Shared {
   void enter_session(const mongoc_client_session_t* session);
   void leave_session(const mongoc_client_session_t* session);
 
-  OpenCommits open_commits;
+  OpenTimes open_commits;    ///< invariant 16
+  OpenTimes open_snapshots;  ///< chunks whose snapshots have not followed yet
 
  private:
   Shared(MongoOptions options, Uri uri, ClientPool pool, std::string database);
@@ -135,10 +135,9 @@ Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bso
 [[nodiscard]] std::unique_ptr<EventStore> make_writer(std::shared_ptr<Shared> shared);
 [[nodiscard]] std::unique_ptr<ProgressReader> make_reader(std::shared_ptr<Shared> shared);
 
-/// Writes the snapshots that chunks have been `open` for, if for longer than `sweep_after` by the database's clock: the
-/// instance that wrote them has died in between (invariant 3).
-Result<void> sweep(Shared& shared, const Lease& lease);
-inline constexpr std::uint32_t sweep_after_s = 10;
+/// Catches up with the snapshots that are behind chunks from that time on: the instance that wrote them has died in
+/// between (invariant 3).
+Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from);
 
 /// Turns the texts that the earlier service wrote as times into dates, in place, some documents at a time. True when
 /// there may be more.

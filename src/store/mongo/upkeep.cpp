@@ -3,6 +3,7 @@
 #include "store/mongo/documents.hpp"
 #include "store/mongo/queries.hpp"
 #include "store/mongo/shared.hpp"
+#include "store/mongo/snapshot_writer.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::mongo {
@@ -11,78 +12,56 @@ namespace {
 constexpr std::int64_t sweep_chunks_max = 1000;
 constexpr std::int64_t convert_documents_max = 1000;
 
-/// The newest state of a stream: its snapshot and the chunks behind it. Null without any.
-Result<SnapshotPtr> newest(mongoc_collection_t* progress, mongoc_collection_t* events, const StreamId& stream) {
-  PEBBLES_TRY(found, find_snapshots(progress, std::span{&stream, 1}));
-  const auto known = found.find(stream);
-  auto state = known == found.end() ? std::make_shared<Snapshot>() : known->second;
-  state->stream = stream;
-  PEBBLES_TRY(chunks, find_chunks(events, stream, state->progress.version + 1));
-  for (const auto& chunk : chunks) {
-    if (chunk.first != state->progress.version + 1 || chunk.prev != state->head)
-      return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");
-    for (const auto& event : chunk.events) state->progress = evolve(std::move(state->progress), event);
-    state->head = {.first = chunk.first, .hash = chunk.hash};
-  }
-  return SnapshotPtr{std::move(state)};
-}
+/// The streams of a page of chunks, and how far their log has come by these.
+struct Page {
+  std::unordered_map<StreamId, Version> ends;
+  std::int64_t chunks = 0;
+  ServerTime last = 0;
+};
 
-/// Puts a state where an older one stands, or none.
-Result<void> follow(mongoc_collection_t* progress, const Snapshot& state) {
-  Bson filter, older, options, owner;
-  filter.object_id("_id", state.progress.id);
-  filter.text("clientKrn", *state.stream.client).text("filename", *state.stream.filename);
-  Bson less, none, by_version, without;
-  less.integer("$lt", state.progress.version);
-  none.boolean("$exists", false);
-  by_version.document("version", less).integer("rev", state.rev);
-  without.document("version", none);
-  BsonArray either;
-  either.add([&](Bson& array, std::string_view key) { array.document(key, by_version); });
-  either.add([&](Bson& array, std::string_view key) { array.document(key, without); });
-  filter.array("$or", either.get());
-  auto change = snapshot_update(state);
-  owner.text("email", *state.progress.owner);
-  change.document("$setOnInsert", owner);
-  options.boolean("upsert", true);
-  bson_error_t error;
-  if (mongoc_collection_update_one(progress, filter.get(), change.get(), options.get(), nullptr, &error)) return {};
-  if (error.code == duplicate_key) return {};  // a newer one stands there
-  return std::unexpected{Fault::of(error, nullptr).to_error()};
+Result<Page> read_page(mongoc_collection_t* events, ServerTime from) {
+  Bson behind, filter, order, fields, options;
+  append_time(behind, "$gte", from);
+  filter.document("at", behind);
+  order.small("at", 1);
+  for (const std::string_view name : {"_id", "format", "n", "at"}) fields.small(name, 1);
+  options.document("sort", order).document("hint", order).document("projection", fields);
+  options.integer("limit", sweep_chunks_max);
+  Page page;
+  PEBBLES_TRY_VOID(find(events, filter, options, [&](const bson_t* document) {
+    const auto stored = read_chunk(document);
+    if (!stored) return true;
+    ++page.chunks;
+    page.last = stored->at;
+    auto& end = page.ends[stored->stream];
+    end = std::max(end, stored->chunk.first + stored->events - 1);
+    return true;
+  }));
+  return page;
 }
 
 }  // namespace
 
-Result<void> sweep(Shared& shared, const Lease& lease) {
-  PEBBLES_TRY(now, shared.server_time(lease));
+Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from) {
   const auto events = shared.collection(lease, events_name);
   const auto progress = shared.collection(lease, progress_name);
-  Bson before, filter, options, fields;
-  before.timestamp("$lt", static_cast<std::uint32_t>((now >> 32U) - sweep_after_s), 0);
-  filter.boolean("open", true).document("at", before);
-  fields.small("_id", 1).small("format", 1);
-  options.document("projection", fields).integer("limit", sweep_chunks_max);
-  std::vector<ChunkQuery> found;
-  PEBBLES_TRY_VOID(find(events.get(), filter, options, [&](const bson_t* document) {
-    if (auto chunk = read_chunk(document))
-      found.push_back({.stream = std::move(chunk->stream), .first = chunk->chunk.first});
-    return true;
-  }));
-  std::unordered_set<StreamId> done;
-  for (const auto& chunk : found) {
-    if (done.insert(chunk.stream).second) {
-      PEBBLES_TRY(state, newest(progress.get(), events.get(), chunk.stream));
-      PEBBLES_TRY_VOID(follow(progress.get(), *state));
+  std::int64_t caught_up = 0;
+  for (;;) {
+    PEBBLES_TRY(page, read_page(events.get(), from));
+    std::vector<StreamId> streams;
+    for (const auto& [stream, end] : page.ends) streams.push_back(stream);
+    PEBBLES_TRY(places, find_places(progress.get(), streams));
+    for (const auto& [stream, end] : page.ends) {
+      const auto place = places.find(stream);
+      if (place != places.end() && place->second.version >= end) continue;
+      PEBBLES_TRY_VOID(catch_up(progress.get(), events.get(), stream));
+      ++caught_up;
     }
-    Bson which = stream_filter(chunk.stream), member, change;
-    which.document("_id", chunk_id(chunk.stream, chunk.first));
-    member.text("open", "");
-    change.document("$unset", member);
-    bson_error_t error;
-    if (!mongoc_collection_update_one(events.get(), which.get(), change.get(), nullptr, nullptr, &error))
-      return std::unexpected{Fault::of(error, nullptr).to_error()};
+    if (page.chunks < sweep_chunks_max) break;
+    PEBBLES_TRY_VOID(shared.beat(lease));  // a long way must not look like silence
+    from = page.last + 1;
   }
-  if (!found.empty()) telemetry::chunks_swept(static_cast<std::int64_t>(found.size()));
+  if (caught_up > 0) telemetry::snapshots_caught_up(caught_up);
   return {};
 }
 

@@ -70,25 +70,6 @@ TEST(MongoDocuments, AnUpdateSaysOnlyWhatDiffers) {
   EXPECT_EQ(names, (std::vector<std::string>{"counts", "version", "head"}));
 }
 
-TEST(MongoDocuments, ADocumentMovesInListsTenTimesASecondAtMost) {
-  const auto names_of = [](std::int64_t from, std::int64_t to) {
-    auto before = snapshot();
-    before.progress.updated_at = Timestamp{std::chrono::milliseconds{from}};
-    auto after = before;
-    after.progress.updated_at = Timestamp{std::chrono::milliseconds{to}};
-    std::string out;
-    const auto change = snapshot_update(before, after);
-    each_member(change.get(), [&](std::string_view, const bson_iter_t& set) {
-      each_member(set, [&](std::string_view name, const bson_iter_t&) { out.append(name).append(" "); });
-    });
-    return out;
-  };
-  EXPECT_EQ(names_of(1000, 1099), "lastEventAt version head ");
-  EXPECT_EQ(names_of(1099, 1100), "updatedAt lastEventAt version head ");
-  EXPECT_EQ(names_of(-101, -100), "updatedAt lastEventAt version head ");
-  EXPECT_EQ(names_of(-100, -1), "lastEventAt version head ");
-}
-
 TEST(MongoDocuments, TheBriefsSampleIsAFileOfBeforeTheLog) {
   const auto document = from_json(R"({"_id":{"$oid":"65a1b2c3d4e5f60718293a4b"},"clientKrn":"krn:acme:client:123",
     "filename":"sales_data.csv","email":"user@acme.com","counts":{"done":9500,"warn":25.0,"failed":{"$numberLong":"10"}},
