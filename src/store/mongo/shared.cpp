@@ -99,6 +99,8 @@ Result<std::shared_ptr<Shared>> Shared::make(MongoOptions options) {
   set_default(uri.get(), MONGOC_URI_HEARTBEATFREQUENCYMS, 2'000);
   set_default(uri.get(), MONGOC_URI_WAITQUEUETIMEOUTMS, 2'000);
   set_default(uri.get(), MONGOC_URI_MAXPOOLSIZE, static_cast<std::int32_t>(options.pool_size));
+  // A retry of the driver's own would be one more unknown; and the server keeps a record of each write that may be one.
+  mongoc_uri_set_option_as_bool(uri.get(), MONGOC_URI_RETRYWRITES, false);
   const char* const named = mongoc_uri_get_database(uri.get());
   std::string database = named != nullptr ? named : "pebbles";
   ClientPool pool{mongoc_client_pool_new_with_error(uri.get(), &error)};
