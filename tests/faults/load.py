@@ -4,6 +4,7 @@ import threading
 import time
 
 from api_support import Api, Connection, pebbles
+from harness import wait_until
 from history import History, check
 
 krn = "krn:faults"
@@ -96,8 +97,11 @@ class Load:
         connection.close()
 
     def totals(self):
-        return {record["filename"]: (record["counts"]["done"], record["counts"]["warn"])
-                for record in Api(self.server).listed(krn)}
+        """Of each record by itself. Lists may follow a little later, and then say the same."""
+        api = Api(self.server)
+        totals = totals_of(api.record(krn, record["filename"]) for record in api.listed(krn))
+        wait_until(lambda: totals_of(api.listed(krn)) == totals, 10, "the lists")
+        return totals
 
     def check(self):
         """Everything sent again that may be, the totals must be exact, and `verify` content beside the server."""
@@ -108,6 +112,10 @@ class Load:
 
     def explained(self, text):
         return f"{text}\nPEBBLES_SEED={self.seed[0]}, {len(self.history.updates)} updates\n{self.server.log_tail(20)}"
+
+
+def totals_of(records):
+    return {record["filename"]: (record["counts"]["done"], record["counts"]["warn"]) for record in records}
 
 
 def data_of(server):

@@ -74,13 +74,14 @@ def log_and_snapshot(client, database, filename):
 @pytest.mark.parametrize("by, first", [("touch", True), ("touch", False), ("sweep", True)] +
                          [("sweep", False)] * harness.long_rounds)
 def test_a_chunk_without_its_snapshot_is_caught_up(make_server, standalone, database, by, first):
-    """A standalone server has no transactions: to die between the two writes leaves the log ahead."""
+    """To die between the two writes leaves the log ahead."""
     dying, other = (make_server(uri=standalone.uri(database)) for _ in range(2))
     other.start()
     dying.start(env={"PEBBLES_CRASH_AT": "after-chunks:1" if first else "after-chunks:3"})
     connection = Connection(dying.port)
     with pytest.raises(Connection.failures):
         for number in range(3):
+            time.sleep(0.3)  # a quiet file: its snapshot follows at once
             assert connection.post(krn, update("a", done=10**number), f"key-{number}")[0] == 200
     assert dying.wait_dead() == -signal.SIGKILL
     version = 1 if first else 3
@@ -89,20 +90,18 @@ def test_a_chunk_without_its_snapshot_is_caught_up(make_server, standalone, data
         assert log_and_snapshot(client, database, "a") == (version, version - 1)
         if by == "sweep":
             wait_until(lambda: log_and_snapshot(client, database, "a") == (version, version), 20, "the sweep")
-            wait_until(lambda: client[database].progress_events.count_documents({"open": True}) == 0, 5, "the mark")
             assert api.record(krn, "a")["version"] == version
         # The key of the update that nobody has answered is known, whoever is asked.
         answer = api.post(krn, update("a", done=10 ** (version - 1)), key=f"key-{version - 1}")
         assert (answer.status_code, answer.headers.get("Idempotent-Replayed")) == (200, "true")
         assert api.report(krn, "a", failed=1)["counts"] == {"done": 1 if first else 111, "warn": 0, "failed": 1}
-        assert log_and_snapshot(client, database, "a") == (version + 1, version + 1)
+        wait_until(lambda: log_and_snapshot(client, database, "a") == (version + 1, version + 1), 5, "the snapshot")
     verify_clean(other)
 
 
-@pytest.mark.parametrize("point", ["before-store-commit"] +
-                         ["after-begin", "after-chunks", "after-store-commit"] * harness.long_rounds)
-def test_a_death_within_a_transaction_holds_nobody_up(make_server, one_node, database, seed, point):
-    """The transaction stays open on the server; another instance goes on with the same files."""
+@pytest.mark.parametrize("point", ["after-chunks", "after-store-commit"])
+def test_a_death_holds_nobody_up(make_server, one_node, database, seed, point):
+    """Another instance goes on at once with the same files, whose snapshots are behind."""
     dying, other = (make_server(uri=one_node.uri(database)) for _ in range(2))
     other.start()
     dying.start(env={"PEBBLES_CRASH_AT": f"{point}:{random.Random(str(seed)).randrange(10, 40)}"})
