@@ -80,6 +80,7 @@ class Ingest::Lane {
         pause = idle_after;
       } else if (committer.in_doubt() > 0) {
         committer.settle();
+        upkeep_due = true;
         pause = std::min<milliseconds>(pause * 2, milliseconds{1000});
         if (closed) std::this_thread::sleep_for(milliseconds{20});
       } else if (closed) {

@@ -138,6 +138,14 @@ class ReplicaSet:
     def client(self):
         return pymongo.MongoClient(self.uri("admin"), serverSelectionTimeoutMS=15000)
 
+    def wait_majority(self, timeout, among):
+        """Until one of these is primary and a majority follows it. Behind a frozen primary that takes a secondary ten
+        seconds and more: it reads the log from there until its network time-out."""
+        primary = self.wait_primary(timeout, among)
+        with primary.client() as client:
+            concern = pymongo.WriteConcern(w="majority", j=True, wtimeout=1000 * timeout)
+            client.admin.get_collection("probe", write_concern=concern).insert_one({})
+
     def primary(self, among=None):
         """The member that is primary, or None."""
         among = self.members if among is None else among

@@ -97,17 +97,17 @@ class Load:
         connection.close()
 
     def totals(self):
-        """Of each record by itself. Lists may follow a little later, and then say the same."""
+        """Of each record by itself."""
         api = Api(self.server)
-        totals = totals_of(api.record(krn, record["filename"]) for record in api.listed(krn))
-        wait_until(lambda: totals_of(api.listed(krn)) == totals, 10, "the lists")
-        return totals
+        return totals_of(api.record(krn, record["filename"]) for record in api.listed(krn))
 
     def check(self):
         """Everything sent again that may be, the totals must be exact, and `verify` content beside the server."""
         self.retry_open()
-        faults = self.faults + check(self.history, self.totals())
+        totals = self.totals()
+        faults = self.faults + check(self.history, totals)
         assert not faults, self.explained("\n".join(faults))
+        wait_until(lambda: totals_of(Api(self.server).listed(krn)) == totals, 10, "the lists, which may follow later,")
         verify_clean(self.server)
 
     def explained(self, text):

@@ -101,8 +101,8 @@ void SnapshotWriter::mark_at_once(const StreamId& stream, Followed& known) {
   known.at_once = true;
 }
 
-void SnapshotWriter::write(Which which, mongoc_collection_t* progress, mongoc_collection_t* events, Time now) {
-  if (which == Which::due && bytes_ <= bytes_max && now < next_round_) return;
+bool SnapshotWriter::write(Which which, mongoc_collection_t* progress, mongoc_collection_t* events, Time now) {
+  if (which == Which::due && bytes_ <= bytes_max && now < next_round_) return true;
   std::vector<StreamId> streams;
   if (which == Which::at_once) {
     streams.swap(at_once_);
@@ -113,11 +113,12 @@ void SnapshotWriter::write(Which which, mongoc_collection_t* progress, mongoc_co
         if (known.newest) streams.push_back(stream);
     at_once_.clear();
   }
-  if (!streams.empty()) write(streams, progress, events, now);
+  const bool done = streams.empty() || write(streams, progress, events, now);
   if (which != Which::at_once && (now >= next_purge_ || bytes_ > bytes_max)) purge(now);
+  return done;
 }
 
-void SnapshotWriter::write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
+bool SnapshotWriter::write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
                            mongoc_collection_t* events, Time now) {
   Writes writes{progress, nullptr};
   std::int64_t wanted = 0;
@@ -137,12 +138,13 @@ void SnapshotWriter::write(const std::vector<StreamId>& streams, mongoc_collecti
       writes.update(filter_of_same(*known.base), snapshot_update(*known.base, *known.newest));
     }
   }
-  if (writes.empty()) return;
+  if (writes.empty()) return true;
   BulkReply done;
   const auto fault = writes.execute(done);
-  if (!is_done(fault, done)) return;
-  if (done.inserted + done.matched != wanted && !write_onto(streams, progress, events)) return;
+  if (!is_done(fault, done)) return false;
+  if (done.inserted + done.matched != wanted && !write_onto(streams, progress, events)) return false;
   for (const auto& stream : streams) written(stream, now);
+  return true;
 }
 
 /// For those of which something else stands in the database than was thought.

@@ -41,8 +41,8 @@ class SnapshotWriter {
     due,      ///< all when the round is over, else none
     all,
   };
-  /// Writes them. What fails, waits for the next call.
-  void write(Which which, mongoc_collection_t* progress, mongoc_collection_t* events, Time now);
+  /// Writes them. False when that failed: they wait for the next call.
+  bool write(Which which, mongoc_collection_t* progress, mongoc_collection_t* events, Time now);
 
  private:
   struct Followed {
@@ -57,7 +57,7 @@ class SnapshotWriter {
   };
 
   void mark_at_once(const StreamId& stream, Followed& known);
-  void write(const std::vector<StreamId>& streams, mongoc_collection_t* progress, mongoc_collection_t* events,
+  [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress, mongoc_collection_t* events,
              Time now);
   [[nodiscard]] bool write_onto(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
                                 mongoc_collection_t* events);

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <thread>
 #include <unordered_map>
 
 #include "base/crash_point.hpp"
@@ -15,6 +16,7 @@ using std::chrono::steady_clock;
 using Outcomes = std::vector<AppendOutcome>;
 
 constexpr auto contended_for = std::chrono::seconds{10};
+constexpr auto retry_pause = std::chrono::milliseconds{50};
 
 /// Chunks first: what stands in the log is what has happened. Snapshots follow (SnapshotWriter).
 class Writer final : public EventStore {
@@ -23,7 +25,7 @@ class Writer final : public EventStore {
   ~Writer() override {
     write_snapshots(SnapshotWriter::Which::all);
     if (behind_) behind_->leave_open();  // somebody has to catch up with what is missing
-    drop_session();
+    if (session_) shared_->leave_session(session_.get());
   }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -92,18 +94,21 @@ class Writer final : public EventStore {
     insert_chunks(batch, apart, out);
     for (std::size_t i = 0; i < batch.size(); ++i) note(batch[i], out[i], open, now);
     PEBBLES_CRASH_POINT("after-chunks");
-    write_snapshots(SnapshotWriter::Which::at_once);
+    if (!is_away_) write_snapshots(SnapshotWriter::Which::at_once);
     PEBBLES_CRASH_POINT("after-store-commit");
     return out;
   }
 
   bool maintain(Load load) override {
-    write_snapshots(load == Load::idle ? SnapshotWriter::Which::all : SnapshotWriter::Which::due);
+    // Each try may wait long for a server that is away, and commits are more urgent.
+    if (!is_away_ || load == Load::idle)
+      write_snapshots(load == Load::idle ? SnapshotWriter::Which::all : SnapshotWriter::Which::due);
     if (load == Load::idle) {
       const auto now = steady_clock::now();
       std::erase_if(contended_, [now](const auto& entry) { return entry.second + contended_for < now; });
+      if (is_away_) std::this_thread::sleep_for(retry_pause);
     }
-    return false;
+    return load == Load::idle && snapshots_.is_waiting();
   }
 
  private:
@@ -120,6 +125,8 @@ class Writer final : public EventStore {
     return shared_->prepare(lease_);
   }
 
+  /// By which others can end what is under way on the server when this process is silent. One for good: no state of
+  /// it is lost with a connection.
   mongoc_client_session_t* session() {
     if (!session_) {
       bson_error_t error;
@@ -128,15 +135,12 @@ class Writer final : public EventStore {
       session_.reset(mongoc_client_start_session(lease_.get(), options.get(), &error));
       if (!session_) return nullptr;
       shared_->enter_session(session_.get());
-      // Published before its first use: else nobody could end its writes, were this process to die now.
-      if (!shared_->beat(lease_)) drop_session();
+      is_session_published_ = false;
     }
+    // Before its first use: else nobody could end its writes, were this process to die now.
+    if (!is_session_published_ && !shared_->beat(lease_)) return nullptr;
+    is_session_published_ = true;
     return session_.get();
-  }
-
-  void drop_session() {
-    if (session_) shared_->leave_session(session_.get());
-    session_.reset();
   }
 
   bool is_contended(const Append& append, steady_clock::time_point now) const {
@@ -196,8 +200,8 @@ class Writer final : public EventStore {
                                                        : AppendOutcome::unknown;
     for (const auto& [index, code] : done.errors)
       if (index < sent.size()) out[sent[index]] = outcome_of(code);
-    if (fault && (fault->network || fault->not_sent)) return drop_session();
-    note_time();
+    is_away_ = fault && (fault->network || fault->not_sent);
+    if (!is_away_) note_time();
   }
 
   static AppendOutcome outcome_of(std::int32_t code) {
@@ -257,7 +261,7 @@ class Writer final : public EventStore {
 
   void write_snapshots(SnapshotWriter::Which which) {
     if (!snapshots_.is_waiting() || ready())
-      snapshots_.write(which, progress_.get(), events_.get(), steady_clock::now());
+      is_away_ = !snapshots_.write(which, progress_.get(), events_.get(), steady_clock::now());
     if (!snapshots_.is_waiting() && doubts_.empty()) behind_.reset();
   }
 
@@ -275,6 +279,8 @@ class Writer final : public EventStore {
   Collection progress_;
   Collection events_;
   Session session_;
+  bool is_session_published_ = false;
+  bool is_away_ = false;  ///< the last write found no server, or lost it
   SnapshotWriter snapshots_;
   std::optional<OpenTimes::Entry> behind_;  ///< while snapshots of this writer are behind the log, or may be
   std::unordered_map<StreamId, steady_clock::time_point> contended_;
