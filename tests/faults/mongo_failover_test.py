@@ -72,3 +72,4 @@ def test_writes_that_no_majority_has_are_not_acknowledged(make_server, three_nod
     counted = sum(warn for _, warn in totals.values())  # one an update
     assert counted < load.acknowledged, load.explained("nothing was lost")
     assert check(load.history, totals)
+    server.kill()  # it may wait for ever for a log that was cut
