@@ -88,12 +88,23 @@ void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after,
     bytes_ += bytes_of(before);
     known.base = before;
     ++waiting_;
-    const bool is_quiet = now >= known.written + round;
-    if (before == nullptr || before->progress.is_before_log() || is_quiet) mark_at_once(stream, known);
+    const bool is_new = before == nullptr || before->progress.is_before_log();
+    if (is_new || now >= known.written + round || is_little(now)) mark_at_once(stream, known);
   }
   bytes_ += bytes_of(after);
   known.newest = after;
   if (after->progress.completed) mark_at_once(stream, known);
+}
+
+/// Takes one of the round's budget.
+bool SnapshotWriter::is_little(Time now) {
+  if (now >= budget_ends_) {
+    budget_ends_ = now + round;
+    budget_ = at_once_max;
+  }
+  if (budget_ == 0) return false;
+  --budget_;
+  return true;
 }
 
 void SnapshotWriter::mark_at_once(const StreamId& stream, Followed& known) {

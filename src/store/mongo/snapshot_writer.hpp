@@ -10,14 +10,17 @@
 
 namespace pebbles::store::mongo {
 
-/// The snapshots of one writer's streams, which follow its log (invariant 3). The first change of a quiet file is
-/// written at once; a busy file's snapshot is written once a `round`, with all that has come meanwhile. Whoever reads
-/// or loads one record reads the chunks behind its snapshot, so only lists show a busy file up to two rounds late.
+/// The snapshots of one writer's streams, which follow its log (invariant 3). As long as little happens each change is
+/// written at once, and always the first of a quiet file and what completes one; else a busy file's snapshot is written
+/// once a `round`, with all that has come meanwhile. Whoever reads or loads one record reads the chunks behind it, so
+/// only lists show a busy file of a busy writer up to two rounds late.
 /// Threads: the lane's.
 class SnapshotWriter {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr std::chrono::milliseconds round{100};
+  /// So many changes of files that are not quiet are written at once in a round.
+  static constexpr int at_once_max = 50;
   /// What is known of a stream counts for so long: `rebuild` may have changed it since.
   static constexpr std::chrono::seconds known_for{1};
   /// States held here, besides the lane's cache.
@@ -56,6 +59,7 @@ class SnapshotWriter {
     bool whole = false;
   };
 
+  [[nodiscard]] bool is_little(Time now);
   void mark_at_once(const StreamId& stream, Followed& known);
   [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress, mongoc_collection_t* events,
              Time now);
@@ -69,6 +73,8 @@ class SnapshotWriter {
   std::size_t waiting_ = 0;
   std::size_t bytes_ = 0;  ///< of states waiting or kept as a base, a bound
   Time next_round_{};
+  Time budget_ends_{};
+  int budget_ = 0;  ///< of what is written at once
   Time next_purge_{};
 };
 
