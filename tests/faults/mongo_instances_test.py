@@ -115,6 +115,22 @@ def test_a_death_holds_nobody_up(make_server, one_node, database, seed, point):
     load.check()
 
 
+def test_an_instance_that_was_given_up_comes_back(make_server, one_node, database, seed):
+    """Frozen for longer than the others wait for its word: they end its sessions and catch up with its snapshots."""
+    servers = [make_server(uri=one_node.uri(database)).start() for _ in range(2)]
+    load = Load(servers[0], seed, others=servers[1:], files=4)
+    with load:
+        load.wait_acknowledged(60)
+        servers[1].process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: "instance_given_up" in servers[0].log_text(), 15, "the giving up")
+            load.wait_acknowledged(20)
+        finally:
+            servers[1].process.send_signal(signal.SIGCONT)
+        load.wait_acknowledged(60)
+    load.check()
+
+
 def test_verify_and_rebuild_beside_a_running_server(make_server, one_node, database, seed):
     server = make_server(uri=one_node.uri(database)).start()
     load = Load(server, seed, files=6)
