@@ -32,7 +32,7 @@ class Mongod:
         self.log = open(folder / "log", "wb")
         self.process = subprocess.Popen(
             [args.mongod, "--replSet", "bench", "--port", str(port), "--dbpath", str(folder), "--bind_ip", "127.0.0.1",
-             "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024", "--unixSocketPrefix", str(folder)],
+             "--wiredTigerCacheSizeGB", "4", "--oplogSize", "1024", "--unixSocketPrefix", str(folder)],
             stdout=self.log, stderr=self.log)
         wait_for(port)
         self.bare("initiate")

@@ -6,10 +6,18 @@
 namespace pebbles::store::mongo {
 namespace {
 
+/// Half a dozen indexes begin with the client's name. With a hint the server need not weigh them against each other.
+void hint(Bson& options, std::initializer_list<std::string_view> fields) {
+  Bson keys;
+  for (const auto field : fields) keys.small(field, 1);
+  options.document("hint", keys);
+}
+
 /// A find per client, with all of its file names: one range of the unique index each.
 template <class Take>
-Result<void> find_by_names(mongoc_collection_t* collection, std::span<const StreamId> streams, const Bson& options,
+Result<void> find_by_names(mongoc_collection_t* collection, std::span<const StreamId> streams, Bson options,
                            Take&& take, const mongoc_read_prefs_t* prefs = nullptr) {
+  hint(options, {"clientKrn", "filename", "email"});
   std::map<std::string_view, BsonArray> names_of_client;
   for (const auto& stream : streams)
     names_of_client[*stream.client].add([&](Bson& array, std::string_view key) { array.text(key, *stream.filename); });
@@ -24,8 +32,9 @@ Result<void> find_by_names(mongoc_collection_t* collection, std::span<const Stre
 
 /// Documents by their `_id`s, with client and names beside them for the router of a sharded cluster.
 template <class Take>
-Result<void> find_by_chunk(mongoc_collection_t* events, std::span<const ChunkQuery> queries, const Bson& options,
+Result<void> find_by_chunk(mongoc_collection_t* events, std::span<const ChunkQuery> queries, Bson options,
                            Take&& take) {
+  hint(options, {"_id"});
   struct Wanted {
     BsonArray names;
     BsonArray ids;
@@ -87,19 +96,21 @@ Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(m
 Result<std::unordered_map<StreamId, Place>> find_places(mongoc_collection_t* progress,
                                                         std::span<const StreamId> streams) {
   std::unordered_map<StreamId, Place> out;
-  const auto options = projection_of({"clientKrn", "filename", "rev", "version"});
-  PEBBLES_TRY_VOID(find_by_names(progress, streams, options, [&](const bson_t* document) {
-    StreamId stream;
-    Place place;
-    each_member(document, [&](std::string_view name, const bson_iter_t& member) {
-      if (name == "clientKrn") stream.client = domain::ClientKrn{std::string{text_of(member)}};
-      if (name == "filename") stream.filename = domain::Filename{std::string{text_of(member)}};
-      if (name == "rev") place.rev = bson_iter_as_int64(&member);
-      if (name == "version") place.version = bson_iter_as_int64(&member);
-    });
-    if (place.version > 0) out.emplace(std::move(stream), place);
-    return true;
-  }));
+  PEBBLES_TRY_VOID(find_by_names(progress, streams, projection_of({"clientKrn", "filename", "rev", "version"}),
+                                 [&](const bson_t* document) {
+                                   StreamId stream;
+                                   Place place;
+                                   each_member(document, [&](std::string_view name, const bson_iter_t& member) {
+                                     if (name == "clientKrn")
+                                       stream.client = domain::ClientKrn{std::string{text_of(member)}};
+                                     if (name == "filename")
+                                       stream.filename = domain::Filename{std::string{text_of(member)}};
+                                     if (name == "rev") place.rev = bson_iter_as_int64(&member);
+                                     if (name == "version") place.version = bson_iter_as_int64(&member);
+                                   });
+                                   if (place.version > 0) out.emplace(std::move(stream), place);
+                                   return true;
+                                 }));
   return out;
 }
 
@@ -121,7 +132,7 @@ Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const Stream
   std::optional<Error> bad;
   Bson order, options;
   order.small("_id", 1);
-  options.document("sort", order);
+  options.document("sort", order).document("hint", order);
   PEBBLES_TRY_VOID(find(
       events, chunks_from(stream, from), options,
       [&](const bson_t* document) {
