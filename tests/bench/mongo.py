@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 
 from support import CONNECTIONS, TOKEN, Pebbles, free_port, median, run_wrk, show, wait_for, wrk
@@ -222,6 +223,17 @@ def bench_reads(args, mongod, folder):
     server.stop()
 
 
+def prove(args, mongod, command, database):
+    """`verify` and `rebuild` stream: what they hold does not grow with the streams."""
+    began = time.monotonic()
+    process = subprocess.Popen([args.binary, command, "--store", "mongodb", "--mongo-uri", f"{mongod.uri}/{database}"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{command} exited with {process.returncode}"
+    print(f"  pebbles {command}: {time.monotonic() - began:.1f} s, peak RSS {usage.ru_maxrss / 1024:.0f} MiB", flush=True)
+
+
 def bench_growth(args, mongod, folder):
     few, many = 1000, args.streams
     print(f"MongoDB, {many:,} streams and {few:,}, wrk -t1, {args.rounds} interleaved rounds of {args.seconds} s", flush=True)
@@ -242,6 +254,8 @@ def bench_growth(args, mongod, folder):
     for name, server in servers.items():
         print(f"  {name}: peak RSS {server.memory('VmHWM'):.0f} MiB", flush=True)
         server.stop()
+    for command in ("verify", "rebuild"):
+        prove(args, mongod, command, "many")
     pages = [mongod.bare("list", database="many", seconds=args.seconds) for _ in range(args.rounds)]
     rounds = {label: [p[label] for p in pages] for label in ("list-page-1", "list-page-1000")}
     for label, figures in rounds.items():
