@@ -89,13 +89,14 @@ void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after,
     known.base = before;
     ++waiting_;
     const bool is_new = before == nullptr || before->progress.is_before_log();
-    if (is_new || is_little(now)) mark_at_once(stream, known);
+    if (is_new || now >= known.written + round || is_little(now)) mark_at_once(stream, known);
   }
   bytes_ += bytes_of(after);
   known.newest = after;
   if (after->progress.completed) mark_at_once(stream, known);
 }
 
+/// Takes one of the round's budget.
 bool SnapshotWriter::is_little(Time now) {
   if (now >= budget_ends_) {
     budget_ends_ = now + round;
@@ -123,13 +124,13 @@ bool SnapshotWriter::write(Which which, mongoc_collection_t* progress, mongoc_co
         if (known.newest) streams.push_back(stream);
     at_once_.clear();
   }
-  const bool done = streams.empty() || write(streams, progress, events);
+  const bool done = streams.empty() || write(streams, progress, events, now);
   if (which != Which::at_once && (now >= next_purge_ || bytes_ > bytes_max)) purge(now);
   return done;
 }
 
 bool SnapshotWriter::write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
-                           mongoc_collection_t* events) {
+                           mongoc_collection_t* events, Time now) {
   Writes writes{progress, nullptr};
   std::int64_t wanted = 0;
   for (const auto& stream : streams) {
@@ -153,7 +154,7 @@ bool SnapshotWriter::write(const std::vector<StreamId>& streams, mongoc_collecti
   const auto fault = writes.execute(done);
   if (!is_done(fault, done)) return false;
   if (done.inserted + done.matched != wanted && !write_onto(streams, progress, events)) return false;
-  for (const auto& stream : streams) written(stream);
+  for (const auto& stream : streams) written(stream, now);
   return true;
 }
 
@@ -183,12 +184,13 @@ bool SnapshotWriter::write_onto(const std::vector<StreamId>& streams, mongoc_col
   return is_done(fault, done);
 }
 
-void SnapshotWriter::written(const StreamId& stream) {
+void SnapshotWriter::written(const StreamId& stream, Time now) {
   auto& known = streams_.at(stream);
   if (!known.newest) return;
   bytes_ -= bytes_of(known.base);
   known.base = std::move(known.newest);
   known.newest = nullptr;
+  known.written = now;
   known.whole = false;
   --waiting_;
 }

@@ -10,16 +10,16 @@
 
 namespace pebbles::store::mongo {
 
-/// The snapshots of one writer's streams, which follow its log (invariant 3). A new file's, and that of a file that is
-/// now complete, is written before the commit is answered, and so is every change as long as little happens; else all
-/// that have changed are written once a `round`, each with all that has come meanwhile. Whoever reads or loads one
-/// record reads the chunks behind its snapshot, so only lists of a busy writer's files are up to two rounds late.
+/// The snapshots of one writer's streams, which follow its log (invariant 3). As long as little happens each change is
+/// written at once, and always the first of a quiet file and what completes one; else a busy file's snapshot is written
+/// once a `round`, with all that has come meanwhile. Whoever reads or loads one record reads the chunks behind it, so
+/// only lists show a busy file of a busy writer up to two rounds late.
 /// Threads: the lane's.
 class SnapshotWriter {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr std::chrono::milliseconds round{100};
-  /// So many changes in a round are little.
+  /// So many changes of files that are not quiet are written at once in a round.
   static constexpr int at_once_max = 50;
   /// What is known of a stream counts for so long: `rebuild` may have changed it since.
   static constexpr std::chrono::seconds known_for{1};
@@ -52,20 +52,20 @@ class SnapshotWriter {
     Version version = 0;   ///< of the log, as far as seen here
     std::int64_t rev = 0;  ///< of the snapshot
     Time seen{};
+    Time written{};
     SnapshotPtr base;    ///< what stands in the database, if nobody else has written
     SnapshotPtr newest;  ///< what shall stand there; null when it does
     bool at_once = false;
     bool whole = false;
   };
 
-  /// Takes one of the round's budget.
   [[nodiscard]] bool is_little(Time now);
   void mark_at_once(const StreamId& stream, Followed& known);
-  [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
-                           mongoc_collection_t* events);
+  [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress, mongoc_collection_t* events,
+             Time now);
   [[nodiscard]] bool write_onto(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
                                 mongoc_collection_t* events);
-  void written(const StreamId& stream);
+  void written(const StreamId& stream, Time now);
   void purge(Time now);
 
   std::unordered_map<StreamId, Followed> streams_;
