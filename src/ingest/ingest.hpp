@@ -33,6 +33,10 @@ class Ingest {
   /// a flood leaves room for the others. Threads: any.
   [[nodiscard]] std::optional<Pending> submit(Pending pending);
 
+  /// The same for many at once: one lock per lane. What comes back is in order, and of no stream was anything queued
+  /// behind what comes back. Threads: any, but of one log always the same.
+  [[nodiscard]] std::vector<Pending> submit(std::vector<Pending> pendings);
+
   /// Takes nothing new, brings all that is queued to an outcome and ends the lanes. False if that took longer than
   /// `deadline`: what is left was settled as `Retry`.
   /// A second call returns what the first did.
@@ -43,6 +47,7 @@ class Ingest {
 
  private:
   class Lane;
+  [[nodiscard]] std::size_t lane_of(const Pending& pending) const;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

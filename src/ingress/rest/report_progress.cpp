@@ -8,7 +8,7 @@
 #include "http/text.hpp"
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
-#include "ingress/rest/file_ids.hpp"
+#include "ingest/file_ids.hpp"
 #include "ingress/rest/request_headers.hpp"
 
 namespace pebbles::rest {
@@ -104,7 +104,7 @@ class ReportProgress {
   RestParts parts_;
   std::shared_ptr<access::Guard> guard_;
   LoopSink sink_;
-  FileIds ids_;
+  ingest::FileIds ids_;
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
-#include "ingress/rest/file_ids.hpp"
+#include "ingest/file_ids.hpp"
 #include "ingress/rest/request_headers.hpp"
 
 namespace pebbles::rest {
@@ -41,14 +41,14 @@ TEST(Prefer, ReturnMinimal) {
 }
 
 TEST(FileIds, LookLikeObjectIds) {
-  FileIds ids;
+  ingest::FileIds ids;
   const auto now = Timestamp{std::chrono::seconds{0x65554e80}};
   const auto first = ids.next(now);
   const auto second = ids.next(now);
   EXPECT_EQ((std::vector<int>{first.begin(), first.begin() + 4}), (std::vector<int>{0x65, 0x55, 0x4e, 0x80}));
   EXPECT_TRUE(std::equal(first.begin(), first.begin() + 9, second.begin()));
   EXPECT_NE(first, second);
-  EXPECT_NE(FileIds{}.next(now), first);
+  EXPECT_NE(ingest::FileIds{}.next(now), first);
 }
 
 TEST(Answers, SayTheState) {
