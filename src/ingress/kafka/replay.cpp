@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "ingress/kafka/dead_letter.hpp"
+#include "ingress/kafka/dead_letter_headers.hpp"
 
 namespace pebbles::kafka {
 namespace {
@@ -25,8 +25,8 @@ Result<Client> open_client(rd_kafka_type_t type, ClientSettings settings, const 
   return make_client(type, std::move(conf));
 }
 
-Headers headers_of(const rd_kafka_message_t& message) {
-  Headers out;
+HeaderList headers_of(const rd_kafka_message_t& message) {
+  HeaderList out;
   rd_kafka_headers_t* headers = nullptr;
   if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;  // it has none
   const char* name = nullptr;
@@ -79,7 +79,7 @@ class TopicReader {
       if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         open_.erase(message->partition);
       } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return unavailable("reading the dead-letter topic", message->err);
+        return unavailable("reading the dead-refusal topic", message->err);
       } else if (const auto end = ends_.at(message->partition); message->offset < end) {
         return message;
       } else {
@@ -108,7 +108,7 @@ class TopicReader {
       rd_kafka_topic_partition_list_add(wanted.get(), topic.c_str(), partition)->offset = begin;
     }
     if (const auto error = rd_kafka_assign(client_.get(), wanted.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return unavailable("reading the dead-letter topic", error);
+      return unavailable("reading the dead-refusal topic", error);
     return {};
   }
 
@@ -133,8 +133,8 @@ class Sender {
     return out;
   }
 
-  Result<void> send(const rd_kafka_message_t& original, const DeadLetter& letter, const Headers& headers) {
-    const auto& to = letter.position;
+  Result<void> send(const rd_kafka_message_t& original, const Refusal& refusal, const HeaderList& headers) {
+    const auto& to = refusal.position;
     auto known = partitions_.find(to.topic);
     if (known == partitions_.end()) {
       PEBBLES_TRY(count, count_partitions(client_.get(), to.topic));
@@ -170,7 +170,7 @@ class Sender {
   }
 
   rd_kafka_resp_err_t produce(const rd_kafka_message_t& original, const std::string& topic, std::int32_t partition,
-                              const Headers& headers) {
+                              const HeaderList& headers) {
     HeadersHandle owned{rd_kafka_headers_new(headers.size())};
     for (const auto& one : headers)
       rd_kafka_header_add(owned.get(), one.name.data(), static_cast<ssize_t>(one.name.size()), one.value.data(),
@@ -189,9 +189,9 @@ class Sender {
   Client client_;  // the last member: while it ends it may still report deliveries
 };
 
-bool is_chosen(const ReplayOptions& options, const DeadLetter& letter) {
-  return (!options.from || letter.time >= *options.from) && (!options.to || letter.time < *options.to) &&
-         (options.reasons.empty() || std::ranges::find(options.reasons, letter.reason) != options.reasons.end());
+bool is_chosen(const ReplayOptions& options, const Refusal& refusal) {
+  return (!options.from || refusal.time >= *options.from) && (!options.to || refusal.time < *options.to) &&
+         (options.reasons.empty() || std::ranges::find(options.reasons, refusal.reason) != options.reasons.end());
 }
 
 }  // namespace
@@ -208,12 +208,15 @@ Result<ReplayReport> replay(const ReplayOptions& options) {
     PEBBLES_TRY(message, reader.next());
     if (!message) break;
     const auto headers = headers_of(*message);
-    const auto letter = read_dead_letter(headers);
-    if (!letter) {
+    const auto refusal = find_refusal(headers);
+    if (!refusal) {
       ++report.foreign;
-    } else if (is_chosen(options, *letter)) {
-      ++report.by_reason[letter->reason];
-      if (sender) PEBBLES_TRY_VOID(sender->send(*message, *letter, headers_of_replay(headers, *letter)));
+    } else if (is_chosen(options, *refusal)) {
+      ++report.by_reason[refusal->reason];
+      if (refusal->value_omitted)
+        ++report.without_value;
+      else if (sender)
+        PEBBLES_TRY_VOID(sender->send(*message, *refusal, headers_for_replay(headers, *refusal)));
     }
   }
   if (sender) {

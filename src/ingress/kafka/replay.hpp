@@ -24,6 +24,7 @@ struct ReplayOptions {
 struct ReplayReport {
   std::map<std::string, std::int64_t> by_reason;  ///< the letters that were chosen
   std::int64_t sent = 0;                          ///< acknowledged by every replica that must
+  std::int64_t without_value = 0;                 ///< of the chosen: their values were not kept, so they stay
   std::int64_t foreign = 0;                       ///< messages of the topic that are no dead letters of ours
 };
 

@@ -10,7 +10,7 @@
 #include "domain/values.hpp"
 
 /// What a dead letter says of itself. It has the key, the value and the headers of its original, and behind them
-/// headers of ours, whose names are a contract with whoever reads the dead-letter topic.
+/// headers of ours, whose names are a contract with whoever reads the dead-refusal topic.
 namespace pebbles::kafka {
 
 namespace header {
@@ -22,6 +22,8 @@ inline constexpr std::string_view topic = "pebbles-dlq-topic";
 inline constexpr std::string_view partition = "pebbles-dlq-partition";
 inline constexpr std::string_view offset = "pebbles-dlq-offset";
 inline constexpr std::string_view time = "pebbles-dlq-time";  ///< RFC 3339: when it was judged
+/// The original was too large for the topic with these headers on it: what is here has a null value instead.
+inline constexpr std::string_view value_omitted = "pebbles-dlq-value-omitted";
 /// On a replayed message: the position of its first original, as `position_name` writes it.
 inline constexpr std::string_view replay_of = "pebbles-replay-of";
 }  // namespace header
@@ -32,28 +34,29 @@ struct Header {
   std::string value;
   friend bool operator==(const Header&, const Header&) = default;
 };
-using Headers = std::vector<Header>;
+using HeaderList = std::vector<Header>;
 
 /// Why and when a message became a dead letter, and where it had stood.
-struct DeadLetter {
+struct Refusal {
   std::string reason;
   std::string detail;
   domain::LogPosition position;
   Timestamp time;
-  friend bool operator==(const DeadLetter&, const DeadLetter&) = default;
+  bool value_omitted = false;  ///< the letter cannot be replayed
+  friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
-/// Appends what `read_dead_letter` reads.
-void append_headers(Headers& headers, const DeadLetter& letter);
+/// Appends what `find_refusal` reads.
+void append_headers(HeaderList& headers, const Refusal& refusal);
 
 /// Nullopt for a message that is no dead letter of ours. The last header of a name counts.
-[[nodiscard]] std::optional<DeadLetter> read_dead_letter(std::span<const Header> headers);
+[[nodiscard]] std::optional<Refusal> find_refusal(std::span<const Header> headers);
 
 /// A position as one text: its four parts with `/` between them. Different positions have different names.
 [[nodiscard]] std::string position_name(const domain::LogPosition& position);
 
 /// The original's headers, and `header::replay_of`. That one names the position of the first original: a letter that
 /// was written twice, or replayed and refused again, is the same update still, and must count once (invariant 12).
-[[nodiscard]] Headers headers_of_replay(std::span<const Header> headers, const DeadLetter& letter);
+[[nodiscard]] HeaderList headers_for_replay(std::span<const Header> headers, const Refusal& refusal);
 
 }  // namespace pebbles::kafka

@@ -1,4 +1,4 @@
-#include "ingress/kafka/dead_letter.hpp"
+#include "ingress/kafka/dead_letter_headers.hpp"
 
 #include <fmt/core.h>
 
@@ -22,20 +22,21 @@ bool read_number(const std::string& text, Number& out) {
 
 }  // namespace
 
-void append_headers(Headers& headers, const DeadLetter& letter) {
+void append_headers(HeaderList& headers, const Refusal& refusal) {
   const auto add = [&](std::string_view name, std::string value) {
     headers.push_back({.name = std::string{name}, .value = std::move(value)});
   };
-  add(header::reason, letter.reason);
-  add(header::detail, letter.detail);
-  add(header::log, letter.position.log);
-  add(header::topic, letter.position.topic);
-  add(header::partition, std::to_string(letter.position.partition));
-  add(header::offset, std::to_string(letter.position.offset));
-  add(header::time, to_rfc3339(letter.time));
+  add(header::reason, refusal.reason);
+  add(header::detail, refusal.detail);
+  add(header::log, refusal.position.log);
+  add(header::topic, refusal.position.topic);
+  add(header::partition, std::to_string(refusal.position.partition));
+  add(header::offset, std::to_string(refusal.position.offset));
+  add(header::time, to_rfc3339(refusal.time));
+  if (refusal.value_omitted) add(header::value_omitted, "true");
 }
 
-std::optional<DeadLetter> read_dead_letter(std::span<const Header> headers) {
+std::optional<Refusal> find_refusal(std::span<const Header> headers) {
   const auto* const reason = find_last(headers, header::reason);
   const auto* const topic = find_last(headers, header::topic);
   const auto* const partition = find_last(headers, header::partition);
@@ -44,12 +45,13 @@ std::optional<DeadLetter> read_dead_letter(std::span<const Header> headers) {
   if (reason == nullptr || topic == nullptr || partition == nullptr || offset == nullptr || time == nullptr)
     return std::nullopt;
   const auto at = from_rfc3339(*time);
-  DeadLetter out;
+  Refusal out;
   if (!at || topic->empty() || !read_number(*partition, out.position.partition) ||
       !read_number(*offset, out.position.offset))
     return std::nullopt;
   out.reason = *reason;
   out.time = *at;
+  out.value_omitted = find_last(headers, header::value_omitted) != nullptr;
   out.position.topic = *topic;
   if (const auto* const detail = find_last(headers, header::detail)) out.detail = *detail;
   if (const auto* const log = find_last(headers, header::log)) out.position.log = *log;
@@ -61,12 +63,12 @@ std::string position_name(const domain::LogPosition& position) {
   return fmt::format("{}/{}/{}/{}", position.log, position.topic, position.partition, position.offset);
 }
 
-Headers headers_of_replay(std::span<const Header> headers, const DeadLetter& letter) {
-  Headers out;
+HeaderList headers_for_replay(std::span<const Header> headers, const Refusal& refusal) {
+  HeaderList out;
   std::ranges::copy_if(headers, std::back_inserter(out),
                        [](const Header& one) { return !one.name.starts_with(header::ours); });
   if (find_last(out, header::replay_of) == nullptr)
-    out.push_back({.name = std::string{header::replay_of}, .value = position_name(letter.position)});
+    out.push_back({.name = std::string{header::replay_of}, .value = position_name(refusal.position)});
   return out;
 }
 
