@@ -1,0 +1,37 @@
+#pragma once
+#include <librdkafka/rdkafka.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+
+/// librdkafka's handles, each owned by one pointer.
+namespace pebbles::kafka {
+
+template <auto function>
+struct Destroy {
+  template <class T>
+  void operator()(T* handle) const {
+    function(handle);
+  }
+};
+
+using Client = std::unique_ptr<rd_kafka_t, Destroy<rd_kafka_destroy>>;
+using ClientConf = std::unique_ptr<rd_kafka_conf_t, Destroy<rd_kafka_conf_destroy>>;
+using MessageHandle = std::unique_ptr<rd_kafka_message_t, Destroy<rd_kafka_message_destroy>>;
+using HeadersHandle = std::unique_ptr<rd_kafka_headers_t, Destroy<rd_kafka_headers_destroy>>;
+using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<rd_kafka_topic_partition_list_destroy>>;
+using ErrorHandle = std::unique_ptr<rd_kafka_error_t, Destroy<rd_kafka_error_destroy>>;
+
+/// librdkafka's settings by their names.
+using ClientSettings = std::map<std::string, std::string, std::less<>>;
+
+/// Errors: invalid_argument with the setting that librdkafka refuses.
+[[nodiscard]] Result<ClientConf> make_conf(const ClientSettings& settings);
+
+/// Errors: invalid_argument with what librdkafka says of the combination.
+[[nodiscard]] Result<Client> make_client(rd_kafka_type_t type, ClientConf conf);
+
+}  // namespace pebbles::kafka
