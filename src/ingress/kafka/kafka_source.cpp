@@ -256,7 +256,7 @@ void Source::assigned(const std::vector<TopicPartition>& partitions) {
 }
 
 void Source::revoked(bool lost) {
-  telemetry::kafka_revoked(options_.topic, partitions_.size(), lost);
+  if (!partitions_.empty()) telemetry::kafka_revoked(options_.topic, partitions_.size(), lost);
   end_readings(!lost);
   say("joining");
 }

@@ -79,10 +79,10 @@ std::optional<std::string> set(rd_kafka_conf_t* conf, const char* name, const ch
   return text.data();
 }
 
+/// Not by rd_kafka_conf_get, which does not know a setting that has no value.
 bool is_known(const std::string& name) {
   const ClientConf conf{rd_kafka_conf_new()};
-  std::size_t size = 0;
-  return rd_kafka_conf_get(conf.get(), name.c_str(), nullptr, &size) == RD_KAFKA_CONF_OK;
+  return rd_kafka_conf_set(conf.get(), name.c_str(), "", nullptr, 0) != RD_KAFKA_CONF_UNKNOWN;
 }
 
 Result<void> apply(rd_kafka_conf_t* conf, Settings settings) {

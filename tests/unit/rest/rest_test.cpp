@@ -4,9 +4,9 @@
 #include <boost/asio/detached.hpp>
 #include <thread>
 
+#include "ingest/file_ids.hpp"
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
-#include "ingest/file_ids.hpp"
 #include "ingress/rest/request_headers.hpp"
 
 namespace pebbles::rest {
