@@ -40,7 +40,7 @@ void add_settings(CLI::App& command, Flags& flags) {
 }
 
 int run_with_config(const Flags& flags, const std::function<int(const Config&)>& command) {
-  const auto config = load_config(flags, from_process_environment);
+  const auto config = load_config(flags, from_process_environment, names_in_process_environment());
   if (!config) {
     fmt::print(stderr, "pebbles: {}\n", config.error().detail);
     return 2;

@@ -6,6 +6,7 @@
 
 #include "base/assert.hpp"
 #include "base/crash_point.hpp"
+#include "telemetry/metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::ingest {
@@ -207,18 +208,22 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   std::vector<Append> appends;
   attempts.reserve(groups.size());
   appends.reserve(groups.size());
+  std::size_t updates = 0;
   for (const auto& group : groups) {
     auto& made = attempts.emplace_back();
     if (group.is_behind())
       made.behind = true;
     else
       made = attempt(group, {.token = {.writer = options_.writer, .sequence = ++sequence_}, .wake = options_.wake});
+    updates += made.outcomes.size();
     if (made.append) appends.push_back(*std::move(made.append));
   }
   std::vector<AppendOutcome> stored;
   if (!appends.empty()) {
     PEBBLES_CRASH_POINT("before-commit");
+    const auto began = std::chrono::steady_clock::now();
     stored = store_.commit(appends);
+    telemetry::batch_committed(updates, std::chrono::steady_clock::now() - began);
     PEBBLES_ASSERT(stored.size() == appends.size(), "a store answers for every append");
   }
   std::size_t next = 0;

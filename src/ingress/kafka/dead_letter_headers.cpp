@@ -22,6 +22,18 @@ bool read_number(const std::string& text, Number& out) {
 
 }  // namespace
 
+HeaderList headers_of(const rd_kafka_message_t& message) {
+  HeaderList out;
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;  // it has none
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+    out.push_back({.name = name, .value = value == nullptr ? "" : std::string{static_cast<const char*>(value), bytes}});
+  return out;
+}
+
 void append_headers(HeaderList& headers, const Refusal& refusal) {
   const auto add = [&](std::string_view name, std::string value) {
     headers.push_back({.name = std::string{name}, .value = std::move(value)});

@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "domain/values.hpp"
+#include "ingress/kafka/client.hpp"
 
 /// What a dead letter says of itself. It has the key, the value and the headers of its original, and behind them
 /// headers of ours, whose names are a contract with whoever reads the dead-refusal topic.
@@ -35,6 +36,9 @@ struct Header {
   friend bool operator==(const Header&, const Header&) = default;
 };
 using HeaderList = std::vector<Header>;
+
+/// The headers of a message, in order.
+[[nodiscard]] HeaderList headers_of(const rd_kafka_message_t& message);
 
 /// Why and when a message became a dead letter, and where it had stood.
 struct Refusal {

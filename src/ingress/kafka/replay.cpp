@@ -25,18 +25,6 @@ Result<Client> open_client(rd_kafka_type_t type, ClientSettings settings, const 
   return make_client(type, std::move(conf));
 }
 
-HeaderList headers_of(const rd_kafka_message_t& message) {
-  HeaderList out;
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;  // it has none
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-    out.push_back({.name = name, .value = value == nullptr ? "" : std::string{static_cast<const char*>(value), bytes}});
-  return out;
-}
-
 /// Errors: invalid_argument when there is no such topic, store_unavailable.
 Result<std::int32_t> count_partitions(rd_kafka_t* client, const std::string& topic) {
   const std::unique_ptr<rd_kafka_topic_t, Destroy<rd_kafka_topic_destroy>> handle{

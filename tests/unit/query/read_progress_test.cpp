@@ -85,7 +85,9 @@ class ReadProgressTest : public ::testing::Test {
                  {.reader = reader,
                   .client_rule = rule,
                   .pool = pool,
-                  .is_ready = [this] { return ready.load(); },
+                  .trouble = [this] { return ready ? std::nullopt : std::optional<std::string>{"Shutting down"}; },
+                  .describe = [] { return R"({"kafka":{"state":"assigned"}})"; },
+                  .metrics = [] { return "pebbles_x 1\n"; },
                   .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}},
                  nullptr);
     });
