@@ -9,6 +9,7 @@
 
 #include "admission/client_krn.hpp"
 #include "app/commands.hpp"
+#include "app/kafka_options.hpp"
 #include "app/open_store.hpp"
 #include "app/token_keys.hpp"
 #include "app/version.hpp"
@@ -148,16 +149,8 @@ class Service {
       if (!config.kafka_bootstrap_servers.empty()) telemetry::kafka_not_enabled();
       return {};
     }
-    kafka::KafkaOptions options;
-    options.bootstrap_servers = config.kafka_bootstrap_servers;
-    options.topic = config.kafka_topic;
-    options.dead_letter_topic = config.kafka_dead_letter_topic;
-    options.group = config.kafka_group;
-    options.offset_reset = config.kafka_offset_reset;
-    options.log_id = config.kafka_log_id;
-    options.librdkafka = config.kafka;
-    PEBBLES_TRY(source,
-                kafka::KafkaSource::start(options, {.ingest = *ingest_, .client_rule = client_rule_, .clock = clock_}));
+    PEBBLES_TRY(source, kafka::KafkaSource::start(kafka_options(config),
+                                                  {.ingest = *ingest_, .client_rule = client_rule_, .clock = clock_}));
     kafka_owner_ = std::move(source);
     kafka_ = kafka_owner_.get();
     return {};

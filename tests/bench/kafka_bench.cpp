@@ -3,9 +3,9 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <random>
 
@@ -24,6 +24,7 @@ struct Settings {
   std::size_t files = 1'000;
   int partitions = 4;
   unsigned seed = 1;
+  std::vector<std::string> set;  ///< further settings of librdkafka, NAME=VALUE
 };
 
 template <auto function>
@@ -77,6 +78,10 @@ Client make_client(rd_kafka_type_t type, const Settings& settings, Options optio
   };
   set("bootstrap.servers", settings.brokers);
   for (const auto& [name, value] : options) set(name, value);
+  for (const auto& one : settings.set) {
+    const auto equals = std::min(one.find('='), one.size());
+    set(one.substr(0, equals).c_str(), one.substr(std::min(equals + 1, one.size())));
+  }
   Client client{rd_kafka_new(type, conf.get(), why.data(), why.size())};
   if (!client) give_up(why.data());
   static_cast<void>(conf.release());  // the client has taken it
@@ -116,9 +121,17 @@ void produce(const Settings& settings) {
   print("produce", settings.count, began, now_s());
 }
 
-/// Polls one by one until `count` messages have come, and gives each to `take`. Says READY when it has its partitions.
-void consume(const Settings& settings, std::string_view name,
-             const std::function<void(const rd_kafka_message_t&)>& take) {
+bool has_partitions(rd_kafka_t* client, int count) {
+  rd_kafka_topic_partition_list_t* assigned = nullptr;
+  must(rd_kafka_assignment(client, &assigned));
+  const Partitions owned{assigned};
+  return owned->cnt == count;
+}
+
+/// Polls one by one, parses as the server does, and stores nothing, until `count` messages have come. Says READY when
+/// it has its partitions.
+void drain(const Settings& settings) {
+  const auto rule = admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   const auto client = make_client(
       RD_KAFKA_CONSUMER, settings,
       {{"group.id", settings.group}, {"auto.offset.reset", "earliest"}, {"partition.assignment.strategy", "range"}});
@@ -128,47 +141,26 @@ void consume(const Settings& settings, std::string_view name,
   must(rd_kafka_subscribe(client.get(), wanted.get()));
   bool is_ready = false;
   std::size_t count = 0;
+  std::int64_t done = 0;
   double began = 0;
   while (count < settings.count) {
     const KafkaMessage message{rd_kafka_consumer_poll(client.get(), 100)};
-    if (!is_ready) {
-      rd_kafka_topic_partition_list_t* assigned = nullptr;
-      must(rd_kafka_assignment(client.get(), &assigned));
-      is_ready = Partitions { assigned } -> cnt == settings.partitions;
-      if (is_ready) fmt::print("READY\n"), std::fflush(stdout);
+    if (!is_ready && has_partitions(client.get(), settings.partitions)) {
+      is_ready = true;
+      fmt::print("READY\n");
+      std::fflush(stdout);
     }
     if (!message) continue;
     must(message->err);
-    if (count == 0) began = now_s();
-    take(*message);
-    ++count;
-  }
-  print(name, count, began, now_s());
-  must(rd_kafka_consumer_close(client.get()));
-}
-
-std::string_view value_of(const rd_kafka_message_t& message) {
-  return {static_cast<const char*>(message.payload), message.len};
-}
-
-/// Reads and parses as the server does, and stores nothing.
-void drain(const Settings& settings) {
-  const auto rule = admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
-  std::int64_t done = 0;
-  consume(settings, "drain", [&](const rd_kafka_message_t& message) {
-    const auto parsed = admission::parse_message(value_of(message), {}, *rule);
+    if (count++ == 0) began = now_s();
+    const auto parsed = admission::parse_message({static_cast<const char*>(message->payload), message->len}, {}, *rule);
     const auto* const read = std::get_if<admission::Message>(&parsed);
     if (read == nullptr) give_up("a message was not read");
     done += read->what.counts.done;
-  });
+  }
   if (done != static_cast<std::int64_t>(settings.count) * 500) give_up("the sum is wrong");
-}
-
-/// Reads alone: how much of `drain` is parsing.
-void read(const Settings& settings) {
-  std::size_t bytes = 0;
-  consume(settings, "read", [&](const rd_kafka_message_t& message) { bytes += message.len; });
-  if (bytes == 0) give_up("the messages are empty");
+  print("drain", count, began, now_s());
+  must(rd_kafka_consumer_close(client.get()));
 }
 
 int serve(int count, char** arguments) {
@@ -184,11 +176,11 @@ int serve(int count, char** arguments) {
     sub->add_option("--files", settings.files);
     sub->add_option("--partitions", settings.partitions);
     sub->add_option("--seed", settings.seed);
+    sub->add_option("--set", settings.set, "NAME=VALUE of librdkafka");
     sub->callback([&settings, command] { command(settings); });
   };
   add("produce", "a backlog of updates, in one transaction", produce);
   add("drain", "a bare loop that reads and parses", drain);
-  add("read", "a bare loop that reads", read);
   CLI11_PARSE(app, count, arguments);
   return 0;
 }

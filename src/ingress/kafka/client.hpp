@@ -1,9 +1,7 @@
 #pragma once
 #include <librdkafka/rdkafka.h>
 
-#include <map>
 #include <memory>
-#include <string>
 
 #include "base/result.hpp"
 
@@ -26,12 +24,6 @@ using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<r
 using QueueHandle = std::unique_ptr<rd_kafka_queue_t, Destroy<rd_kafka_queue_destroy>>;
 using EventHandle = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
 using ErrorHandle = std::unique_ptr<rd_kafka_error_t, Destroy<rd_kafka_error_destroy>>;
-
-/// librdkafka's settings by their names.
-using ClientSettings = std::map<std::string, std::string, std::less<>>;
-
-/// Errors: invalid_argument with the setting that librdkafka refuses.
-[[nodiscard]] Result<ClientConf> make_conf(const ClientSettings& settings);
 
 /// Errors: invalid_argument with what librdkafka says of the combination.
 [[nodiscard]] Result<Client> make_client(rd_kafka_type_t type, ClientConf conf);

@@ -11,7 +11,7 @@
 #include "ingress/kafka/client.hpp"
 
 /// What a dead letter says of itself. It has the key, the value and the headers of its original, and behind them
-/// headers of ours, whose names are a contract with whoever reads the dead-refusal topic.
+/// headers of ours, whose names are a contract with whoever reads the dead-letter topic.
 namespace pebbles::kafka {
 
 namespace header {

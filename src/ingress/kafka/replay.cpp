@@ -19,12 +19,6 @@ std::unexpected<Error> unavailable(std::string_view what, rd_kafka_resp_err_t er
   return failure(Errc::store_unavailable, fmt::format("{}: {}", what, rd_kafka_err2str(error)));
 }
 
-Result<Client> open_client(rd_kafka_type_t type, ClientSettings settings, const ClientSettings& ours) {
-  for (const auto& [name, value] : ours) settings.insert_or_assign(name, value);
-  PEBBLES_TRY(conf, make_conf(settings));
-  return make_client(type, std::move(conf));
-}
-
 /// Errors: invalid_argument when there is no such topic, store_unavailable.
 Result<std::int32_t> count_partitions(rd_kafka_t* client, const std::string& topic) {
   const std::unique_ptr<rd_kafka_topic_t, Destroy<rd_kafka_topic_destroy>> handle{
@@ -45,13 +39,13 @@ Result<std::int32_t> count_partitions(rd_kafka_t* client, const std::string& top
 class TopicReader {
  public:
   static Result<TopicReader> open(const ReplayOptions& options) {
-    PEBBLES_TRY(client, open_client(RD_KAFKA_CONSUMER, options.settings,
-                                    {{"group.id", "pebbles-dlq-replay"},  // asked for, though nothing is committed
-                                     {"enable.auto.commit", "false"},
-                                     {"enable.partition.eof", "true"},
-                                     {"auto.offset.reset", "earliest"}}));
+    auto kafka = options.kafka;
+    kafka.group = "pebbles-dlq-replay";  // asked for, though nothing is joined or committed
+    kafka.offset_reset = "earliest";
+    PEBBLES_TRY(conf, consumer_conf(kafka));
+    PEBBLES_TRY(client, make_client(RD_KAFKA_CONSUMER, std::move(conf)));
     TopicReader out{std::move(client)};
-    PEBBLES_TRY_VOID(out.assign(options.dlq_topic));
+    PEBBLES_TRY_VOID(out.assign(kafka.dead_letter_topic));
     return out;
   }
 
@@ -67,7 +61,7 @@ class TopicReader {
       if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         open_.erase(message->partition);
       } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return unavailable("reading the dead-refusal topic", message->err);
+        return unavailable("reading the dead-letter topic", message->err);
       } else if (const auto end = ends_.at(message->partition); message->offset < end) {
         return message;
       } else {
@@ -96,7 +90,7 @@ class TopicReader {
       rd_kafka_topic_partition_list_add(wanted.get(), topic.c_str(), partition)->offset = begin;
     }
     if (const auto error = rd_kafka_assign(client_.get(), wanted.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return unavailable("reading the dead-refusal topic", error);
+      return unavailable("reading the dead-letter topic", error);
     return {};
   }
 
@@ -110,10 +104,7 @@ class Sender {
  public:
   static Result<std::unique_ptr<Sender>> open(const ReplayOptions& options) {
     auto out = std::make_unique<Sender>();
-    ClientSettings settings = options.settings;
-    settings.insert_or_assign("enable.idempotence", "true");  // in order, and none twice within this run
-    settings.try_emplace("message.max.bytes", "100000000");   // what was taken once is not refused here
-    PEBBLES_TRY(conf, make_conf(settings));
+    PEBBLES_TRY(conf, producer_conf(options.kafka));
     rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
     rd_kafka_conf_set_opaque(conf.get(), out.get());
     PEBBLES_TRY(client, make_client(RD_KAFKA_PRODUCER, std::move(conf)));
@@ -131,8 +122,8 @@ class Sender {
     // A topic that was made anew with fewer partitions has it by its key.
     const auto partition = to.partition < known->second ? to.partition : RD_KAFKA_PARTITION_UA;
     auto error = produce(original, to.topic, partition, headers);
-    while (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      rd_kafka_poll(client_.get(), poll_wait_ms);
+    for (int silence = 0; error == RD_KAFKA_RESP_ERR__QUEUE_FULL && silence < silence_max; ++silence) {
+      if (rd_kafka_poll(client_.get(), poll_wait_ms) > 0) silence = 0;
       error = produce(original, to.topic, partition, headers);
     }
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return unavailable("sending", error);

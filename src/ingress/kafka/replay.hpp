@@ -7,14 +7,13 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
-#include "ingress/kafka/client.hpp"
+#include "ingress/kafka/options.hpp"
 
 namespace pebbles::kafka {
 
 /// Which dead letters to send back, and how.
 struct ReplayOptions {
-  ClientSettings settings;  ///< of librdkafka, `bootstrap.servers` among them; for consumer and producer
-  std::string dlq_topic;
+  KafkaOptions kafka;                ///< its brokers, `dead_letter_topic` and further settings
   std::optional<Timestamp> from;     ///< judged at this time or later
   std::optional<Timestamp> to;       ///< judged before this time
   std::vector<std::string> reasons;  ///< only these; empty: all
