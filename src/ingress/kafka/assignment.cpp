@@ -74,6 +74,12 @@ void Assignment::note_committed(std::span<const Offset> offsets) {
     if (auto* const partition = find(where.partition)) partition->committed = offset;
 }
 
+std::int64_t Assignment::unread() const {
+  std::int64_t out = 0;
+  for (const auto& [number, partition] : partitions_) out += std::max<std::int64_t>(0, partition.end - partition.next);
+  return out;
+}
+
 Partition* Assignment::longest_backlog() {
   const auto backlog = [](const auto& each) { return each.second.end - each.second.next; };
   const auto longest = std::ranges::max_element(partitions_, {}, backlog);

@@ -48,6 +48,8 @@ class Assignment {
   /// What may be committed and is not yet.
   [[nodiscard]] std::vector<Offset> committable(const InFlight& in_flight) const;
   void note_committed(std::span<const Offset> offsets);
+  /// Messages that were not read yet, as last heard.
+  [[nodiscard]] std::int64_t unread() const;
   /// The one with the most messages that were not read yet; null when there is none.
   [[nodiscard]] Partition* longest_backlog();
 

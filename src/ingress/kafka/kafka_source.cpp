@@ -37,8 +37,8 @@ constexpr milliseconds revoke_patience{3000};
 constexpr milliseconds pause_min{200};  ///< between attempts to open
 constexpr milliseconds pause_max{10'000};
 constexpr milliseconds ask_patience{2000};
-constexpr std::size_t queued_min = 10'000;    ///< half of queued.min.messages
-constexpr std::int64_t backlog_min = 20'000;  ///< in a partition, for which a nudge is worth its wait
+constexpr std::size_t queued_min = 30'000;  ///< half of queued.min.messages
+constexpr std::int64_t backlog_min = 1000;  ///< not fetched yet, for which a nudge is worth its wait
 constexpr milliseconds nudge_every{20};
 constexpr milliseconds nudge_patience{50};
 constexpr seconds stall_max{60};
@@ -285,8 +285,8 @@ void Source::nudge() {
   const auto now = steady_clock::now();
   if (now - nudged_at_ < nudge_every || consumer_->queued() > queued_min) return;
   nudged_at_ = now;
+  if (assignment_.unread() - static_cast<std::int64_t>(consumer_->queued()) < backlog_min) return;
   auto* const longest = assignment_.longest_backlog();
-  if (longest == nullptr || longest->end - longest->next < backlog_min) return;
   if (const auto end = consumer_->ask_end(longest->where, nudge_patience)) longest->end = *end;
 }
 
