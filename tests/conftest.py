@@ -2,6 +2,7 @@
 import itertools
 
 import harness
+import kafka
 import mongo
 import pytest
 
@@ -43,6 +44,13 @@ def one_node(tmp_path_factory):
     """A replica set of one that tests share: each takes a database of its own."""
     with mongo.ReplicaSet(tmp_path_factory.mktemp("one-node")) as replica_set:
         yield replica_set
+
+
+@pytest.fixture(scope="session")
+def shared_kafka(tmp_path_factory):
+    """A broker that tests share: each takes topics and groups of its own (kafka.new_name)."""
+    with kafka.Broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield kafka.Client(broker.address)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mongodb"])

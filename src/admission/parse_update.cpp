@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <new>
 
-#include "admission/update.hpp"
+#include "admission/read_update.hpp"
 #include "json/parser.hpp"
 
 namespace pebbles::admission {
@@ -250,23 +250,32 @@ std::string UpdateReader::read_message(Member member, std::size_t index, element
 
 }  // namespace
 
-std::variant<Update, Faults> parse_update(std::string_view body) {
-  UpdateReader reader;
-  if (body.size() > update_bytes_max) {
-    reader.fault("", fmt::format("the body must have at most {} bytes", update_bytes_max));
-    return std::move(reader).take();
-  }
+std::expected<simdjson::dom::object, Fault> parse_object(std::string_view text, std::string_view what) {
+  const auto refuse = [](std::string detail) {
+    return std::unexpected{Fault{.detail = std::move(detail), .pointer = {}}};
+  };
+  if (text.size() > update_bytes_max)
+    return refuse(fmt::format("{} must have at most {} bytes", what, update_bytes_max));
   element root;
-  simdjson::dom::object document;
-  if (const auto error = json::parse(body).get(root)) {
+  if (const auto error = json::parse(text).get(root)) {
     if (error == simdjson::MEMALLOC) throw std::bad_alloc{};
-    reader.fault("", fmt::format("the body is not valid JSON: {}", reason_of(error)));
-  } else if (root.get(document)) {
-    reader.fault("", "the body must be a JSON object");
-  } else {
-    reader.read(document);
+    return refuse(fmt::format("{} is not valid JSON: {}", what, reason_of(error)));
   }
+  simdjson::dom::object document;
+  if (root.get(document)) return refuse(fmt::format("{} must be a JSON object", what));
+  return document;
+}
+
+std::variant<Update, Faults> read_update(const simdjson::dom::object& document) {
+  UpdateReader reader;
+  reader.read(document);
   return std::move(reader).take();
+}
+
+std::variant<Update, Faults> parse_update(std::string_view body) {
+  const auto document = parse_object(body, "the body");
+  if (!document) return Faults{document.error()};
+  return read_update(*document);
 }
 
 }  // namespace pebbles::admission

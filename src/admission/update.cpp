@@ -82,12 +82,12 @@ bool is_valid_email(std::string_view email) {
   return simdjson::validate_utf8(email.data(), email.size()) && domain::is_valid_email(email);
 }
 
-domain::EventKey make_key(std::string_view key_space, std::string_view key, const Update& update) {
+domain::EventKey make_key(std::string_view key_space, std::string_view key, const domain::Reported& what) {
   domain::EventKey out;
   out.text.reserve(key_space.size() + key.size());
   out.text.append(key_space).append(key);
   out.hash = crypto::short_sha256({out.text});
-  out.fingerprint = crypto::short_sha256({canonical(update.what)});
+  out.fingerprint = crypto::short_sha256({canonical(what)});
   return out;
 }
 

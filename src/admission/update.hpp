@@ -45,7 +45,7 @@ struct Update {
 /// Valid UTF-8, and an address as `domain::is_valid_email` has it.
 [[nodiscard]] bool is_valid_email(std::string_view email);
 
-/// The key by which a redelivery of `update` is known: `key_space` is "p:", "s:" or "r:".
-[[nodiscard]] domain::EventKey make_key(std::string_view key_space, std::string_view key, const Update& update);
+/// The key by which a redelivery of an update is known: `key_space` is "p:", "s:" or "r:".
+[[nodiscard]] domain::EventKey make_key(std::string_view key_space, std::string_view key, const domain::Reported& what);
 
 }  // namespace pebbles::admission

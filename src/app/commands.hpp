@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "app/config.hpp"
 
@@ -17,6 +18,15 @@ struct TokenRequest {
 };
 /// Prints a development token.
 int print_token(const Config& config, const TokenRequest& request);
+
+struct ReplayRequest {
+  std::string from;                  ///< RFC 3339; empty: from the beginning
+  std::string to;                    ///< likewise; empty: to what is there now
+  std::vector<std::string> reasons;  ///< empty: all
+  bool dry_run = false;
+};
+/// Sends dead letters of Kafka back to where they came from, and prints how many there are for each reason.
+int replay_dead_letters(const Config& config, const ReplayRequest& request);
 
 int print_config(const Config& config);
 

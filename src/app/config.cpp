@@ -1,6 +1,7 @@
 #include "app/config.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +12,7 @@
 #include "admission/client_krn.hpp"
 #include "auth/key.hpp"
 #include "http/cors.hpp"
+#include "ingress/kafka/options.hpp"
 #include "net/http_get.hpp"
 
 namespace pebbles::app {
@@ -152,6 +154,17 @@ bool is_level(const std::string& value) {
                              [&](std::string_view known) { return known == value; });
 }
 
+bool is_offset_reset(const std::string& value) { return value == "earliest" || value == "latest" || value == "error"; }
+/// What Kafka allows as a topic's name.
+bool is_topic(const std::string& value) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  };
+  return !value.empty() && value.size() <= 249 && value != "." && value != ".." &&
+         std::ranges::all_of(value, is_allowed);
+}
+
 bool set_log_format(Config& config, const std::string& value) {
   if (value != "text" && value != "json") return false;
   config.log_format = value == "json" ? telemetry::LogFormat::json : telemetry::LogFormat::text;
@@ -204,6 +217,19 @@ std::vector<Setting> make_settings() {
                                     &Config::http_threads, 1, 64));
   out.push_back(number<std::size_t>("MAX_CONNECTIONS", "--max-connections", "a whole number from 1 to 1000000",
                                     &Config::max_connections, 1, 1'000'000));
+  out.push_back(boolean("KAFKA_ENABLED", "--kafka-enabled", &Config::kafka_enabled));
+  out.push_back(text("KAFKA_BOOTSTRAP_SERVERS", "--kafka-bootstrap-servers",
+                     "host:port of a broker, or some with commas between them", &Config::kafka_bootstrap_servers,
+                     is_not_empty));
+  out.push_back(text("KAFKA_TOPIC_NAME", "--kafka-topic-name", "the name of a topic", &Config::kafka_topic, is_topic));
+  out.push_back(
+      text("KAFKA_GROUP_ID", "--kafka-group-id", "the name of a consumer group", &Config::kafka_group, is_not_empty));
+  out.push_back(
+      text("KAFKA_DLQ_TOPIC", "--kafka-dlq-topic", "the name of a topic", &Config::kafka_dead_letter_topic, is_topic));
+  out.push_back(text("KAFKA_AUTO_OFFSET_RESET", "--kafka-auto-offset-reset", "earliest, latest or error",
+                     &Config::kafka_offset_reset, is_offset_reset));
+  out.push_back(text("KAFKA_LOG_ID", "--kafka-log-id", "a name for the log that the topic's offsets belong to",
+                     &Config::kafka_log_id, is_not_empty));
   constexpr SecondsRange time_out{1, 3600, "a whole number of seconds from 1 to 3600"};
   out.push_back(seconds("HTTP_IDLE_TIMEOUT_S", "--http-idle-timeout-s", &Config::idle_timeout, time_out));
   out.push_back(seconds("HTTP_HEAD_TIMEOUT_S", "--http-head-timeout-s", &Config::head_timeout, time_out));
@@ -241,7 +267,7 @@ Result<std::string> read_file(const std::string& variable, const std::string& pa
 
 /// Variables whose meaning this version lacks: to ignore one that switches a channel on would leave messages unread.
 Result<void> refuse_unserved(const Environment& environment) {
-  for (const auto* name : {"KAFKA_ENABLED", "SQS_ENABLED"}) {
+  for (const auto* name : {"SQS_ENABLED"}) {
     const auto value = environment(name).value_or("");
     const auto on = parse_boolean(value);
     if (!value.empty() && !on)
@@ -250,6 +276,49 @@ Result<void> refuse_unserved(const Environment& environment) {
       return failure(Errc::invalid_argument,
                      fmt::format("{} is on, but this version does not serve that channel yet", name));
   }
+  return {};
+}
+
+constexpr std::string_view kafka_prefix = "KAFKA_CONF_";
+
+/// One KAFKA_CONF_ variable, or a file that has its value.
+Result<void> apply_kafka(Config& config, const std::string& variable, const std::string& value) {
+  constexpr std::string_view of_file = "_FILE";
+  auto rest = variable.substr(kafka_prefix.size());
+  auto text = value;
+  if (rest.ends_with(of_file)) {
+    rest.resize(rest.size() - of_file.size());
+    PEBBLES_TRY(read, read_file(variable, value));
+    text = std::move(read);
+  }
+  auto name = kafka::setting_name(rest);
+  if (!name) return failure(Errc::invalid_argument, fmt::format("{}: {}", variable, name.error().detail));
+  config.kafka.insert_or_assign(*std::move(name), std::move(text));
+  return {};
+}
+
+/// KAFKA_TOPIC is what others call KAFKA_TOPIC_NAME.
+Result<void> apply_kafka_alias(Config& config, const Flags& flags, const Environment& environment) {
+  const auto alias = environment("KAFKA_TOPIC").value_or("");
+  if (alias.empty() || flags.contains("--kafka-topic-name")) return {};
+  const auto named = environment("KAFKA_TOPIC_NAME").value_or("");
+  if (!named.empty() && named != alias)
+    return failure(Errc::invalid_argument,
+                   fmt::format("KAFKA_TOPIC={}: must be the same as KAFKA_TOPIC_NAME={}, or absent", alias, named));
+  if (!is_topic(alias))
+    return failure(Errc::invalid_argument, fmt::format("KAFKA_TOPIC={}: must be the name of a topic", alias));
+  config.kafka_topic = alias;
+  return {};
+}
+
+Result<void> check_kafka(Config& config) {
+  if (config.kafka_dead_letter_topic.empty()) config.kafka_dead_letter_topic = config.kafka_topic + ".dlq";
+  if (!config.kafka_enabled) return {};
+  if (config.kafka_bootstrap_servers.empty())
+    return failure(Errc::invalid_argument, "KAFKA_ENABLED is on, but KAFKA_BOOTSTRAP_SERVERS is not set");
+  if (config.kafka_dead_letter_topic == config.kafka_topic)
+    return failure(Errc::invalid_argument,
+                   fmt::format("KAFKA_DLQ_TOPIC={}: must not be the topic that is read", config.kafka_topic));
   return {};
 }
 
@@ -276,7 +345,16 @@ std::optional<std::string> from_process_environment(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>{value};
 }
 
-Result<Config> load_config(const Flags& flags, const Environment& environment) {
+std::vector<std::string> names_in_process_environment() {
+  std::vector<std::string> out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text{*entry};
+    out.emplace_back(text.substr(0, text.find('=')));
+  }
+  return out;
+}
+
+Result<Config> load_config(const Flags& flags, const Environment& environment, const std::vector<std::string>& names) {
   Config config;
   config.client_krn_pattern = admission::ClientKrnRule::default_pattern;
   PEBBLES_TRY_VOID(refuse_unserved(environment));
@@ -297,6 +375,11 @@ Result<Config> load_config(const Flags& flags, const Environment& environment) {
       PEBBLES_TRY_VOID(apply(config, setting, file_variable, value));
     }
   }
+  PEBBLES_TRY_VOID(apply_kafka_alias(config, flags, environment));
+  for (const auto& variable : names)
+    if (variable.starts_with(kafka_prefix))
+      PEBBLES_TRY_VOID(apply_kafka(config, variable, environment(variable).value_or("")));
+  PEBBLES_TRY_VOID(check_kafka(config));
   if (const auto embedded = flags.find("--embedded"); embedded != flags.end()) config.embedded_dir = embedded->second;
   return config;
 }
@@ -309,6 +392,11 @@ std::string show_config(const Config& config) {
     if (setting.variable == "HOST") value = config.host_or_default();
     if (setting.variable == "PEBBLES_STORE" && config.sqlite_path()) value = "sqlite:" + *config.sqlite_path();
     out += fmt::format("{}={}\n", setting.variable, value);
+  }
+  for (const auto& [name, value] : config.kafka) {
+    std::string variable{kafka_prefix};
+    for (const char c : name) variable += c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    out += fmt::format("{}={}\n", variable, kafka::is_secret(name) ? "********" : value);
   }
   return out;
 }

@@ -50,6 +50,15 @@ struct Config {
   std::size_t mongo_pool_size = 32;
   std::size_t mongo_lanes = 2;
 
+  bool kafka_enabled = false;
+  std::string kafka_bootstrap_servers;
+  std::string kafka_topic = "progress-updates";
+  std::string kafka_group = "pebbles-consumer";
+  std::string kafka_dead_letter_topic;  ///< empty: the topic's name and `.dlq`
+  std::string kafka_offset_reset = "earliest";
+  std::string kafka_log_id;                  ///< empty: the cluster's id
+  std::map<std::string, std::string> kafka;  ///< further settings of librdkafka, by its names
+
   /// The path of the embedded store; nullopt for MongoDB.
   [[nodiscard]] std::optional<std::string> sqlite_path() const;
   [[nodiscard]] std::string host_or_default() const;
@@ -68,13 +77,17 @@ struct Setting {
 
 using Environment = std::function<std::optional<std::string>(const std::string&)>;
 [[nodiscard]] std::optional<std::string> from_process_environment(const std::string& name);
+/// The names of all variables that are set.
+[[nodiscard]] std::vector<std::string> names_in_process_environment();
 
 /// Flags by name, as given on the command line.
 using Flags = std::map<std::string, std::string, std::less<>>;
 
 /// Errors: invalid_argument that names the variable or flag, the value, and what is allowed. A variable of a feature
-/// that this version does not have is an error too where ignoring it would be unsafe.
-[[nodiscard]] Result<Config> load_config(const Flags& flags, const Environment& environment);
+/// that this version does not have is an error too where ignoring it would be unsafe. `names` are the variables among
+/// which those that begin with KAFKA_CONF_ are looked for.
+[[nodiscard]] Result<Config> load_config(const Flags& flags, const Environment& environment,
+                                         const std::vector<std::string>& names = {});
 
 /// `NAME=value` lines of what is in force, secrets masked.
 [[nodiscard]] std::string show_config(const Config& config);

@@ -40,7 +40,7 @@ void add_settings(CLI::App& command, Flags& flags) {
 }
 
 int run_with_config(const Flags& flags, const std::function<int(const Config&)>& command) {
-  const auto config = load_config(flags, from_process_environment);
+  const auto config = load_config(flags, from_process_environment, names_in_process_environment());
   if (!config) {
     fmt::print(stderr, "pebbles: {}\n", config.error().detail);
     return 2;
@@ -56,13 +56,18 @@ int run(int argc, char** argv) {
 
   Flags flags;
   TokenRequest token;
+  ReplayRequest dead_letters;
   std::string ttl = "1h";
   int exit_code = 0;
-  const auto add = [&](const char* name, const char* help, std::function<int(const Config&)> work) {
-    auto* const command = program.add_subcommand(name, help);
+  const auto add_to = [&](CLI::App& parent, const char* name, const char* help,
+                          std::function<int(const Config&)> work) {
+    auto* const command = parent.add_subcommand(name, help);
     add_settings(*command, flags);
     command->callback([&flags, &exit_code, work = std::move(work)] { exit_code = run_with_config(flags, work); });
     return command;
+  };
+  const auto add = [&](const char* name, const char* help, std::function<int(const Config&)> work) {
+    return add_to(program, name, help, std::move(work));
   };
 
   add("serve", "run the server", serve);
@@ -81,6 +86,16 @@ int run(int argc, char** argv) {
   mint->add_option("--email", token.email, "whose token it is")->required();
   mint->add_option("--client", token.client, "bind it to this client");
   mint->add_option("--ttl", ttl, "how long it is valid: 90s, 15m, 1h, 7d");
+  auto* const dlq = program.add_subcommand("dlq", "dead letters of Kafka");
+  dlq->require_subcommand(1);
+  auto* const replay =
+      add_to(*dlq, "replay", "send dead letters back to where they came from; each counts once, however often",
+             [&](const Config& config) { return replay_dead_letters(config, dead_letters); });
+  replay->add_option("--from", dead_letters.from, "only what was refused then or later: RFC 3339, in UTC");
+  replay->add_option("--to", dead_letters.to, "only what was refused before");
+  replay->add_option("--reason", dead_letters.reasons, "only what was refused for this; may be repeated")
+      ->allow_extra_args(false);
+  replay->add_flag("--dry-run", dead_letters.dry_run, "count by reason, and send nothing");
 #ifdef PEBBLES_CRASH_POINTS
   program.add_subcommand("crash-points", "list the points at which PEBBLES_CRASH_AT can end this build")->callback([] {
     for (const auto name : crash_points) fmt::print("{}\n", name);

@@ -9,6 +9,7 @@
 
 #include "admission/client_krn.hpp"
 #include "app/commands.hpp"
+#include "app/kafka_options.hpp"
 #include "app/open_store.hpp"
 #include "app/token_keys.hpp"
 #include "app/version.hpp"
@@ -19,8 +20,10 @@
 #include "http/server.hpp"
 #include "http/worker_pool.hpp"
 #include "ingest/ingest.hpp"
+#include "ingress/kafka/kafka_source.hpp"
 #include "ingress/rest/report_progress.hpp"
 #include "net/http_get.hpp"
+#include "telemetry/metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::app {
@@ -59,6 +62,7 @@ class Service {
     PEBBLES_TRY(opened, open_store(config));  // last: a start that is refused leaves no file behind
     std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(keys), std::move(opened)}};
     PEBBLES_TRY_VOID(service->listen(config));
+    PEBBLES_TRY_VOID(service->read_kafka(config));
     return service;
   }
 
@@ -114,7 +118,9 @@ class Service {
     const query::QueryParts query{.reader = store_->reader(),
                                   .client_rule = client_rule_,
                                   .pool = readers_,
-                                  .is_ready = [this] { return ready_.load(); },
+                                  .trouble = [this] { return trouble(); },
+                                  .describe = [this] { return describe(); },
+                                  .metrics = telemetry::metrics_text,
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
                                               .items_max = config.max_errors_in_record}};
@@ -138,6 +144,30 @@ class Service {
     return {};
   }
 
+  Result<void> read_kafka(const Config& config) {
+    if (!config.kafka_enabled) {
+      if (!config.kafka_bootstrap_servers.empty()) telemetry::kafka_not_enabled();
+      return {};
+    }
+    PEBBLES_TRY(source, kafka::KafkaSource::start(kafka_options(config),
+                                                  {.ingest = *ingest_, .client_rule = client_rule_, .clock = clock_}));
+    kafka_owner_ = std::move(source);
+    kafka_ = kafka_owner_.get();
+    return {};
+  }
+
+  /// Any thread, from when the server listens.
+  std::optional<std::string> trouble() const {
+    if (!ready_) return "Shutting down";
+    const auto* const source = kafka_.load();
+    return source != nullptr ? source->trouble() : std::nullopt;
+  }
+
+  std::string describe() const {
+    const auto* const source = kafka_.load();
+    return source != nullptr ? fmt::format(R"({{"kafka":{}}})", source->describe()) : "{}";
+  }
+
   bool stop(milliseconds deadline) {
     if (!ingest_) return true;
     const auto until = steady_clock::now() + deadline;
@@ -146,13 +176,18 @@ class Service {
       server_->stop_accepting();
       drained = server_->stop(deadline);
     }
+    const auto left_of = [until] {
+      return std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(until - steady_clock::now()));
+    };
+    if (kafka_owner_) drained = kafka_owner_->stop(left_of()) && drained;
     // Handlers that were cut off still wait in the loops, so the lanes end before the loops go.
-    const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
-    drained = ingest_->stop(std::max(left, milliseconds{1000})) && drained;
+    drained = ingest_->stop(std::max(left_of(), milliseconds{1000})) && drained;
     readers_.stop();
     if (issuer_) issuer_->stop();
     server_.reset();
     ingest_.reset();
+    kafka_ = nullptr;
+    kafka_owner_.reset();
     return drained;
   }
 
@@ -166,6 +201,8 @@ class Service {
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<kafka::KafkaSource> kafka_owner_;
+  std::atomic<const kafka::KafkaSource*> kafka_{nullptr};  ///< what the server's loops see
 };
 
 /// What a newcomer pastes next.

@@ -1,5 +1,6 @@
 #include "crypto/base64url.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -62,6 +63,15 @@ std::optional<std::string> from_base64url(std::string_view text) {
     out.push_back(static_cast<char>(bits >> waiting & 255U));
   }
   return out;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0 || text.find_first_of("-_") != text.npos) return std::nullopt;
+  for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
+  std::string url_safe{text};
+  std::ranges::replace(url_safe, '+', '-');
+  std::ranges::replace(url_safe, '/', '_');
+  return from_base64url(url_safe);
 }
 
 }  // namespace pebbles::crypto

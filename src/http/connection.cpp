@@ -3,10 +3,10 @@
 #include <boost/asio/redirect_error.hpp>
 #include <cstring>
 
+#include "base/header_text.hpp"
 #include "http/exchange.hpp"
 #include "http/gzip.hpp"
 #include "http/loop.hpp"
-#include "http/text.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::http {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/url/parse.hpp>
 
-#include "http/text.hpp"
+#include "base/header_text.hpp"
 
 namespace pebbles::http {
 namespace {

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/assert.hpp"
-#include "http/text.hpp"
+#include "base/header_text.hpp"
 
 namespace pebbles::http {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/beast/http/error.hpp>
 
-#include "http/text.hpp"
+#include "base/header_text.hpp"
 
 namespace pebbles::http {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "http/text.hpp"
+#include "base/header_text.hpp"
 
 namespace pebbles::http {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/url/pct_string_view.hpp>
 
-#include "http/text.hpp"
+#include "base/header_text.hpp"
 
 namespace pebbles::http {
 namespace {

@@ -6,122 +6,36 @@
 
 #include "base/assert.hpp"
 #include "base/crash_point.hpp"
-#include "store/log_format.hpp"
+#include "telemetry/metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::ingest {
 
 using domain::KeyHit;
-using domain::Progress;
-using domain::ProgressEvent;
-using domain::Report;
 using domain::StreamId;
 using store::Append;
 using store::AppendOutcome;
-using store::Loaded;
 using store::LoadMode;
 using store::Snapshot;
 using store::SnapshotPtr;
-
-/// The updates of one stream on their way through a batch. Those before `next` have their outcome.
-struct Committer::Group {
-  StreamId stream;
-  std::vector<Pending> pendings;
-  std::size_t next = 0;
-  SnapshotPtr state;
-  bool loaded = false;
-  bool conflicted = false;     ///< load with the log: the cached or stored state was not the newest
-  bool one_at_a_time = false;  ///< the store refused a chunk: find out which update it cannot take
-  int conflicts = 0;
-  std::vector<std::optional<KeyHit>> hits;  ///< of `open()`; empty when nothing was looked up
-
-  [[nodiscard]] std::span<Pending> open() { return std::span{pendings}.subspan(next); }
-  [[nodiscard]] std::span<const Pending> open() const { return std::span{pendings}.subspan(next); }
-  [[nodiscard]] bool done() const { return next == pendings.size(); }
-  /// A key was found in an event that `state` does not have yet: another instance has gone on.
-  [[nodiscard]] bool is_behind() const {
-    return std::ranges::any_of(hits, [&](const auto& hit) { return hit && hit->version > state->progress.version; });
-  }
-};
-
-/// What one round decided for the first `outcomes.size()` updates of a group.
-struct Committer::Attempt {
-  bool behind = false;  ///< nothing was decided: the state has to be loaded again
-  std::vector<Outcome> outcomes;
-  std::optional<Append> append;  ///< absent when nothing was accepted
-};
 
 /// A commit whose outcome is unknown. Nothing else of its stream is decided until a chunk stands at its version
 /// (invariant 1).
 struct Committer::Doubt {
   Append append;
-  std::vector<Pending> pendings;  ///< those the attempt decided; empty once they were told to retry
+  std::vector<Pending> pendings;  ///< those the attempt decided; once `told`, those of logs alone
   std::vector<Outcome> outcomes;
-  std::vector<Pending> waiting;
+  GatePtr gate;                  ///< of the attempt
+  std::vector<Pending> waiting;  ///< once `told`, those of logs alone
   int attempts = 0;
   bool told = false;
 };
 
-/// Collects settlements and delivers them with one call per sink.
-class Committer::Mail {
- public:
-  Mail() = default;
-  Mail(const Mail&) = delete;
-  Mail& operator=(const Mail&) = delete;
-  ~Mail() { deliver(); }
-
-  void add(Pending& pending, Outcome outcome) {
-    AckSink* const sink = pending.ack.sink();
-    if (sink == nullptr) return;
-    auto found = std::ranges::find(bags_, sink, &Bag::sink);
-    if (found == bags_.end()) found = bags_.insert(bags_.end(), Bag{.sink = sink, .settlements = {}});
-    found->settlements.push_back({.ticket = pending.ack.release(), .outcome = std::move(outcome)});
-  }
-
-  void deliver() {
-    if (bags_.empty()) return;
-    PEBBLES_CRASH_POINT("before-answer");
-    for (auto& bag : bags_) bag.sink->settle(std::move(bag.settlements));
-    bags_.clear();
-    PEBBLES_CRASH_POINT("after-answer");
-  }
-
- private:
-  struct Bag {
-    AckSink* sink;
-    std::vector<Settlement> settlements;
-  };
-  std::vector<Bag> bags_;
+/// Updates of logs that cannot go on now. Later ones of their stream wait behind them.
+struct Committer::Held {
+  std::vector<Pending> pendings;
+  GatePtr gate;  ///< null: for a fault of the store, until `settle` tries again
 };
-
-namespace {
-
-const Report& report_of(const Pending& pending) { return std::get<Report>(pending.command); }
-
-const domain::EventKey* key_of(const Pending& pending) {
-  const auto& key = report_of(pending).key;
-  return key ? &*key : nullptr;
-}
-
-/// Shares the progress inside a snapshot.
-std::shared_ptr<const Progress> progress_of(const SnapshotPtr& snapshot) { return {snapshot, &snapshot->progress}; }
-
-/// The newest state, from a snapshot and the chunks behind it. Error: store_corrupt at a gap (invariant 2).
-Result<SnapshotPtr> catch_up(const StreamId& stream, const Loaded& loaded) {
-  if (loaded.after.empty()) return loaded.snapshot;
-  auto state = loaded.snapshot ? std::make_shared<Snapshot>(*loaded.snapshot) : std::make_shared<Snapshot>();
-  state->stream = stream;
-  if (!loaded.snapshot) state->rev = loaded.rev;
-  for (const auto& chunk : loaded.after) {
-    if (chunk.first != state->progress.version + 1 || chunk.prev != state->head)
-      return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");
-    for (const auto& event : chunk.events) state->progress = evolve(std::move(state->progress), event);
-    state->head = {.first = chunk.first, .hash = chunk.hash};
-  }
-  return state;
-}
-
-}  // namespace
 
 Committer::Committer(store::EventStore& store, CommitterOptions options)
     : store_{store}, options_{options}, cache_{options.cache_bytes_max}, dice_{options.writer} {}
@@ -161,7 +75,7 @@ Committer::Groups Committer::take_contended(Groups& groups) {
 
 Committer::Groups Committer::group(std::vector<Pending> batch, Mail& mail) {
   Groups groups;
-  groups.reserve(batch.size());  // the map below points into it
+  groups.reserve(batch.size() + held_.size());  // the map below points into it
   struct Hash {
     std::size_t operator()(const StreamId* stream) const { return std::hash<StreamId>{}(*stream); }
   };
@@ -170,9 +84,17 @@ Committer::Groups Committer::group(std::vector<Pending> batch, Mail& mail) {
   };
   std::unordered_map<const StreamId*, Group*, Hash, Equal> by_stream;
   by_stream.reserve(batch.size());
+  take_opened(groups);
+  for (auto& group : groups) by_stream.emplace(&group.stream, &group);
   for (auto& pending : batch) {
+    if (pending.epoch && !held_.empty()) {  // first: what is held came before what waits behind a doubt
+      if (const auto held = held_.find(pending.stream); held != held_.end()) {
+        held->second.pendings.push_back(std::move(pending));
+        continue;
+      }
+    }
     if (const auto doubt = doubts_.empty() ? doubts_.end() : doubts_.find(pending.stream); doubt != doubts_.end()) {
-      if (doubt->second.told)
+      if (doubt->second.told && !pending.epoch)
         mail.add(pending, Retry{});
       else
         doubt->second.waiting.push_back(std::move(pending));
@@ -250,7 +172,7 @@ bool Committer::load_apart(Group& group, Mail& mail) {
     return group.loaded = true;
   }
   telemetry::load_failed(*group.stream.client, *group.stream.filename, state.error().detail);
-  for (auto& pending : group.open()) mail.add(pending, Retry{});
+  give_up(group, mail);
   return false;
 }
 
@@ -274,92 +196,11 @@ bool Committer::find_keys(Groups& groups, Mail& mail) {
   const auto hits = store_.find_keys(queries);
   if (!hits) {
     telemetry::load_failed("", "", hits.error().detail);
-    for (auto& group : groups)
-      for (auto& pending : group.open()) mail.add(pending, Retry{});
+    for (auto& group : groups) give_up(group, mail);
     return false;
   }
   for (std::size_t i = 0; i < askers.size(); ++i) *askers[i] = (*hits)[i];
   return true;
-}
-
-Committer::Attempt Committer::decide(const Group& group) {
-  Attempt attempt;
-  std::vector<ProgressEvent> events;
-  std::string text;
-  Progress now = group.state ? group.state->progress : Progress{};
-  std::unordered_map<domain::ShortDigest, KeyHit, domain::DigestHash> own_keys;  // accepted in this very attempt
-  Applied* newest = nullptr;                                                     // its state is still the one in `now`
-
-  // A file of before the log gets its state as its first event, with whatever is accepted first.
-  const bool adopts = now.is_before_log();
-  if (adopts) {
-    events.push_back(domain::adopt(now));
-    store::append_event(text, events.back());
-    now = evolve(Progress{}, events.back());
-  }
-
-  const auto open = group.open();
-  const auto hit_of = [&](std::size_t i) -> const KeyHit* {
-    const auto* key = key_of(open[i]);
-    if (key == nullptr) return nullptr;
-    if (const auto own = own_keys.find(key->hash); own != own_keys.end()) return &own->second;
-    return !group.hits.empty() && group.hits[i] ? &*group.hits[i] : nullptr;
-  };
-  std::vector<std::size_t> replays;
-
-  attempt.outcomes.reserve(open.size());
-  text.reserve(256 * open.size());
-  for (std::size_t i = 0; i < open.size(); ++i) {
-    if (group.one_at_a_time && i > 0) break;
-    auto decision = domain::decide(now.exists() ? &now : nullptr, open[i].command, hit_of(i));
-    if (const auto* rejection = std::get_if<domain::Rejection>(&decision)) {
-      attempt.outcomes.emplace_back(Refused{*rejection});
-      continue;
-    }
-    if (std::holds_alternative<domain::Duplicate>(decision)) {
-      replays.push_back(attempt.outcomes.size());
-      attempt.outcomes.emplace_back(Replayed{});
-      continue;
-    }
-    auto& event = std::get<domain::Accepted>(decision).event;
-    const auto text_bytes = text.size();
-    store::append_event(text, event);
-    if (text.size() > store::chunk_bytes_max && !events.empty()) {
-      text.resize(text_bytes);  // the rest goes into the next chunk
-      break;
-    }
-    if (newest != nullptr) newest->after = std::make_shared<const Progress>(now);
-    now = evolve(std::move(now), event);
-    if (event.key) own_keys.emplace(event.key->hash, KeyHit{event.version, event.key->fingerprint});
-    newest =
-        &std::get<Applied>(attempt.outcomes.emplace_back(Applied{.after = nullptr, .created = event.id.has_value()}));
-    events.push_back(std::move(event));
-  }
-
-  SnapshotPtr present = group.state;
-  const bool cut = attempt.outcomes.size() < open.size();  // by a chunk's size: then the adoption goes first, alone
-  if (adopts && newest == nullptr && !cut) events.clear();
-  if (!events.empty()) {
-    auto after = std::make_shared<Snapshot>();
-    after->stream = group.stream;
-    after->progress = std::move(now);
-    after->rev = group.state ? group.state->rev : 0;
-    const store::ChunkRef prev = group.state ? group.state->head : store::ChunkRef{};
-    const auto first = events.front().version;
-    after->head = {.first = first, .hash = store::hash_chunk(group.stream, first, events.size(), prev, text)};
-    present = after;
-    if (newest != nullptr) newest->after = progress_of(present);
-    attempt.append = Append{.before = group.state,
-                            .chunk = {.first = first,
-                                      .events = std::move(events),
-                                      .prev = prev,
-                                      .hash = after->head.hash,
-                                      .token = {.writer = options_.writer, .sequence = ++sequence_}},
-                            .text = std::move(text),
-                            .after = present};
-  }
-  for (const auto index : replays) std::get<Replayed>(attempt.outcomes[index]).now = progress_of(present);
-  return attempt;
 }
 
 void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
@@ -367,15 +208,22 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   std::vector<Append> appends;
   attempts.reserve(groups.size());
   appends.reserve(groups.size());
+  std::size_t updates = 0;
   for (const auto& group : groups) {
-    auto& attempt = attempts.emplace_back(group.is_behind() ? Attempt{.behind = true, .outcomes = {}, .append = {}}
-                                                            : decide(group));
-    if (attempt.append) appends.push_back(*std::move(attempt.append));
+    auto& made = attempts.emplace_back();
+    if (group.is_behind())
+      made.behind = true;
+    else
+      made = attempt(group, {.token = {.writer = options_.writer, .sequence = ++sequence_}, .wake = options_.wake});
+    updates += made.outcomes.size();
+    if (made.append) appends.push_back(*std::move(made.append));
   }
   std::vector<AppendOutcome> stored;
   if (!appends.empty()) {
     PEBBLES_CRASH_POINT("before-commit");
+    const auto began = std::chrono::steady_clock::now();
     stored = store_.commit(appends);
+    telemetry::batch_committed(updates, std::chrono::steady_clock::now() - began);
     PEBBLES_ASSERT(stored.size() == appends.size(), "a store answers for every append");
   }
   std::size_t next = 0;
@@ -410,11 +258,8 @@ void Committer::conclude(Group& group, Attempt attempt, AppendOutcome outcome, M
         again.push_back(std::move(group));
         return;
       }
-      for (auto& pending : group.open()) mail.add(pending, Retry{});
-      return;
-    case AppendOutcome::not_stored:
-      for (auto& pending : group.open()) mail.add(pending, Retry{});
-      return;
+      return give_up(group, mail);
+    case AppendOutcome::not_stored: return give_up(group, mail);
     case AppendOutcome::refused:
       if (decided.size() > 1) {
         group.one_at_a_time = true;
@@ -422,7 +267,11 @@ void Committer::conclude(Group& group, Attempt attempt, AppendOutcome outcome, M
         return;
       }
       telemetry::append_refused(*group.stream.client, *group.stream.filename);
-      for (auto& pending : decided) mail.add(pending, Unstorable{});
+      if (decided.front().epoch) {
+        attempt.gate = std::make_shared<Gate>(options_.wake);
+        attempt.gate->add();
+      }
+      mail.add(decided.front(), Unstorable{attempt.gate});
       break;
     case AppendOutcome::unknown: {
       cache_.erase(group.stream);
@@ -431,17 +280,97 @@ void Committer::conclude(Group& group, Attempt attempt, AppendOutcome outcome, M
                       Doubt{.append = *std::move(attempt.append),
                             .pendings = {std::move_iterator{decided.begin()}, std::move_iterator{decided.end()}},
                             .outcomes = std::move(attempt.outcomes),
+                            .gate = std::move(attempt.gate),
                             .waiting = {std::move_iterator{waiting.begin()}, std::move_iterator{waiting.end()}}});
       return;
     }
   }
   group.next += decided.size();
+  if (attempt.gate) hold_behind(attempt.gate, group);
   if (!group.done()) again.push_back(std::move(group));
 }
 
+/// For a fault that passes: what can ask again is told to, what came from a log stays, in its order.
+void Committer::give_up(Group& group, Mail& mail) {
+  Held* held = nullptr;
+  for (auto& pending : group.open()) {
+    if (!pending.epoch || pending.epoch->ended()) {
+      mail.add(pending, Retry{});
+      continue;
+    }
+    if (held == nullptr) held = &held_[group.stream];
+    held->pendings.push_back(std::move(pending));
+  }
+}
+
+/// Leaves in the group only what did not come from a log.
+void Committer::hold_behind(const GatePtr& gate, Group& group) {
+  auto& held = held_[group.stream];
+  held.gate = gate;
+  std::vector<Pending> others;
+  for (auto& pending : group.open()) (pending.epoch ? held.pendings : others).push_back(std::move(pending));
+  group.pendings = std::move(others);
+  group.next = 0;
+}
+
+/// Not while the stream is in doubt: then nothing of it is decided.
+bool Committer::is_due(const StreamId& stream, const Held& held) const {
+  return held.gate && held.gate->is_open() && !doubts_.contains(stream);
+}
+
+bool Committer::can_proceed() const {
+  return std::ranges::any_of(held_, [&](const auto& entry) { return is_due(entry.first, entry.second); });
+}
+
+std::size_t Committer::unsettled() const {
+  const auto waits = [](const auto& entry) { return !entry.second.pendings.empty(); };
+  return doubts_.size() + static_cast<std::size_t>(std::ranges::count_if(held_, waits));
+}
+
+/// What waited for a gate goes in front of what came later.
+void Committer::take_opened(Groups& groups) {
+  for (auto entry = held_.begin(); entry != held_.end();) {
+    auto& [stream, held] = *entry;
+    if (!is_due(stream, held)) {
+      ++entry;
+      continue;
+    }
+    if (!held.pendings.empty()) {
+      auto& group = groups.emplace_back();
+      group.stream = stream;
+      group.pendings = std::move(held.pendings);
+    }
+    entry = held_.erase(entry);
+  }
+}
+
+/// What a fault held up gets another try, and what has lost its epoch goes.
+void Committer::retry_held(Groups& again, Mail& mail) {
+  for (auto entry = held_.begin(); entry != held_.end();) {
+    auto& [stream, held] = *entry;
+    std::erase_if(held.pendings, [&](Pending& pending) {
+      const bool ended = pending.epoch->ended();
+      if (ended) mail.add(pending, Retry{});
+      return ended;
+    });
+    if (held.gate || doubts_.contains(stream)) {
+      ++entry;
+      continue;
+    }
+    if (!held.pendings.empty()) {
+      auto& group = again.emplace_back();
+      group.stream = stream;
+      group.conflicted = true;
+      group.pendings = std::move(held.pendings);
+    }
+    entry = held_.erase(entry);
+  }
+}
+
 void Committer::settle() {
-  if (doubts_.empty()) return;
   Mail mail;
+  Groups again;
+  retry_held(again, mail);
   std::vector<Doubt> doubts;
   std::vector<Append> appends;
   for (auto& [stream, doubt] : doubts_) {
@@ -449,8 +378,8 @@ void Committer::settle() {
     doubts.push_back(std::move(doubt));
   }
   doubts_.clear();
-  const auto outcomes = store_.commit(appends);
-  Groups again;
+  std::vector<AppendOutcome> outcomes;
+  if (!appends.empty()) outcomes = store_.commit(appends);
   for (std::size_t i = 0; i < doubts.size(); ++i) learn(std::move(doubts[i]), outcomes[i], mail, again);
   mail.deliver();
   run(std::move(again), mail);
@@ -482,6 +411,7 @@ void Committer::learn(Doubt doubt, AppendOutcome outcome, Mail& mail, Groups& ag
     group.pendings = std::move(doubt.pendings);
   }
   std::ranges::move(doubt.waiting, std::back_inserter(group.pendings));
+  if (ours && doubt.gate) hold_behind(doubt.gate, group);
   if (!group.done()) again.push_back(std::move(group));
 }
 
@@ -500,11 +430,22 @@ void Committer::retry_at_new_rev(Doubt& doubt) {
 
 void Committer::keep_doubting(Doubt doubt, Mail& mail) {
   if (!doubt.told && ++doubt.attempts >= options_.settle_attempts_max) {
-    for (auto& pending : doubt.pendings) mail.add(pending, Retry{.maybe_applied = true});
-    for (auto& pending : doubt.waiting) mail.add(pending, Retry{});
-    doubt.pendings.clear();
-    doubt.outcomes.clear();
-    doubt.waiting.clear();
+    std::vector<Pending> kept;
+    std::vector<Outcome> outcomes;
+    for (std::size_t i = 0; i < doubt.pendings.size(); ++i) {
+      if (!doubt.pendings[i].epoch) {
+        mail.add(doubt.pendings[i], Retry{.maybe_applied = true});
+        continue;
+      }
+      kept.push_back(std::move(doubt.pendings[i]));
+      outcomes.push_back(std::move(doubt.outcomes[i]));
+    }
+    doubt.pendings = std::move(kept);
+    doubt.outcomes = std::move(outcomes);
+    std::erase_if(doubt.waiting, [&](Pending& pending) {
+      if (!pending.epoch) mail.add(pending, Retry{});
+      return !pending.epoch;
+    });
     doubt.told = true;
   }
   const StreamId stream = doubt.append.after->stream;

@@ -1,30 +1,55 @@
 #include "ingest/fair_queue.hpp"
 
+#include <unordered_set>
+
 namespace pebbles::ingest {
 
-std::optional<Pending> FairQueue::push(Pending pending) {
+/// False, with the update as it was, when there is no room for it.
+bool FairQueue::insert(Pending& pending) {
   const auto bytes = bytes_of(pending);
-  bool wake = false;
+  if (closed_ || updates_ >= bounds_.updates_max || bytes_ + bytes > bounds_.bytes_max) return false;
+  auto known = clients_.find(*pending.stream.client);
+  if (known != clients_.end()) {
+    const auto& own = known->second;
+    if (own.updates.size() >= bounds_.updates_max - updates_ || own.bytes + bytes > bounds_.bytes_max - bytes_)
+      return false;
+  } else {
+    known = clients_.try_emplace(*pending.stream.client).first;
+    turns_.push_back(&*known);
+  }
+  known->second.updates.emplace_back(std::move(pending), bytes);
+  known->second.bytes += bytes;
+  ++updates_;
+  bytes_ += bytes;
+  return true;
+}
+
+std::optional<Pending> FairQueue::push(Pending pending) {
+  bool wakes = false;
   {
     const std::lock_guard lock{mutex_};
-    if (closed_ || updates_ >= bounds_.updates_max || bytes_ + bytes > bounds_.bytes_max) return pending;
-    auto known = clients_.find(*pending.stream.client);
-    if (known != clients_.end()) {
-      const auto& own = known->second;
-      if (own.updates.size() >= bounds_.updates_max - updates_ || own.bytes + bytes > bounds_.bytes_max - bytes_)
-        return pending;
-    } else {
-      known = clients_.try_emplace(*pending.stream.client).first;
-      turns_.push_back(&*known);
-    }
-    known->second.updates.emplace_back(std::move(pending), bytes);
-    known->second.bytes += bytes;
-    ++updates_;
-    bytes_ += bytes;
-    wake = wanted_ > 0 && updates_ >= wanted_;
+    if (!insert(pending)) return pending;
+    wakes = wanted_ > 0 && updates_ >= wanted_;
   }
-  if (wake) came_.notify_one();
+  if (wakes) came_.notify_one();
   return std::nullopt;
+}
+
+std::vector<Pending> FairQueue::push(std::vector<Pending> pendings) {
+  std::vector<Pending> back;
+  std::unordered_set<std::string> full;  // clients without room: a smaller update must not slip past a larger one
+  bool wakes = false;
+  {
+    const std::lock_guard lock{mutex_};
+    for (auto& pending : pendings) {
+      if ((full.empty() || !full.contains(*pending.stream.client)) && insert(pending)) continue;
+      full.insert(*pending.stream.client);
+      back.push_back(std::move(pending));
+    }
+    wakes = wanted_ > 0 && updates_ >= wanted_;
+  }
+  if (wakes) came_.notify_one();
+  return back;
 }
 
 std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::milliseconds> patience) {
@@ -32,6 +57,7 @@ std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::mi
   const bool waited = updates_ == 0;
   wait(lock, 1, patience);
   if (waited && updates_ > 0 && updates_ < usual_ / 2) wait(lock, usual_, gather_for);
+  woken_ = false;
 
   std::vector<Pending> out;
   out.reserve(std::min(updates_, batch.updates_max));
@@ -58,13 +84,21 @@ std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::mi
 
 void FairQueue::wait(std::unique_lock<std::mutex>& lock, std::size_t wanted,
                      std::optional<std::chrono::microseconds> patience) {
-  const auto enough = [&] { return updates_ >= wanted || closed_; };
+  const auto enough = [&] { return updates_ >= wanted || closed_ || woken_; };
   wanted_ = wanted;
   if (patience)
     came_.wait_for(lock, *patience, enough);
   else
     came_.wait(lock, enough);
   wanted_ = 0;
+}
+
+void FairQueue::wake() {
+  {
+    const std::lock_guard lock{mutex_};
+    woken_ = true;
+  }
+  came_.notify_all();
 }
 
 void FairQueue::close() {

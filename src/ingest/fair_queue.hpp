@@ -28,9 +28,16 @@ class FairQueue {
   /// Gives the update back when there is no room for this client, or the queue is closed.
   [[nodiscard]] std::optional<Pending> push(Pending pending);
 
+  /// The same for many at once, in order. What comes back is in order too, and of no client is anything taken behind
+  /// what comes back.
+  [[nodiscard]] std::vector<Pending> push(std::vector<Pending> pendings);
+
   /// One batch, at most `batch` large; waits for something to come until `patience` is over (without end: nullopt).
-  /// Empty when nothing came, or the queue is closed and empty.
+  /// Empty when nothing came, somebody called `wake`, or the queue is closed and empty.
   [[nodiscard]] std::vector<Pending> take(Bounds batch, std::optional<std::chrono::milliseconds> patience);
+
+  /// Ends the wait of who takes, or spares the next one.
+  void wake();
 
   /// Nothing comes in any more; what is there can still be taken.
   void close();
@@ -47,6 +54,7 @@ class FairQueue {
   /// When a burst begins, its first update waits for the others: two commits would take longer than one.
   static constexpr std::chrono::microseconds gather_for{150};
 
+  [[nodiscard]] bool insert(Pending& pending);
   void wait(std::unique_lock<std::mutex>& lock, std::size_t wanted, std::optional<std::chrono::microseconds> patience);
 
   Bounds bounds_;
@@ -57,6 +65,7 @@ class FairQueue {
   std::size_t updates_ = 0;
   std::size_t bytes_ = 0;
   bool closed_ = false;
+  bool woken_ = false;
   std::size_t wanted_ = 0;  ///< who takes is woken when so many are there; 0: nobody waits
   std::size_t usual_ = 1;   ///< updates in a batch, a moving mean
 };

@@ -11,9 +11,9 @@
 namespace pebbles::ingest {
 
 struct IngestOptions {
-  std::size_t queue_updates_max = 50'000;     ///< waiting in one lane
+  std::size_t queue_updates_max = 80'000;     ///< waiting in one lane
   std::size_t queue_bytes_max = 64UL << 20U;  ///< waiting in one lane
-  std::size_t batch_updates_max = 20'000;     ///< of one commit
+  std::size_t batch_updates_max = 40'000;     ///< of one commit
   std::size_t batch_bytes_max = 32UL << 20U;  ///< of one commit
   std::size_t cache_bytes_max = 64UL << 20U;  ///< states that one lane holds between batches
 };
@@ -33,6 +33,10 @@ class Ingest {
   /// a flood leaves room for the others. Threads: any.
   [[nodiscard]] std::optional<Pending> submit(Pending pending);
 
+  /// The same for many at once: one lock per lane. What comes back is in order, and of no stream was anything queued
+  /// behind what comes back. Threads: any, but of one log always the same.
+  [[nodiscard]] std::vector<Pending> submit(std::vector<Pending> pendings);
+
   /// Takes nothing new, brings all that is queued to an outcome and ends the lanes. False if that took longer than
   /// `deadline`: what is left was settled as `Retry`.
   /// A second call returns what the first did.
@@ -43,6 +47,7 @@ class Ingest {
 
  private:
   class Lane;
+  [[nodiscard]] std::size_t lane_of(const Pending& pending) const;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

@@ -11,6 +11,10 @@ std::size_t bytes_of(const domain::ItemList& items) {
 
 }  // namespace
 
+void Gate::pass() {
+  if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1 && wake_) wake_();
+}
+
 Ack& Ack::operator=(Ack&& other) noexcept {
   if (this != &other) {
     drop();

@@ -1,5 +1,7 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -11,6 +13,37 @@
 
 namespace pebbles::ingest {
 
+/// One uninterrupted reading of a partition of a log. When it ends (the partition is revoked, or read again from an
+/// earlier offset), what is still queued of it is dropped: always a suffix, because it never comes back to life
+/// (invariant 8). Threads: any.
+class Epoch {
+ public:
+  void end() noexcept { ended_.store(true, std::memory_order_release); }
+  [[nodiscard]] bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<bool> ended_{false};
+};
+using EpochPtr = std::shared_ptr<const Epoch>;
+
+/// Holds later updates of a stream back until the dead letters before them are durable (invariant 11). Made by a lane,
+/// passed by whoever writes the dead letters. Threads: any but for `add`.
+class Gate {
+ public:
+  /// `wake` is called from the thread of the last `pass`.
+  explicit Gate(std::function<void()> wake) : wake_{std::move(wake)} {}
+  /// One more dead letter to wait for; before anybody was told of the gate.
+  void add() noexcept { missing_.fetch_add(1, std::memory_order_relaxed); }
+  /// One of them is durable.
+  void pass();
+  [[nodiscard]] bool is_open() const noexcept { return missing_.load(std::memory_order_acquire) == 0; }
+
+ private:
+  std::function<void()> wake_;
+  std::atomic<int> missing_{0};
+};
+using GatePtr = std::shared_ptr<Gate>;
+
 /// The update was counted; `after` is the state right behind it.
 struct Applied {
   std::shared_ptr<const domain::Progress> after;
@@ -20,13 +53,18 @@ struct Applied {
 struct Replayed {
   std::shared_ptr<const domain::Progress> now;
 };
-/// It can never succeed. Nothing was changed.
+/// It can never succeed. Nothing was changed. `gate` is there for an update of a log: pass it when its dead letter is
+/// durable.
 struct Refused {
   domain::Rejection why{};
+  GatePtr gate = {};
 };
-/// The store refuses this update for good (too large for it, say). Nothing was changed.
-struct Unstorable {};
-/// Try again. `maybe_applied`: it may still be counted, so only a retry with the same key is safe.
+/// The store refuses this update for good (too large for it, say). Nothing was changed. `gate` as above.
+struct Unstorable {
+  GatePtr gate = {};
+};
+/// Try again. `maybe_applied`: it may still be counted, so only a retry with the same key is safe. An update of a log
+/// gets this only when its epoch or the service ends: it was dropped, with everything of its stream behind it.
 struct Retry {
   bool maybe_applied = false;
 };
@@ -73,6 +111,9 @@ struct Pending {
   domain::StreamId stream;
   domain::Command command;
   Ack ack;
+  /// Of an update that was read from a log in order, and so is kept until it has an outcome, whatever fails meanwhile;
+  /// null for one whose sender tries again by itself.
+  EpochPtr epoch = {};
 };
 
 /// A bound for the memory that a pending update holds.

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "telemetry/metrics.hpp"
+
 namespace pebbles::telemetry {
 namespace {
 
@@ -120,5 +122,30 @@ void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vect
 void issuer_keys_unavailable(std::string_view url, std::string_view what) {
   say(warn, "issuer_keys_unavailable", {{"url", url}, {"what", what}});
 }
+
+void kafka_warned(std::string_view facility, std::string_view what) {
+  say(warn, "kafka_warned", {{"facility", facility}, {"what", what}});
+}
+void kafka_failed(std::string_view part, std::string_view what) {
+  say(warn, "kafka_failed", {{"part", part}, {"what", what}});
+}
+void kafka_away(std::string_view what) { say(warn, "kafka_away", {{"what", what}}); }
+void kafka_answers_again() { say(info, "kafka_answers_again", {}); }
+void kafka_topic_missing(std::string_view topic) { say(warn, "kafka_topic_missing", {{"topic", topic}}); }
+void kafka_not_enabled() {
+  say(warn, "kafka_not_enabled", {{"what", "KAFKA_BOOTSTRAP_SERVERS is set, and KAFKA_ENABLED is not true"}});
+}
+void kafka_assigned(std::string_view topic, std::size_t partitions) {
+  kafka_rebalanced();
+  say(info, "kafka_assigned", {{"topic", topic}, {"partitions", static_cast<std::int64_t>(partitions)}});
+}
+void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost) {
+  say(info, "kafka_revoked",
+      {{"topic", topic}, {"partitions", static_cast<std::int64_t>(partitions)}, {"lost", lost ? "yes" : "no"}});
+}
+void dead_letters_not_written(std::string_view topic, std::string_view what) {
+  say(err, "dead_letters_not_written", {{"topic", topic}, {"what", what}});
+}
+void dead_letters_written_again() { say(info, "dead_letters_written_again", {}); }
 
 }  // namespace pebbles::telemetry

@@ -48,4 +48,22 @@ void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vect
 /// They cannot be fetched; said once until they can. What was fetched before goes on serving.
 void issuer_keys_unavailable(std::string_view url, std::string_view what);
 
+/// librdkafka complains.
+void kafka_warned(std::string_view facility, std::string_view what);
+/// Something about Kafka did not work, and is tried again where that can help.
+void kafka_failed(std::string_view part, std::string_view what);
+/// No broker answers; said once until one does.
+void kafka_away(std::string_view what);
+void kafka_answers_again();
+/// The topic is not there; it is waited for.
+void kafka_topic_missing(std::string_view topic);
+/// The settings name brokers, but Kafka is not switched on.
+void kafka_not_enabled();
+void kafka_assigned(std::string_view topic, std::size_t partitions);
+/// `lost`: the group had given them to others before.
+void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost);
+/// Dead letters wait for their topic, and their partitions with them; said once until they are written.
+void dead_letters_not_written(std::string_view topic, std::string_view what);
+void dead_letters_written_again();
+
 }  // namespace pebbles::telemetry

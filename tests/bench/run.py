@@ -3,7 +3,7 @@
 
 Every figure is a ratio of medians of interleaved rounds, because machines are shared and noisy. The reference of the
 embedded store over REST is nginx (two workers, `return 200`) answering the very same requests of the same load
-generator (wrk, one thread); those of MongoDB are in mongo.py.
+generator (wrk, one thread); those of MongoDB are in mongo.py, those of Kafka in kafka.py.
 """
 import argparse
 import json
@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 
+import kafka
 import mongo
 from support import CONNECTIONS, TOKEN, Nginx, Pebbles, median, run_wrk, show, token, wrk
 
@@ -162,7 +163,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=1_000_000)
     mongo.add_arguments(parser)
-    parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS])
+    kafka.add_arguments(parser)
+    parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
+                                           *kafka.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -183,6 +186,8 @@ def main():
             bench_memory(args, folder)
         if args.only in (None, *mongo.PARTS):
             mongo.bench(args, folder)
+        if args.only in (None, *kafka.PARTS):
+            kafka.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

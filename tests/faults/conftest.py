@@ -2,6 +2,7 @@
 import os
 import random
 
+import kafka
 import mongo
 import pytest
 
@@ -28,3 +29,10 @@ def standalone(tmp_path_factory):
 @pytest.fixture
 def database():
     return mongo.new_database()
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A Kafka broker of this test's own, to be killed and restarted."""
+    with kafka.Broker(tmp_path / "kafka") as broker:
+        yield broker

@@ -80,7 +80,8 @@ void check_same(const Update& update, const Update& again) {
   PEBBLES_ASSERT(
       again.event_id == update.event_id && again.client_krn == update.client_krn && again.email == update.email,
       "an identity changed on its way");
-  PEBBLES_ASSERT(make_key("p:", "k", again) == make_key("p:", "k", update), "equal updates have two fingerprints");
+  PEBBLES_ASSERT(admission::make_key("p:", "k", again.what) == admission::make_key("p:", "k", update.what),
+                 "equal updates have two fingerprints");
 }
 
 }  // namespace

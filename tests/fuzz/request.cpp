@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/header_text.hpp"
 #include "http/read_buffer.hpp"
 #include "http/request_parser.hpp"
-#include "http/text.hpp"
 
 namespace {
 
@@ -151,7 +151,7 @@ class Framing {
       const auto name = line.substr(0, colon);
       PEBBLES_ASSERT(name.find_first_of(" \t\"(),/;<=>?@[\\]{}") == name.npos, "a name with a separator");
       if (request.count_of(name) == 1)
-        PEBBLES_ASSERT(request.field(name) == http::trimmed(line.substr(colon + 1)), "a field has another value");
+        PEBBLES_ASSERT(request.field(name) == trimmed(line.substr(colon + 1)), "a field has another value");
     }
     PEBBLES_ASSERT(fields <= http::fields_max && rest.empty(), "more than a head was taken for one");
     check_framing(request);

@@ -10,8 +10,8 @@
 #include "support/events.hpp"
 #include "support/memory_store.hpp"
 
-/// One case per invariant (docs/invariants.md), each the interleaving that breaks a service without it. 2, 7, 9, 11, 14
-/// and 15 need a real store, a queue or commands that don't exist yet.
+/// One case per invariant (docs/invariants.md), each the interleaving that breaks a service without it. 2, 7, 9, 14
+/// and 15 need a real store, a broker or commands that don't exist yet.
 namespace pebbles::simulation {
 namespace {
 
@@ -87,6 +87,20 @@ class Invariants : public testing::Test {
   std::uint64_t tell(Instance& instance, const Told& told, const StreamId& stream = file) {
     return process(instance, {{stream, told}}).front();
   }
+
+  /// A message that is read from a partition, at an offset, under an epoch.
+  std::uint64_t read(Instance& instance, std::int64_t offset, const Told& told = {},
+                     const ingest::EpochPtr& epoch = live) {
+    auto message = told;
+    message.channel = domain::Channel::kafka;
+    message.position = {.log = "cluster", .topic = "progress", .partition = 3, .offset = offset};
+    Batch batch;
+    add(batch, file, message);
+    batch.pendings.front().epoch = epoch;
+    instance.committer.process(std::move(batch.pendings));
+    return batch.tickets.front();
+  }
+  static inline const ingest::EpochPtr live = std::make_shared<ingest::Epoch>();
 
   template <class What>
   const What* told(std::uint64_t ticket) const {
@@ -317,10 +331,7 @@ domain::LogPosition offset(std::int64_t number) {
   return {.log = "cluster", .topic = "progress", .partition = 3, .offset = number};
 }
 
-/// An offset at or below the remembered one is a duplicate, on any instance. That is all the committer can know; the
-/// Kafka ingress and the lane must add: a message is never put back alone (the second case shows what becomes of it);
-/// after the first `Retry`, revocation or seek the partition's epoch ends, what is still queued of the old epoch is
-/// dropped in queue order, and reading starts again at the committed offset.
+/// An offset at or below the remembered one is a duplicate, on any instance.
 TEST_F(Invariants, Invariant8_a_watermark_has_no_holes) {
   using enum domain::Channel;
   EXPECT_TRUE(told<Applied>(tell(a, {.channel = kafka, .position = offset(10)})));
@@ -336,24 +347,124 @@ TEST_F(Invariants, Invariant8_a_watermark_has_no_holes) {
   EXPECT_EQ(state().counts.done, 5);
 }
 
+/// The hole: without an epoch the update is sent back alone, and what is read behind it makes it a duplicate.
 TEST_F(Invariants, Invariant8_a_message_put_back_alone_would_be_lost) {
   a.store.faults.not_stored = 1;
-  EXPECT_TRUE(told<Retry>(tell(a, {.channel = domain::Channel::kafka, .position = offset(10)})));
+  EXPECT_TRUE(told<Retry>(read(a, 10, {}, nullptr)));
   a.store.faults = {};
-  tell(a, {.channel = domain::Channel::kafka, .position = offset(15)});
-  EXPECT_TRUE(told<Replayed>(tell(a, {.channel = domain::Channel::kafka, .position = offset(10)})));
+  read(a, 15, {}, nullptr);
+  EXPECT_TRUE(told<Replayed>(read(a, 10, {}, nullptr)));
   EXPECT_EQ(state().counts.done, 1);
 }
 
-/// Within one batch the committer itself makes no hole: who comes behind a `Retry` gets one too.
-TEST_F(Invariants, Invariant8_only_a_suffix_comes_back) {
+TEST_F(Invariants, Invariant8_a_fault_holds_a_message_and_what_follows_it) {
+  a.store.faults.not_stored = 1;
+  const auto first = read(a, 10, {.counts = {.done = 10}});
+  EXPECT_TRUE(waits(first));
+  a.store.faults = {};  // the store is back before anybody settles
+  const auto second = read(a, 15, {.counts = {.done = 100}});
+  EXPECT_TRUE(waits(second));
+  EXPECT_TRUE(told<Applied>(tell(a, {})));  // who came over HTTP does not wait
+  EXPECT_EQ(a.committer.unsettled(), 1U);
+  a.committer.settle();
+  EXPECT_TRUE(told<Applied>(first));
+  EXPECT_TRUE(told<Applied>(second));
+  EXPECT_EQ(a.committer.unsettled(), 0U);
+  EXPECT_EQ(state().counts.done, 111);
+}
+
+TEST_F(Invariants, Invariant8_a_load_that_fails_holds_it_too) {
+  tell(b, {});
+  a.store.faults.away = 1;
+  const auto message = read(a, 10, {.key = "p:1"});
+  const auto http = tell(a, {});
+  EXPECT_TRUE(waits(message));
+  EXPECT_TRUE(told<Retry>(http));
+  a.store.faults = {};
+  a.committer.settle();
+  EXPECT_TRUE(told<Applied>(message));
+}
+
+TEST_F(Invariants, Invariant8_a_doubt_without_end_sends_no_message_back) {
   tell(a, {});
   a.store.faults.unknown_never = 1;
-  std::vector<std::uint64_t> tickets;
-  for (std::int64_t i = 1; i <= 3; ++i)
-    tickets.push_back(tell(a, {.channel = domain::Channel::kafka, .position = offset(i)}));
-  for (int i = 0; i < 4; ++i) a.committer.settle();
-  for (const auto ticket : tickets) EXPECT_TRUE(told<Retry>(ticket));
+  std::vector<std::uint64_t> messages;
+  messages.push_back(read(a, 1));
+  const auto http = tell(a, {});
+  messages.push_back(read(a, 2));
+  for (int i = 0; i < 5; ++i) a.committer.settle();
+  messages.push_back(read(a, 3));
+  EXPECT_TRUE(told<Retry>(http));
+  for (const auto message : messages) EXPECT_TRUE(waits(message));
+  a.store.faults = {};
+  a.committer.settle();
+  for (const auto message : messages) EXPECT_TRUE(told<Applied>(message));
+  EXPECT_EQ(state().counts.done, 4);
+}
+
+TEST_F(Invariants, Invariant8_an_epoch_that_ends_drops_a_suffix) {
+  const auto epoch = std::make_shared<ingest::Epoch>();
+  EXPECT_TRUE(told<Applied>(read(a, 10, {}, epoch)));
+  a.store.faults.not_stored = 1;
+  const auto held = read(a, 11, {}, epoch);
+  EXPECT_TRUE(waits(held));
+  a.store.faults = {};
+  epoch->end();
+  const auto late = read(a, 12, {}, epoch);
+  // Read again from the committed offset, elsewhere.
+  for (std::int64_t offset = 10; offset < 13; ++offset) read(b, offset);
+  a.committer.settle();
+  EXPECT_TRUE(told<Retry>(held));
+  EXPECT_TRUE(told<Retry>(late));
+  EXPECT_EQ(a.committer.unsettled(), 0U);
+  EXPECT_EQ(state().counts.done, 3);
+}
+
+TEST_F(Invariants, Invariant11_dead_letters_first) {
+  tell(a, {.by = "ann@example.com"});
+  const auto poison = read(a, 10, {.by = "bob@example.com"});
+  ASSERT_TRUE(refused(poison, Rejection::not_the_owner));
+  const auto gate = told<Refused>(poison)->gate;
+  ASSERT_TRUE(gate);
+  const auto later = read(a, 15);
+  EXPECT_TRUE(waits(later));
+  EXPECT_TRUE(told<Applied>(tell(a, {})));
+  EXPECT_EQ(state().counts.done, 2);
+  // The instance dies here: whoever reads the partition again must still see that the poison was not counted.
+  EXPECT_TRUE(refused(read(b, 10, {.by = "bob@example.com"}), Rejection::not_the_owner));
+  EXPECT_FALSE(a.committer.can_proceed());
+  gate->pass();
+  ASSERT_TRUE(a.committer.can_proceed());
+  a.committer.process({});
+  EXPECT_TRUE(told<Applied>(later));
+  EXPECT_EQ(state().counts.done, 3);
+}
+
+/// Also within one batch, and what stands before the refusal is committed first (invariant 5).
+TEST_F(Invariants, Invariant11_a_refusal_ends_what_a_batch_stores_of_its_stream) {
+  Batch batch;
+  const std::vector<std::string> senders{"ann@example.com", "bob@example.com", "eve@example.com", "ann@example.com"};
+  for (const auto& sender : senders)
+    add(batch, file,
+        {.by = sender,
+         .channel = domain::Channel::kafka,
+         .position = offset(static_cast<std::int64_t>(batch.pendings.size()))});
+  for (auto& pending : batch.pendings) pending.epoch = live;
+  a.store.faults.unknown_later = 1;
+  a.committer.process(std::move(batch.pendings));
+  for (const auto ticket : batch.tickets) EXPECT_TRUE(waits(ticket));  // bob is judged against ann's creation
+  a.store.faults = {};
+  EXPECT_TRUE(log.land(0));
+  a.committer.settle();
+  EXPECT_TRUE(told<Applied>(batch.tickets[0]));
+  EXPECT_TRUE(refused(batch.tickets[1], Rejection::not_the_owner));
+  EXPECT_TRUE(refused(batch.tickets[2], Rejection::not_the_owner));  // no store in between: one gate for both
+  EXPECT_TRUE(waits(batch.tickets[3]));
+  told<Refused>(batch.tickets[1])->gate->pass();
+  EXPECT_FALSE(a.committer.can_proceed());
+  told<Refused>(batch.tickets[2])->gate->pass();
+  a.committer.process({});
+  EXPECT_TRUE(told<Applied>(batch.tickets[3]));
 }
 
 TEST_F(Invariants, Invariant10_load_then_look_up) {

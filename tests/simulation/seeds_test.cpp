@@ -24,7 +24,6 @@ TEST(Simulation, Seeds) {
   int failures = 0;
   for (std::uint64_t seed = 1; seed <= wishes.seeds && failures < 5; ++seed) failures += run(seed) ? 0 : 1;
   RecordProperty("seeds", static_cast<int>(wishes.seeds));
-  RecordProperty("dead_letters_lost", static_cast<int>(tally.dead_letters_lost));
   if (failures > 0 || wishes.seeds < 200) return;
   // A simulation that never comes there proves nothing.
   EXPECT_GT(tally.applied, 0);
@@ -44,12 +43,19 @@ TEST(Simulation, Seeds) {
   EXPECT_GT(tally.partitions_moved, 0);
   EXPECT_GT(tally.position_replays, 0);
   EXPECT_GT(tally.interleaved, 0);
+  EXPECT_GT(tally.dead_letters, 0);
+  EXPECT_GT(tally.dead_letters_lost, 0);
+  EXPECT_GT(tally.dropped, 0);
+  if (wishes.seeds >= 2000) {
+    EXPECT_GT(tally.replayed_behind_a_dead_letter, 0);
+  }
 }
 
 /// With one guard switched off, the checks have to see it within a few hundred seeds.
 struct Control {
   const char* name;
-  support::Broken broken;
+  support::Broken broken = {};
+  BrokenSource source = {};
 };
 
 void PrintTo(const Control& control, std::ostream* out) { *out << control.name; }
@@ -60,7 +66,8 @@ TEST_P(NegativeControl, IsCaught) {
   constexpr std::uint64_t seeds_max = 300;
   std::uint64_t seed = 1;
   std::optional<std::string> failure;
-  for (; seed <= seeds_max && !failure; ++seed) failure = simulate({.seed = seed, .broken = GetParam().broken}).failure;
+  for (; seed <= seeds_max && !failure; ++seed)
+    failure = simulate({.seed = seed, .broken = GetParam().broken, .broken_source = GetParam().source}).failure;
   ASSERT_TRUE(failure) << "nothing was noticed in " << seeds_max << " seeds";
   RecordProperty("caught_at_seed", static_cast<int>(seed - 1));
   RecordProperty("as", *failure);
@@ -75,7 +82,10 @@ INSTANTIATE_TEST_SUITE_P(Guards, NegativeControl,
                                          Control{"tokens_are_lost", {.tokens_are_lost = true}},
                                          Control{"look_up_before_load_without_index",
                                                  {.keys_are_looked_up_first = true, .key_index_is_missing = true}},
-                                         Control{"horizon_is_ignored", {.horizon_is_ignored = true}}),
+                                         Control{"horizon_is_ignored", {.horizon_is_ignored = true}},
+                                         Control{"a_message_is_put_back_alone", {}, {.puts_back_alone = true}},
+                                         Control{"an_epoch_for_each_message", {}, {.epoch_for_each = true}},
+                                         Control{"gates_are_passed_early", {}, {.passes_gates_early = true}}),
                          [](const testing::TestParamInfo<Control>& control) {
                            return std::string{control.param.name};
                          });

@@ -42,13 +42,17 @@ void Tally::add(const Tally& other) {
   partitions_moved += other.partitions_moved;
   position_replays += other.position_replays;
   interleaved += other.interleaved;
+  dead_letters += other.dead_letters;
   dead_letters_lost += other.dead_letters_lost;
+  dropped += other.dropped;
+  replayed_behind_a_dead_letter += other.replayed_behind_a_dead_letter;
 }
 
 namespace {
 
 constexpr int instances_count = 3;
 constexpr int partitions_count = 2;
+constexpr int window_max = 12;  // messages of one partition under way
 constexpr std::size_t updates_max = 90;
 constexpr int calls_max = 1000;  // to the store, for one batch
 constexpr std::string_view unstorable_mark = "the store cannot take this";
@@ -69,7 +73,8 @@ struct Update {
   bool applied = false;       ///< told so
   bool acknowledged = false;  ///< Applied or Replayed
   bool refused = false;       ///< Refused or Unstorable
-  bool maybe = false;         ///< may be counted although nobody was told so
+  bool dead_lettered = false;
+  bool maybe = false;  ///< may be counted although nobody was told so
   bool given_up = false;
   [[nodiscard]] bool final() const { return acknowledged || refused; }
 };
@@ -77,19 +82,35 @@ struct Update {
 struct Delivery {
   int update = 0;
   int epoch = 0;
+  std::shared_ptr<ingest::Epoch> life;
   bool settled = false;
 };
 
-/// A partition's consumer as invariant 8 demands it: takes in order, goes on when all it took is settled, and after
-/// the first `Retry` (or when the partition moves) reads again from the first that is not final.
+/// A partition's consumer as invariant 8 demands it: takes in order, and when the partition moves, or an instance ends
+/// with messages of it, reads again from the first that is not final.
 struct Partition {
   std::vector<int> messages;
   std::vector<bool> final;
   std::size_t next = 0;
   int outstanding = 0;
   int epoch = 0;
+  std::shared_ptr<ingest::Epoch> life = std::make_shared<ingest::Epoch>();
   int instance = 0;
   bool rewind = false;
+  std::deque<int> put_back;  ///< of a broken source alone
+
+  void begin_epoch() {
+    life = std::make_shared<ingest::Epoch>();
+    ++epoch;
+    outstanding = 0;
+    rewind = true;
+  }
+};
+
+/// On its way to its topic.
+struct DeadLetter {
+  int update = 0;
+  ingest::GatePtr gate;
 };
 
 class Simulation {
@@ -120,7 +141,11 @@ class Simulation {
   void poll(int number_of_partition);
   Pending deliver(int update, int instance);
   void settled(int instance, Settlement settlement, bool lost);
-  void settled_in_partition(Partition& partition, const Delivery& delivery, const Update& update, bool retry);
+  void settled_in_partition(Partition& partition, const Delivery& delivery, Update& update, const Outcome* outcome);
+  void refused_in_partition(int instance, Update& update, ingest::GatePtr gate);
+  void end_epoch(Partition& partition);
+  void write_dead_letter(int instance);
+  void proceed(int instance);
 
   // Checks.
   void check_outcome(Update& update, const Outcome& outcome);
@@ -150,6 +175,8 @@ class Simulation {
   std::deque<Delivery> deliveries_;
   std::array<Partition, partitions_count> partitions_;
   std::vector<std::unique_ptr<Instance>> instances_;
+  std::vector<std::shared_ptr<ingest::Epoch>> zombies_;  ///< ended elsewhere, and their instance does not know it yet
+  BrokenSource broken_source_;
   std::uint64_t writers_ = 0;
   store::TailCursor cursor_ = 0;
   std::map<StreamId, std::vector<domain::ProgressEvent>> tailed_;
@@ -174,13 +201,18 @@ struct Simulation::Instance {
   Callers callers;
   support::MemoryStore store;
   std::chrono::milliseconds skew{};
+  std::deque<DeadLetter> dead_letters;
   bool busy = false;
+  bool ends = false;
   int calls = 0;                                 ///< to the store, of the present batch
   std::unique_ptr<ingest::Committer> committer;  // last: its end settles what it holds
 };
 
 Simulation::Simulation(const Options& options)
-    : random_{options.seed * 0x9e3779b97f4a7c15ULL + 1}, steps_{options.steps}, history_{log_} {
+    : random_{options.seed * 0x9e3779b97f4a7c15ULL + 1},
+      steps_{options.steps},
+      history_{log_},
+      broken_source_{options.broken_source} {
   log_.broken = options.broken;
   log_.refuses = [](const store::Append& append) {
     return std::ranges::any_of(append.chunk.events, [](const domain::ProgressEvent& event) {
@@ -212,6 +244,7 @@ void Simulation::start(int number) {
   auto instance = std::unique_ptr<Instance>(new Instance{.callers = {*this, number},
                                                          .store = support::MemoryStore{log_, random_()},
                                                          .skew = std::chrono::milliseconds{pick(4000)},
+                                                         .dead_letters = {},
                                                          .committer = nullptr});
   if (!healing_) instance->store.faults = faults_;
   instance->store.at_moment = [this, number](Moment moment) { at_moment(number, moment); };
@@ -219,7 +252,15 @@ void Simulation::start(int number) {
   instances_[static_cast<std::size_t>(number)] = std::move(instance);
 }
 
-void Simulation::stop(int number) { instances_[static_cast<std::size_t>(number)]->committer.reset(); }
+void Simulation::stop(int number) {
+  auto& instance = *instances_[static_cast<std::size_t>(number)];
+  instance.ends = true;
+  tally_.dead_letters_lost += static_cast<std::int64_t>(instance.dead_letters.size());
+  instance.dead_letters.clear();
+  instance.committer.reset();
+  for (auto& partition : partitions_)
+    if (partition.instance == number) end_epoch(partition);
+}
 
 bool Simulation::act_on(int number, const std::function<void(Instance&)>& act) {
   auto& instance = *instances_[static_cast<std::size_t>(number)];
@@ -295,12 +336,22 @@ Pending Simulation::deliver(int number, int instance) {
   auto& update = updates_[static_cast<std::size_t>(number)];
   ++update.outstanding;
   const auto ticket = deliveries_.size();
-  const int epoch = update.partition < 0 ? 0 : partitions_[static_cast<std::size_t>(update.partition)].epoch;
-  deliveries_.push_back({.update = number, .epoch = epoch});
+  Delivery delivery{.update = number, .epoch = 0, .life = {}};
+  if (update.partition >= 0) {
+    const auto& partition = partitions_[static_cast<std::size_t>(update.partition)];
+    delivery.epoch = partition.epoch;
+    delivery.life = partition.life;
+    if (broken_source_.epoch_for_each) zombies_.push_back(delivery.life = std::make_shared<ingest::Epoch>());
+    if (broken_source_.puts_back_alone) delivery.life = nullptr;
+  }
+  deliveries_.push_back(delivery);
   auto report = update.report;
   auto& to = *instances_[static_cast<std::size_t>(instance)];
   report.at = clock_.now() + to.skew;
-  return {.stream = update.stream, .command = std::move(report), .ack = ingest::Ack{to.callers, ticket}};
+  return {.stream = update.stream,
+          .command = std::move(report),
+          .ack = ingest::Ack{to.callers, ticket},
+          .epoch = delivery.life};
 }
 
 /// New updates, retries, and redeliveries of anything that has a key.
@@ -332,16 +383,27 @@ void Simulation::send(int instance) {
   act_on(instance, [&](Instance& on) { on.committer->process(std::move(batch)); });
 }
 
+/// The instance that read it may learn of it later.
+void Simulation::end_epoch(Partition& partition) {
+  if (chance(0.5))
+    partition.life->end();
+  else
+    zombies_.push_back(partition.life);
+  partition.begin_epoch();
+}
+
 void Simulation::poll(int number) {
   auto& partition = partitions_[static_cast<std::size_t>(number)];
-  if (chance(0.1)) {  // the partition moves, whatever is still out
+  if (!zombies_.empty() && (healing_ || chance(0.5))) {
+    const auto index = static_cast<std::ptrdiff_t>(pick(zombies_.size()));
+    zombies_[static_cast<std::size_t>(index)]->end();
+    zombies_.erase(zombies_.begin() + index);
+  }
+  if (!healing_ && chance(0.1)) {  // the partition moves, whatever is still out
     ++tally_.partitions_moved;
-    ++partition.epoch;
-    partition.outstanding = 0;
-    partition.rewind = true;
+    end_epoch(partition);
     partition.instance = static_cast<int>(pick(instances_count));
   }
-  if (partition.outstanding > 0) return;
   if (instances_[static_cast<std::size_t>(partition.instance)]->busy) return;
   if (partition.rewind) {
     partition.rewind = false;
@@ -349,7 +411,13 @@ void Simulation::poll(int number) {
     if (partition.next > 0 && chance(0.2)) --partition.next;  // offsets are committed late
   }
   std::vector<Pending> batch;
-  for (auto left = 1 + pick(5); left > 0; --left) {
+  for (auto left = 1 + pick(5); left > 0 && partition.outstanding < window_max; --left) {
+    if (!partition.put_back.empty() && chance(0.5)) {
+      batch.push_back(deliver(partition.put_back.front(), partition.instance));
+      partition.put_back.pop_front();
+      ++partition.outstanding;
+      continue;
+    }
     if (partition.next == partition.messages.size()) {
       if (updates_.size() >= updates_max || healing_) break;
       const int update = make_update(number);
@@ -363,7 +431,7 @@ void Simulation::poll(int number) {
   act_on(partition.instance, [&](Instance& on) { on.committer->process(std::move(batch)); });
 }
 
-void Simulation::settled(int, Settlement settlement, bool lost) {
+void Simulation::settled(int instance, Settlement settlement, bool lost) {
   auto& delivery = deliveries_[settlement.ticket];
   auto& update = updates_[static_cast<std::size_t>(delivery.update)];
   if (delivery.settled) return fail(fmt::format("update {} was settled twice", update.number));
@@ -377,23 +445,68 @@ void Simulation::settled(int, Settlement settlement, bool lost) {
     check_outcome(update, settlement.outcome);
     retry = std::holds_alternative<ingest::Retry>(settlement.outcome);
   }
-  if (update.partition >= 0)
-    return settled_in_partition(partitions_[static_cast<std::size_t>(update.partition)], delivery, update, retry);
+  if (update.partition >= 0) {
+    if (!lost) {
+      if (auto* refused = std::get_if<ingest::Refused>(&settlement.outcome))
+        refused_in_partition(instance, update, refused->gate);
+      else if (auto* unstorable = std::get_if<ingest::Unstorable>(&settlement.outcome))
+        refused_in_partition(instance, update, unstorable->gate);
+      else if (retry && delivery.life && !delivery.life->ended() &&
+               !instances_[static_cast<std::size_t>(instance)]->ends)
+        fail(fmt::format("update {} of a log was sent back alone", update.number));
+    }
+    return settled_in_partition(partitions_[static_cast<std::size_t>(update.partition)], delivery, update,
+                                lost ? nullptr : &settlement.outcome);
+  }
   if (!retry) return;
   // Without a key only what was certainly not counted may be told again.
   if (!update.report.key && (update.maybe || chance(0.1))) update.given_up = true;
 }
 
-void Simulation::settled_in_partition(Partition& partition, const Delivery& delivery, const Update& update,
-                                      bool retry) {
+void Simulation::settled_in_partition(Partition& partition, const Delivery& delivery, Update& update,
+                                      const Outcome* outcome) {
+  const auto index = std::ranges::find(partition.messages, update.number) - partition.messages.begin();
+  const bool stored = outcome != nullptr && (std::holds_alternative<ingest::Applied>(*outcome) ||
+                                             std::holds_alternative<ingest::Replayed>(*outcome));
+  if (stored) partition.final[static_cast<std::size_t>(index)] = true;
   if (delivery.epoch != partition.epoch) return;
   --partition.outstanding;
-  if (retry) {
-    partition.rewind = true;
-    return;
+  if (outcome != nullptr && !std::holds_alternative<ingest::Retry>(*outcome)) return;
+  ++tally_.dropped;
+  if (broken_source_.puts_back_alone)
+    partition.put_back.push_back(update.number);
+  else
+    end_epoch(partition);
+}
+
+void Simulation::refused_in_partition(int instance, Update& update, ingest::GatePtr gate) {
+  ++tally_.dead_letters;
+  if (gate && broken_source_.passes_gates_early) {
+    gate->pass();
+    gate = nullptr;
   }
+  instances_[static_cast<std::size_t>(instance)]->dead_letters.push_back(
+      {.update = update.number, .gate = std::move(gate)});
+}
+
+void Simulation::write_dead_letter(int instance) {
+  auto& letters = instances_[static_cast<std::size_t>(instance)]->dead_letters;
+  if (letters.empty()) return;
+  auto letter = std::move(letters.front());
+  letters.pop_front();
+  auto& update = updates_[static_cast<std::size_t>(letter.update)];
+  update.dead_lettered = true;
+  auto& partition = partitions_[static_cast<std::size_t>(update.partition)];
   const auto index = std::ranges::find(partition.messages, update.number) - partition.messages.begin();
   partition.final[static_cast<std::size_t>(index)] = true;
+  if (letter.gate) letter.gate->pass();
+  proceed(instance);
+}
+
+void Simulation::proceed(int instance) {
+  act_on(instance, [](Instance& on) {
+    if (on.committer->can_proceed()) on.committer->process({});
+  });
 }
 
 void Simulation::check_outcome(Update& update, const Outcome& outcome) {
@@ -423,8 +536,8 @@ void Simulation::check_outcome(Update& update, const Outcome& outcome) {
     if (!counted) {
       // A later message of its partition was folded in, so this one has to have been refused before that.
       if (!was_refused_before_later_ones(update)) return wrong("told Replayed, and the log does not have it");
-      if (!update.refused) ++tally_.dead_letters_lost;
-      update.refused = true;
+      if (!update.dead_lettered) return wrong("is behind a later one, and its dead letter is not durable");
+      ++tally_.replayed_behind_a_dead_letter;
       return;
     }
     if (replayed->now->version < event->version) return wrong("told Replayed with a state from before it");
@@ -512,6 +625,7 @@ void Simulation::check_counts() {
     if (times > 1) wrong("was told once");
     if (update.acknowledged && times != 1) wrong("was acknowledged");
     if (update.refused && times != 0) wrong("was refused");
+    if (update.refused && update.partition >= 0 && !update.dead_lettered) wrong("was refused without a dead letter");
     if (update.given_up && !update.maybe && times != 0) wrong("was given up as certainly not applied");
     if (update.outstanding != 0) wrong("was never settled");
     if (!update.final() && !update.given_up) wrong("never came to an outcome");
@@ -541,8 +655,8 @@ void Simulation::step(int depth) {
     case 9:
     case 10: return poll(static_cast<int>(pick(partitions_count)));
     case 11:
-    case 12:
-    case 13: act_on(instance, [](Instance& on) { on.committer->settle(); }); return;
+    case 12: act_on(instance, [](Instance& on) { on.committer->settle(); }); return;
+    case 13: return write_dead_letter(instance);
     case 14:
     case 15:
       if (log_.lingering() == 0) return;
@@ -577,9 +691,10 @@ void Simulation::heal() {
   for (auto& instance : instances_) instance->store.faults = {};
   const auto done = [&] {
     return log_.lingering() == 0 &&
-           std::ranges::all_of(instances_, [](const auto& on) { return on->committer->in_doubt() == 0; }) &&
+           std::ranges::all_of(instances_, [](const auto& on) { return on->committer->unsettled() == 0; }) &&
            std::ranges::all_of(updates_, [](const Update& update) {
-             return update.outstanding == 0 && (update.final() || update.given_up);
+             return update.outstanding == 0 && (update.final() || update.given_up) &&
+                    (!update.refused || update.partition < 0 || update.dead_lettered);
            });
   };
   for (int round = 0; round < 200 && !done() && !failure_; ++round) {
@@ -593,6 +708,8 @@ void Simulation::heal() {
     }
     for (int i = 0; i < instances_count; ++i) {
       if (chance(0.5)) act_on(i, [](Instance& on) { on.committer->settle(); });
+      write_dead_letter(i);
+      proceed(i);
       send(i);
     }
     for (int i = 0; i < partitions_count; ++i) poll(i);

@@ -1,8 +1,8 @@
 #include "egress/query/etag.hpp"
 
+#include "base/header_text.hpp"
 #include "base/hex.hpp"
 #include "crypto/sha256.hpp"
-#include "http/text.hpp"
 #include "json/writer.hpp"
 
 namespace pebbles::query {
@@ -45,7 +45,7 @@ std::string tag_of(const store::ListPage& page, std::size_t items_max) {
 }
 
 bool matches(std::string_view if_none_match, std::string_view tag) {
-  auto rest = http::trimmed(if_none_match);
+  auto rest = trimmed(if_none_match);
   if (rest == "*") return true;
   while (!rest.empty()) {
     if (rest.starts_with(',') || rest.starts_with(' ') || rest.starts_with('\t')) {
@@ -58,7 +58,7 @@ bool matches(std::string_view if_none_match, std::string_view tag) {
     if (end == rest.npos) return false;
     if (rest.substr(0, end + 1) == tag) return true;
     rest.remove_prefix(end + 1);
-    const auto next = http::trimmed(rest);
+    const auto next = trimmed(rest);
     if (!next.empty() && next.front() != ',') return false;
   }
   return false;

@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "access/guard.hpp"
 #include "admission/client_krn.hpp"
@@ -21,13 +23,16 @@ struct QueryOptions {
 struct QueryParts {
   store::ProgressReader& reader;
   const admission::ClientKrnRule& client_rule;
-  http::WorkerPool& pool;          ///< where the reader may block
-  std::function<bool()> is_ready;  ///< false while shutting down; any thread
+  http::WorkerPool& pool;                               ///< where the reader may block
+  std::function<std::optional<std::string>()> trouble;  ///< why the service is not ready, if it is not; any thread
+  std::function<std::string()> describe;                ///< the state of its parts, a JSON object; any thread
+  std::function<std::string()> metrics;                 ///< in Prometheus' text format; any thread
   QueryOptions options;
 };
 
-/// Adds GET /clients/{clientKrn}/progress, GET /clients/{clientKrn}/progress/{id} and GET /health to a loop.
-/// Call once per loop, before it runs. With a guard, which is the loop's, reads ask for a token; /health never does.
+/// Adds GET /clients/{clientKrn}/progress, GET /clients/{clientKrn}/progress/{id}, GET /health and GET /metrics to a
+/// loop. Call once per loop, before it runs. With a guard, which is the loop's, reads ask for a token; the last two
+/// never do.
 void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard);
 
 }  // namespace pebbles::query

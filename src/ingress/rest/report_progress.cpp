@@ -2,13 +2,14 @@
 
 #include <memory>
 
+#include "admission/media_type.hpp"
 #include "admission/update.hpp"
 #include "base/crash_point.hpp"
+#include "base/header_text.hpp"
 #include "http/exchange.hpp"
-#include "http/text.hpp"
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
-#include "ingress/rest/file_ids.hpp"
+#include "ingest/file_ids.hpp"
 #include "ingress/rest/request_headers.hpp"
 
 namespace pebbles::rest {
@@ -77,8 +78,8 @@ class ReportProgress {
     if (!parts_.client_rule.accepts(exchange.capture(0)))
       return answer_of(admission::Faults{{.detail = "clientKrn is not a valid client name", .pointer = {}}});
     const auto encoding = exchange.combined_header("Content-Encoding");
-    if (exchange.header_count("Content-Type") > 1 || !is_json(exchange.header("Content-Type")) ||
-        (!encoding.empty() && !http::equal_ignoring_case(encoding, "identity")))
+    if (exchange.header_count("Content-Type") > 1 || !admission::is_json(exchange.header("Content-Type")) ||
+        (!encoding.empty() && !equal_ignoring_case(encoding, "identity")))
       return http::problem(415, "Content-Type must be application/json, in UTF-8 and not compressed");
     return std::nullopt;
   }
@@ -92,7 +93,7 @@ class ReportProgress {
     if (!faults.empty()) return std::unexpected{std::move(faults)};
     const auto now = parts_.clock.now();
     NewReport out;
-    if (key) out.report.key = admission::make_key("p:", *key, *update);
+    if (key) out.report.key = admission::make_key("p:", *key, update->what);
     out.filename = std::move(update->filename);
     out.report.channel = domain::Channel::rest;
     out.report.at = now;
@@ -104,7 +105,7 @@ class ReportProgress {
   RestParts parts_;
   std::shared_ptr<access::Guard> guard_;
   LoopSink sink_;
-  FileIds ids_;
+  ingest::FileIds ids_;
 };
 
 }  // namespace

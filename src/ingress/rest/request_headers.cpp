@@ -1,21 +1,8 @@
 #include "ingress/rest/request_headers.hpp"
 
-#include "http/text.hpp"
+#include "base/header_text.hpp"
 
 namespace pebbles::rest {
-
-using http::equal_ignoring_case;
-using http::next_part;
-using http::trimmed;
-
-namespace {
-
-std::string_view unquoted(std::string_view text) {
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return text.substr(1, text.size() - 2);
-  return text;
-}
-
-}  // namespace
 
 std::expected<std::string, std::string_view> read_idempotency_key(std::string_view value) {
   value = trimmed(value);
@@ -35,16 +22,6 @@ std::expected<std::string, std::string_view> read_idempotency_key(std::string_vi
     out += value[i];
   }
   return std::unexpected{"Idempotency-Key is not a well-formed quoted string"};
-}
-
-bool is_json(std::string_view content_type) {
-  if (!equal_ignoring_case(next_part(content_type, ';'), "application/json")) return false;
-  while (!content_type.empty()) {
-    auto parameter = next_part(content_type, ';');
-    if (!equal_ignoring_case(next_part(parameter, '='), "charset")) continue;
-    if (!equal_ignoring_case(unquoted(trimmed(parameter)), "utf-8")) return false;
-  }
-  return true;
 }
 
 bool prefers_minimal(std::string_view prefer) {

@@ -9,9 +9,6 @@ namespace pebbles::rest {
 /// many clients send it, the bare text. The error says what is wrong. Whether the key is allowed is admission's matter.
 [[nodiscard]] std::expected<std::string, std::string_view> read_idempotency_key(std::string_view value);
 
-/// Whether a `Content-Type` is JSON in UTF-8: application/json, with no charset or utf-8 (RFC 9110, section 8.3).
-[[nodiscard]] bool is_json(std::string_view content_type);
-
 /// Whether a `Prefer` value asks for `return=minimal` (RFC 7240, section 4.2).
 [[nodiscard]] bool prefers_minimal(std::string_view prefer);
 

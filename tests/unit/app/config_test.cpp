@@ -61,9 +61,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"HTTP_THREADS", "0"}, Bad{"SHUTDOWN_TIMEOUT_S", "1.5"}, Bad{"LOG_LEVEL", "loud"},
                     Bad{"LOG_FORMAT", "xml"}, Bad{"JWT_SECRET_FILE", "/nowhere/at/all"},
                     // What this version lacks and may not ignore.
-                    Bad{"KAFKA_ENABLED", "true"}, Bad{"KAFKA_ENABLED", "banana"}, Bad{"SQS_ENABLED", "Yes"},
-                    Bad{"PUBLIC_READS", "perhaps"}, Bad{"JWT_JWKS_URL", "ftp://example.com/keys"},
-                    Bad{"JWT_JWKS_URL", "keys"}, Bad{"JWT_JWKS_REFRESH_S", "0"}, Bad{"JWT_ALGORITHMS", "none"},
+                    Bad{"KAFKA_ENABLED", "true"}, Bad{"KAFKA_ENABLED", "banana"}, Bad{"KAFKA_TOPIC_NAME", "no spaces"},
+                    Bad{"KAFKA_AUTO_OFFSET_RESET", "newest"}, Bad{"SQS_ENABLED", "Yes"}, Bad{"PUBLIC_READS", "perhaps"},
+                    Bad{"JWT_JWKS_URL", "ftp://example.com/keys"}, Bad{"JWT_JWKS_URL", "keys"},
+                    Bad{"JWT_JWKS_REFRESH_S", "0"}, Bad{"JWT_ALGORITHMS", "none"},
                     Bad{"JWT_ALGORITHMS", "RS256,,ES256"}, Bad{"JWT_AUDIENCE", ","}, Bad{"JWT_REQUIRE_EXP", "maybe"}));
 
 TEST(Config, ReadsTheRulesForTokens) {
@@ -81,6 +82,40 @@ TEST(Config, ReadsTheRulesForTokens) {
   EXPECT_FALSE(config.jwt_require_exp || config.public_reads);
   EXPECT_NE(show_config(config).find("JWT_ALGORITHMS=RS256,ES256\n"), std::string::npos);
   EXPECT_NE(show_config(config).find("PUBLIC_READS=false\n"), std::string::npos);
+}
+
+TEST(Config, ReadsKafkasSettings) {
+  const std::map<std::string, std::string> variables{{"KAFKA_ENABLED", "true"},
+                                                     {"KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:9092"},
+                                                     {"KAFKA_TOPIC", "uploads"},
+                                                     {"KAFKA_CONF_SECURITY_PROTOCOL", "sasl_ssl"},
+                                                     {"KAFKA_CONF_SASL_PASSWORD", "hush"}};
+  std::vector<std::string> names;
+  for (const auto& [name, value] : variables) names.push_back(name);
+  const auto config = load_config({}, environment(variables), names).value();
+  EXPECT_TRUE(config.kafka_enabled);
+  EXPECT_EQ(config.kafka_topic, "uploads");
+  EXPECT_EQ(config.kafka_dead_letter_topic, "uploads.dlq");
+  EXPECT_EQ(config.kafka_group, "pebbles-consumer");
+  EXPECT_EQ(config.kafka.at("security.protocol"), "sasl_ssl");
+  EXPECT_NE(show_config(config).find("KAFKA_CONF_SECURITY_PROTOCOL=sasl_ssl\n"), std::string::npos);
+  EXPECT_EQ(show_config(config).find("hush"), std::string::npos);
+}
+
+TEST(Config, RefusesWhatKafkaCannotBeRunWith) {
+  const auto refused = [](std::map<std::string, std::string> more) {
+    more.insert({{"KAFKA_ENABLED", "true"}, {"KAFKA_BOOTSTRAP_SERVERS", "a:9092"}});
+    std::vector<std::string> names;
+    for (const auto& [name, value] : more) names.push_back(name);
+    const auto config = load_config({}, environment(more), names);
+    return config ? std::string{} : config.error().detail;
+  };
+  EXPECT_EQ(refused({}), "");
+  EXPECT_NE(refused({{"KAFKA_CONF_NONSENSE", "1"}}).find("KAFKA_CONF_NONSENSE"), std::string::npos);
+  EXPECT_NE(refused({{"KAFKA_CONF_GROUP_ID", "x"}}).find("KAFKA_GROUP_ID"), std::string::npos);
+  EXPECT_NE(refused({{"KAFKA_CONF_SASL_PASSWORD_FILE", "/nowhere"}}).find("/nowhere"), std::string::npos);
+  EXPECT_NE(refused({{"KAFKA_TOPIC", "a"}, {"KAFKA_TOPIC_NAME", "b"}}).find("KAFKA_TOPIC=a"), std::string::npos);
+  EXPECT_NE(refused({{"KAFKA_DLQ_TOPIC", "progress-updates"}}).find("KAFKA_DLQ_TOPIC"), std::string::npos);
 }
 
 TEST(Config, NeverShowsASecret) {

@@ -36,6 +36,16 @@ INSTANTIATE_TEST_SUITE_P(Rows, NotBase64url,
                                          "Zm/v", "Zm9v ", " Zm9v", "Zm\n9", "Zm9v\n", "Zm.9", "Zm9\xc3",
                                          std::string("Zm9\0", 4)));
 
+// RFC 4648 section 10.
+TEST(Base64, TakesTheOneCanonicalSpelling) {
+  for (const auto& [bytes, text] :
+       {std::pair{"", ""}, std::pair{"f", "Zg=="}, std::pair{"fo", "Zm8="}, std::pair{"foo", "Zm9v"},
+        std::pair{"foobar", "Zm9vYmFy"}, std::pair{"\xfb\xef\xbe", "++++"}, std::pair{"\xff\xff\xff", "////"}})
+    EXPECT_EQ(from_base64(text), bytes) << text;
+  for (const auto* bad : {"Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zm9v====", "=Zm9", "Zm-_", "Zm9v\n", "Zm9 "})
+    EXPECT_FALSE(from_base64(bad)) << bad;
+}
+
 TEST(Base64url, EveryPairOfBytesHasOneSpelling) {
   constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   int accepted = 0;

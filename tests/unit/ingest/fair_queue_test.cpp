@@ -84,5 +84,32 @@ TEST(FairQueue, CloseWakesTheTakerAndKeepsWhatIsThere) {
   EXPECT_TRUE(queue.push(pending("a", "f")));
 }
 
+TEST(FairQueue, OfManyNothingSlipsPastWhatComesBack) {
+  FairQueue queue{{.updates_max = 3, .bytes_max = 1U << 20U}};
+  std::vector<Pending> many;
+  for (const auto* name : {"1", "2", "3", "4"}) many.push_back(pending("krn:a", name));
+  many.push_back(pending("krn:b", "5"));
+  const auto back = queue.push(std::move(many));
+  ASSERT_EQ(back.size(), 2U);  // one client has at most half of what is free
+  EXPECT_EQ(*back[0].stream.filename, "3");
+  EXPECT_EQ(*back[1].stream.filename, "4");
+  EXPECT_EQ(queue.size(), 3U);
+}
+
+TEST(FairQueue, ALargeUpdateThatFindsNoRoomHoldsSmallerOnesBack) {
+  FairQueue queue{{.updates_max = 100, .bytes_max = 20'000}};
+  std::vector<Pending> many;
+  many.push_back(pending("krn:a", "1"));
+  many.push_back(pending("krn:a", std::string(18'500, 'l')));
+  many.push_back(pending("krn:a", "2"));
+  EXPECT_EQ(queue.push(std::move(many)).size(), 2U);
+}
+
+TEST(FairQueue, WhoWaitsIsWoken) {
+  FairQueue queue{{.updates_max = 3, .bytes_max = 1U << 20U}};
+  queue.wake();
+  EXPECT_TRUE(queue.take({.updates_max = 1, .bytes_max = 1}, std::nullopt).empty());
+}
+
 }  // namespace
 }  // namespace pebbles::ingest

@@ -85,7 +85,9 @@ class ReadProgressTest : public ::testing::Test {
                  {.reader = reader,
                   .client_rule = rule,
                   .pool = pool,
-                  .is_ready = [this] { return ready.load(); },
+                  .trouble = [this] { return ready ? std::nullopt : std::optional<std::string>{"Shutting down"}; },
+                  .describe = [] { return R"({"kafka":{"state":"assigned"}})"; },
+                  .metrics = [] { return "pebbles_x 1\n"; },
                   .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}},
                  nullptr);
     });
@@ -200,8 +202,13 @@ TEST_F(ReadProgressTest, SaysHowItIs) {
   EXPECT_NE(away.find("Retry-After: "), away.npos);
   EXPECT_EQ(away.find("secret"), away.npos);
   reader.away = false;
+  EXPECT_EQ(body_of(get("/health?verbose")), R"({"status":"ok","parts":{"kafka":{"state":"assigned"}}})");
+  EXPECT_EQ(body_of(get("/metrics")), "pebbles_x 1\n");
   ready = false;
   EXPECT_EQ(status_of(get("/health")), 503);
+  const auto details = get("/health?verbose");
+  EXPECT_EQ(status_of(details), 503);
+  EXPECT_NE(details.find(R"("detail":"Shutting down")"), details.npos);
   EXPECT_EQ(status_of(get("/clients/krn:a/progress")), 200);
 }
 

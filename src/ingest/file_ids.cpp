@@ -1,10 +1,10 @@
-#include "ingress/rest/file_ids.hpp"
+#include "ingest/file_ids.hpp"
 
 #include <algorithm>
 
 #include "crypto/sha256.hpp"
 
-namespace pebbles::rest {
+namespace pebbles::ingest {
 
 FileIds::FileIds() {
   std::array<std::uint8_t, 3> start{};
@@ -24,4 +24,4 @@ domain::FileId FileIds::next(Timestamp now) {
   return out;
 }
 
-}  // namespace pebbles::rest
+}  // namespace pebbles::ingest

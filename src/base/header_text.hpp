@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <string_view>
 
-/// The small grammar of header values (RFC 9110, section 5.6).
-namespace pebbles::http {
+/// The small grammar of header values (RFC 9110, section 5.6), which HTTP and messages share.
+namespace pebbles {
 
 [[nodiscard]] constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
@@ -28,4 +28,10 @@ namespace pebbles::http {
   return trimmed(part);
 }
 
-}  // namespace pebbles::http
+/// Without the quotes around it, if it has them.
+[[nodiscard]] constexpr std::string_view unquoted(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return text.substr(1, text.size() - 2);
+  return text;
+}
+
+}  // namespace pebbles

@@ -5,7 +5,7 @@
 #include "base/clock.hpp"
 #include "domain/values.hpp"
 
-namespace pebbles::rest {
+namespace pebbles::ingest {
 
 /// Makes ids for new files that are laid out like a MongoDB ObjectId: seconds, 5 random bytes drawn at start, and a
 /// counter that starts at random; so ids of one loop grow with time, and those of two never meet. Threads: one.
@@ -19,4 +19,4 @@ class FileIds {
   std::uint32_t counter_ = 0;
 };
 
-}  // namespace pebbles::rest
+}  // namespace pebbles::ingest

@@ -1,0 +1,87 @@
+#include "ingress/kafka/dead_letter_headers.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace pebbles::kafka {
+namespace {
+
+const std::string* find_last(std::span<const Header> headers, std::string_view name) {
+  for (std::size_t i = headers.size(); i > 0; --i)
+    if (headers[i - 1].name == name) return &headers[i - 1].value;
+  return nullptr;
+}
+
+template <class Number>
+bool read_number(const std::string& text, Number& out) {
+  const auto* const end = text.data() + text.size();
+  return std::from_chars(text.data(), end, out) == std::from_chars_result{.ptr = end, .ec = {}} && out >= 0;
+}
+
+}  // namespace
+
+HeaderList headers_of(const rd_kafka_message_t& message) {
+  HeaderList out;
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;  // it has none
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+    out.push_back({.name = name, .value = value == nullptr ? "" : std::string{static_cast<const char*>(value), bytes}});
+  return out;
+}
+
+void append_headers(HeaderList& headers, const Refusal& refusal) {
+  const auto add = [&](std::string_view name, std::string value) {
+    headers.push_back({.name = std::string{name}, .value = std::move(value)});
+  };
+  add(header::reason, refusal.reason);
+  add(header::detail, refusal.detail);
+  add(header::log, refusal.position.log);
+  add(header::topic, refusal.position.topic);
+  add(header::partition, std::to_string(refusal.position.partition));
+  add(header::offset, std::to_string(refusal.position.offset));
+  add(header::time, to_rfc3339(refusal.time));
+  if (refusal.value_omitted) add(header::value_omitted, "true");
+}
+
+std::optional<Refusal> find_refusal(std::span<const Header> headers) {
+  const auto* const reason = find_last(headers, header::reason);
+  const auto* const topic = find_last(headers, header::topic);
+  const auto* const partition = find_last(headers, header::partition);
+  const auto* const offset = find_last(headers, header::offset);
+  const auto* const time = find_last(headers, header::time);
+  if (reason == nullptr || topic == nullptr || partition == nullptr || offset == nullptr || time == nullptr)
+    return std::nullopt;
+  const auto at = from_rfc3339(*time);
+  Refusal out;
+  if (!at || topic->empty() || !read_number(*partition, out.position.partition) ||
+      !read_number(*offset, out.position.offset))
+    return std::nullopt;
+  out.reason = *reason;
+  out.time = *at;
+  out.value_omitted = find_last(headers, header::value_omitted) != nullptr;
+  out.position.topic = *topic;
+  if (const auto* const detail = find_last(headers, header::detail)) out.detail = *detail;
+  if (const auto* const log = find_last(headers, header::log)) out.position.log = *log;
+  return out;
+}
+
+std::string position_name(const domain::LogPosition& position) {
+  // Topics have no slashes, so a log's name may have some.
+  return fmt::format("{}/{}/{}/{}", position.log, position.topic, position.partition, position.offset);
+}
+
+HeaderList headers_for_replay(std::span<const Header> headers, const Refusal& refusal) {
+  HeaderList out;
+  std::ranges::copy_if(headers, std::back_inserter(out),
+                       [](const Header& one) { return !one.name.starts_with(header::ours); });
+  if (find_last(out, header::replay_of) == nullptr)
+    out.push_back({.name = std::string{header::replay_of}, .value = position_name(refusal.position)});
+  return out;
+}
+
+}  // namespace pebbles::kafka
