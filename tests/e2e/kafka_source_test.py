@@ -234,6 +234,7 @@ def test_a_broker_that_is_away_is_waited_for(make_server, tmp_path, krn):
         time.sleep(1)
         assert httpx.get(f"{server.url}/health", trust_env=False).text == "OK"
         broker.start()
+        wait_until(lambda: details(server)["parts"]["kafka"]["state"] == "assigned", 30, "a word about it")
         topic.produce(message(krn=krn, done=10))
         wait_for_done(server, krn, 11, timeout=60)
         topic.wait_committed(60)
