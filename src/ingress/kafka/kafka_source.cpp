@@ -12,6 +12,8 @@
 
 #include "admission/message.hpp"
 #include "base/crash_point.hpp"
+#include "base/hex.hpp"
+#include "crypto/sha256.hpp"
 #include "ingest/file_ids.hpp"
 #include "ingress/kafka/consumer.hpp"
 #include "ingress/kafka/dead_letters.hpp"
@@ -66,6 +68,12 @@ std::string_view find_header(std::span<const admission::MessageHeader> headers, 
   for (const auto& header : headers)
     if (header.name == name) out = header.value;
   return out;
+}
+
+/// What `header::replay_of` says, as a key may be: anybody can write that header, at any length.
+std::string name_of_replay(std::string_view replay_of) {
+  if (admission::is_valid_key(replay_of)) return std::string{replay_of};
+  return to_hex(crypto::short_sha256({replay_of}));
 }
 
 class Source final : public KafkaSource {
@@ -359,10 +367,6 @@ void Source::judge_error(const rd_kafka_message_t& message, std::vector<Offset>&
 /// The update that a message is; nullopt when it is none, which is settled here.
 std::optional<Pending> Source::read(InFlight::Arrival& arrival, const rd_kafka_message_t& message) {
   if (arrival.ticket == 0) return std::nullopt;
-  if (message.payload == nullptr) {  // a tombstone: compaction's business
-    in_flight_.skip(arrival.ticket);
-    return std::nullopt;
-  }
   std::vector<admission::MessageHeader> headers;
   rd_kafka_headers_t* known = nullptr;
   if (rd_kafka_message_headers(&message, &known) == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -388,7 +392,7 @@ std::optional<Pending> Source::read(InFlight::Arrival& arrival, const rd_kafka_m
   if (!update.event_id.empty())
     report.key = admission::make_key("p:", update.event_id, update.what);
   else if (const auto replay_of = find_header(headers, header::replay_of); !replay_of.empty())
-    report.key = admission::make_key("r:", replay_of, update.what);
+    report.key = admission::make_key("r:", name_of_replay(replay_of), update.what);
   report.what = std::move(update.what);
   report.position = domain::LogPosition{
       .log = log_id_, .topic = options_.topic, .partition = message.partition, .offset = message.offset};
