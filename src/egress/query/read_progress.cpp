@@ -10,7 +10,6 @@
 #include "egress/query/record_json.hpp"
 #include "egress/query/shared_reads.hpp"
 #include "http/exchange.hpp"
-#include "json/writer.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::query {
@@ -195,14 +194,11 @@ class ReadProgress {
   }
 
   Response show_details(const std::optional<std::string>& trouble) const {
-    std::string body = trouble ? R"({"status":"unavailable","detail":)" : R"({"status":"ok")";
-    if (trouble) json::append_string(body, *trouble);
-    body += R"(,"parts":)" + parts_.describe() + "}";
-    auto out = not_kept(http::json_type, std::move(body));
-    if (trouble) {
-      out.status = 503;
-      http::add_header(out, "Retry-After", "1");
-    }
+    const auto parts = R"("parts":)" + parts_.describe() + "}";
+    if (!trouble) return not_kept(http::json_type, R"({"status":"ok",)" + parts);
+    auto out = http::try_later(*trouble);
+    out.body.back() = ',';
+    out.body += parts;
     return out;
   }
 

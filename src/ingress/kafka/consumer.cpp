@@ -61,10 +61,12 @@ Result<std::unique_ptr<Consumer>> Consumer::open(const KafkaOptions& options, Ev
   if (out->handle_ == nullptr) return failure(Errc::invalid_argument, text.data());
   (void)conf.release();  // the consumer's now
   rd_kafka_poll_set_consumer(out->handle_);
+  out->queue_.reset(rd_kafka_queue_get_consumer(out->handle_));
   return out;
 }
 
 Consumer::~Consumer() {
+  queue_.reset();
   if (handle_ != nullptr) rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
@@ -121,6 +123,8 @@ Result<void> Consumer::commit_now(std::span<const Offset> offsets, milliseconds 
   return {};
 }
 
+std::size_t Consumer::queued() const { return rd_kafka_queue_length(queue_.get()); }
+
 void Consumer::pause(const TopicPartition& where) {
   const Offset one{.where = where, .offset = 0};
   rd_kafka_pause_partitions(handle_, list_of(std::span{&one, 1}).get());
@@ -147,10 +151,11 @@ std::optional<std::int64_t> Consumer::known_end(const TopicPartition& where) con
   return high;
 }
 
-Result<std::int64_t> Consumer::ask_end(const TopicPartition& where) {
+Result<std::int64_t> Consumer::ask_end(const TopicPartition& where, milliseconds patience) {
   std::int64_t low = 0;
   std::int64_t high = 0;
-  const auto error = rd_kafka_query_watermark_offsets(handle_, where.topic.c_str(), where.partition, &low, &high, 5000);
+  const auto error =
+      rd_kafka_query_watermark_offsets(handle_, where.topic.c_str(), where.partition, &low, &high, to_int(patience));
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return unavailable(error);
   return high;
 }

@@ -48,13 +48,16 @@ class Consumer {
   bool commit_later(std::span<const Offset> offsets);
   Result<void> commit_now(std::span<const Offset> offsets, std::chrono::milliseconds patience);
 
+  /// Messages that were fetched and wait for `poll`.
+  [[nodiscard]] std::size_t queued() const;
+
   void pause(const TopicPartition& where);
   void resume(const TopicPartition& where);
   Result<void> seek(const Offset& to);
 
   /// Behind the last message, as last heard.
   [[nodiscard]] std::optional<std::int64_t> known_end(const TopicPartition& where) const;
-  [[nodiscard]] Result<std::int64_t> ask_end(const TopicPartition& where);
+  [[nodiscard]] Result<std::int64_t> ask_end(const TopicPartition& where, std::chrono::milliseconds patience);
 
   /// Why this member cannot go on, if it cannot.
   [[nodiscard]] std::optional<std::string> fatal_error() const;
@@ -68,6 +71,7 @@ class Consumer {
 
   Events events_;
   rd_kafka_t* handle_ = nullptr;
+  QueueHandle queue_;
   bool commits_ = false;
 };
 

@@ -6,18 +6,14 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
-#include <map>
 #include <thread>
 
-#include "admission/message.hpp"
 #include "base/crash_point.hpp"
-#include "base/hex.hpp"
-#include "crypto/sha256.hpp"
-#include "ingest/file_ids.hpp"
+#include "ingress/kafka/assignment.hpp"
 #include "ingress/kafka/consumer.hpp"
 #include "ingress/kafka/dead_letters.hpp"
 #include "ingress/kafka/in_flight.hpp"
+#include "ingress/kafka/message_reader.hpp"
 #include "json/writer.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/telemetry.hpp"
@@ -40,19 +36,12 @@ constexpr milliseconds full_max{3000};  ///< how long the queue of librdkafka is
 constexpr milliseconds revoke_patience{3000};
 constexpr milliseconds pause_min{200};  ///< between attempts to open
 constexpr milliseconds pause_max{10'000};
+constexpr milliseconds ask_patience{2000};
+constexpr std::size_t queued_min = 10'000;    ///< half of queued.min.messages
+constexpr std::int64_t backlog_min = 20'000;  ///< in a partition, for which a nudge is worth its wait
+constexpr milliseconds nudge_every{20};
+constexpr milliseconds nudge_patience{50};
 constexpr seconds stall_max{60};
-
-/// A partition that is assigned to us. Of the consumer's thread alone.
-struct Partition {
-  TopicPartition where;
-  ReadingId reading = 0;
-  ingest::EpochPtr epoch;
-  std::deque<Pending> parked;  ///< for which the lanes had no room, in order; what is read next goes behind them
-  bool paused = false;
-  bool stopped = false;
-  std::optional<std::int64_t> first;      ///< that was read in this reading
-  std::optional<std::int64_t> committed;  ///< by us
-};
 
 /// What others may see while the thread works.
 struct View {
@@ -61,20 +50,6 @@ struct View {
   bool away = false;    ///< no broker answers
   steady_clock::time_point back_at = steady_clock::now();
 };
-
-/// The last of that name; empty when there is none.
-std::string_view find_header(std::span<const admission::MessageHeader> headers, std::string_view name) {
-  std::string_view out;
-  for (const auto& header : headers)
-    if (header.name == name) out = header.value;
-  return out;
-}
-
-/// What `header::replay_of` says, as a key may be: anybody can write that header, at any length.
-std::string name_of_replay(std::string_view replay_of) {
-  if (admission::is_valid_key(replay_of)) return std::string{replay_of};
-  return to_hex(crypto::short_sha256({replay_of}));
-}
 
 class Source final : public KafkaSource {
  public:
@@ -85,6 +60,7 @@ class Source final : public KafkaSource {
         in_flight_{[this](DeadLetter letter) { dead_letters_.write(std::move(letter)); },
                    {.messages_max = options.messages_max, .bytes_max = options.bytes_max}},
         dead_letters_{options, parts.clock},
+        reader_{parts.client_rule, parts.clock},
         thread_{[this] { run(); }} {}
 
   ~Source() override { stop(milliseconds{0}); }
@@ -107,11 +83,10 @@ class Source final : public KafkaSource {
   // Reading.
   void take_in();
   bool make_room();
+  void nudge();
   void gather(std::vector<InFlight::Arrival>& arrivals, std::vector<Offset>& ends);
   void judge_error(const rd_kafka_message_t& message, std::vector<Offset>& ends);
-  [[nodiscard]] std::optional<Pending> read(InFlight::Arrival& arrival, const rd_kafka_message_t& message);
-  void hand_over(std::vector<Pending> pendings);
-  void hand_over_parked();
+  [[nodiscard]] std::optional<Pending> read(const InFlight::Arrival& arrival, const rd_kafka_message_t& message);
 
   // Looking after.
   void look();
@@ -120,7 +95,6 @@ class Source final : public KafkaSource {
   void read_again(Partition& partition, const ReadingState& state);
   void set_paused(Partition& partition, bool paused);
   void commit();
-  [[nodiscard]] std::vector<Offset> committable() const;
   void say(std::string state);
   bool is_news(std::string state);
   void pause_for(milliseconds pause);
@@ -130,13 +104,14 @@ class Source final : public KafkaSource {
   std::string log_id_;
   InFlight in_flight_;
   DeadLetters dead_letters_;
-  ingest::FileIds ids_;
+  MessageReader reader_;
 
   std::unique_ptr<Consumer> consumer_;
-  std::map<std::int32_t, Partition> partitions_;
+  Assignment assignment_;
   milliseconds open_pause_ = pause_min;
   steady_clock::time_point looked_at_;
   steady_clock::time_point committed_at_;
+  steady_clock::time_point nudged_at_;
   std::optional<steady_clock::time_point> full_since_;
 
   mutable std::mutex mutex_;  ///< of what stands below
@@ -196,20 +171,15 @@ void Source::run() {
 
 /// Connects and joins. A broker that does not answer yet is no failure: it is waited for here.
 bool Source::open() {
-  auto opened = Consumer::open(options_, {.assigned = [this](const auto& partitions) { assigned(partitions); },
-                                          .revoked = [this](bool lost) { revoked(lost); },
-                                          .committed =
-                                              [this](std::span<const Offset> offsets) {
-                                                for (const auto& [where, offset] : offsets)
-                                                  if (const auto found = partitions_.find(where.partition);
-                                                      found != partitions_.end())
-                                                    found->second.committed = offset;
-                                              },
-                                          .away =
-                                              [this](std::string_view what) {
-                                                const std::lock_guard lock{mutex_};
-                                                if (!std::exchange(view_.away, true)) telemetry::kafka_away(what);
-                                              }});
+  auto opened = Consumer::open(
+      options_, {.assigned = [this](const auto& partitions) { assigned(partitions); },
+                 .revoked = [this](bool lost) { revoked(lost); },
+                 .committed = [this](std::span<const Offset> offsets) { assignment_.note_committed(offsets); },
+                 .away =
+                     [this](std::string_view what) {
+                       const std::lock_guard lock{mutex_};
+                       if (!std::exchange(view_.away, true)) telemetry::kafka_away(what);
+                     }});
   if (!opened) {
     telemetry::kafka_failed("consumer", opened.error().detail);
     return false;
@@ -246,12 +216,7 @@ void Source::give_up_member() {
 void Source::assigned(const std::vector<TopicPartition>& partitions) {
   for (const auto& where : partitions) {
     const auto reading = in_flight_.begin(where);
-    partitions_[where.partition] = Partition{.where = where,
-                                             .reading = reading,
-                                             .epoch = in_flight_.epoch(reading),
-                                             .parked = {},
-                                             .first = {},
-                                             .committed = {}};
+    assignment_.add(where, reading, in_flight_.epoch(reading));
   }
   full_since_ = std::nullopt;
   {
@@ -264,7 +229,7 @@ void Source::assigned(const std::vector<TopicPartition>& partitions) {
 }
 
 void Source::revoked(bool lost) {
-  if (!partitions_.empty()) telemetry::kafka_revoked(options_.topic, partitions_.size(), lost);
+  if (!assignment_.all().empty()) telemetry::kafka_revoked(options_.topic, assignment_.all().size(), lost);
   end_readings(!lost);
   say("joining");
 }
@@ -272,7 +237,7 @@ void Source::revoked(bool lost) {
 /// Ends the epochs, gives what is under way a moment to settle, commits what is done, and forgets the rest.
 void Source::end_readings(bool commits) {
   std::vector<ReadingId> ids;
-  for (auto& [number, partition] : partitions_) {
+  for (auto& [number, partition] : assignment_.all()) {
     in_flight_.end_epoch(partition.reading);
     partition.parked.clear();
     if (commits) set_paused(partition, false);  // librdkafka would remember it over the next assignment
@@ -280,19 +245,19 @@ void Source::end_readings(bool commits) {
   }
   if (commits && !ids.empty()) {
     in_flight_.wait_until_settled(ids, revoke_patience);
-    if (const auto offsets = committable(); !offsets.empty())
+    if (const auto offsets = assignment_.committable(in_flight_); !offsets.empty())
       if (const auto done = consumer_->commit_now(offsets, revoke_patience); !done)
         telemetry::kafka_failed("commit", done.error().detail);
   }
-  for (const auto& [number, partition] : partitions_) {
+  for (const auto& [number, partition] : assignment_.all()) {
     in_flight_.forget(partition.reading);
     telemetry::kafka_not_ours(partition.where.topic, partition.where.partition);
   }
-  partitions_.clear();
+  assignment_.clear();
 }
 
 void Source::take_in() {
-  hand_over_parked();
+  assignment_.hand_over_parked(parts_.ingest);
   if (!make_room()) return;
   std::vector<InFlight::Arrival> arrivals;
   std::vector<Offset> ends;
@@ -301,15 +266,28 @@ void Source::take_in() {
   messages.reserve(arrivals.size());
   for (const auto& arrival : arrivals) messages.push_back(arrival.message.get());
   in_flight_.add(arrivals);
+  if (arrivals.size() == gather_max) nudge();
   std::vector<Pending> pendings;
   pendings.reserve(arrivals.size());
   for (std::size_t i = 0; i < arrivals.size(); ++i)
     if (auto pending = read(arrivals[i], *messages[i])) pendings.push_back(*std::move(pending));
   if (!arrivals.empty()) PEBBLES_CRASH_POINT("after-parse");
-  hand_over(std::move(pendings));
+  assignment_.hand_over(parts_.ingest, std::move(pendings));
   for (const auto& [where, offset] : ends)
-    if (const auto found = partitions_.find(where.partition); found != partitions_.end())
-      in_flight_.reached_end(found->second.reading, offset);
+    if (const auto* const partition = assignment_.find(where.partition))
+      in_flight_.reached_end(partition->reading, offset);
+}
+
+/// When librdkafka's queue has been full, its broker threads notice only up to a second later that it is not any more
+/// (2.0): unless they have something else to do. So, in a backlog, they are asked where a partition ends. Only then: at
+/// the end of a partition the answer would come behind a fetch that waits for messages.
+void Source::nudge() {
+  const auto now = steady_clock::now();
+  if (now - nudged_at_ < nudge_every || consumer_->queued() > queued_min) return;
+  nudged_at_ = now;
+  auto* const longest = assignment_.longest_backlog();
+  if (longest == nullptr || longest->end - longest->next < backlog_min) return;
+  if (const auto end = consumer_->ask_end(longest->where, nudge_patience)) longest->end = *end;
 }
 
 /// Waits while nothing more may be read. What librdkafka has fetched stays where it is for a while; when that takes
@@ -323,22 +301,20 @@ bool Source::make_room() {
   const auto now = steady_clock::now();
   if (!full_since_) full_since_ = now;
   if (now - *full_since_ < full_max) return false;
-  for (auto& [number, partition] : partitions_) set_paused(partition, true);
+  for (auto& [number, partition] : assignment_.all()) set_paused(partition, true);
   return true;
 }
 
 void Source::gather(std::vector<InFlight::Arrival>& arrivals, std::vector<Offset>& ends) {
-  const bool parks = std::ranges::any_of(partitions_, [](const auto& each) { return !each.second.parked.empty(); });
-  auto message = consumer_->poll(parks ? milliseconds{5} : poll_for);
+  auto message = consumer_->poll(assignment_.parks() ? milliseconds{5} : poll_for);
   while (message) {
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       judge_error(*message, ends);
-    } else if (const auto found = partitions_.find(message->partition); found != partitions_.end()) {
-      auto& partition = found->second;
-      if (!partition.stopped) {
-        if (!partition.first) partition.first = message->offset;
-        arrivals.push_back({.reading = partition.reading, .message = std::move(message)});
-      }
+    } else if (auto* const partition = assignment_.find(message->partition);
+               partition != nullptr && !partition->stopped) {
+      if (!partition->first) partition->first = message->offset;
+      partition->next = message->offset + 1;
+      arrivals.push_back({.reading = partition->reading, .message = std::move(message)});
     }
     if (arrivals.size() >= gather_max) break;
     message = consumer_->poll(milliseconds{0});
@@ -365,82 +341,28 @@ void Source::judge_error(const rd_kafka_message_t& message, std::vector<Offset>&
 }
 
 /// The update that a message is; nullopt when it is none, which is settled here.
-std::optional<Pending> Source::read(InFlight::Arrival& arrival, const rd_kafka_message_t& message) {
+std::optional<Pending> Source::read(const InFlight::Arrival& arrival, const rd_kafka_message_t& message) {
   if (arrival.ticket == 0) return std::nullopt;
-  std::vector<admission::MessageHeader> headers;
-  rd_kafka_headers_t* known = nullptr;
-  if (rd_kafka_message_headers(&message, &known) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const char* name = nullptr;
-    const void* value = nullptr;
-    std::size_t size = 0;
-    for (std::size_t i = 0; rd_kafka_header_get_all(known, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-      headers.push_back({.name = name, .value = {static_cast<const char*>(value), size}});
-  }
-  auto parsed =
-      admission::parse_message({static_cast<const char*>(message.payload), message.len}, headers, parts_.client_rule);
-  if (const auto* unusable = std::get_if<admission::Unusable>(&parsed)) {
-    in_flight_.refuse(arrival.ticket, admission::name_of(unusable->reason), unusable->detail);
-    return std::nullopt;
-  }
-  auto& update = std::get<admission::Message>(parsed);
-  const auto now = parts_.clock.now();
-  domain::Report report;
-  report.by = std::move(update.by);
-  report.channel = domain::Channel::kafka;
-  report.at = now;
-  // A message's own key knows a replayed dead letter too; without one it is known by where it stood first.
-  if (!update.event_id.empty())
-    report.key = admission::make_key("p:", update.event_id, update.what);
-  else if (const auto replay_of = find_header(headers, header::replay_of); !replay_of.empty())
-    report.key = admission::make_key("r:", name_of_replay(replay_of), update.what);
-  report.what = std::move(update.what);
-  report.position = domain::LogPosition{
-      .log = log_id_, .topic = options_.topic, .partition = message.partition, .offset = message.offset};
-  report.id_if_new = ids_.next(now);
-  return Pending{.stream = std::move(update.stream),
-                 .command = std::move(report),
-                 .ack = {in_flight_, arrival.ticket},
-                 .epoch = partitions_.at(message.partition).epoch};
-}
-
-/// What the lanes have no room for is parked, and everything behind it in its partition too.
-void Source::hand_over(std::vector<Pending> pendings) {
-  const auto park = [this](Pending pending) {
-    const auto& position = std::get<domain::Report>(pending.command).position;
-    partitions_.at(position->partition).parked.push_back(std::move(pending));
-  };
-  const bool parks = std::ranges::any_of(partitions_, [](const auto& each) { return !each.second.parked.empty(); });
-  if (parks) {
-    std::vector<Pending> free;
-    for (auto& pending : pendings) {
-      const auto& position = std::get<domain::Report>(pending.command).position;
-      if (partitions_.at(position->partition).parked.empty())
-        free.push_back(std::move(pending));
-      else
-        park(std::move(pending));
-    }
-    pendings = std::move(free);
-  }
-  if (pendings.empty()) return;
-  for (auto& pending : parts_.ingest.submit(std::move(pendings))) park(std::move(pending));
-}
-
-void Source::hand_over_parked() {
-  for (auto& [number, partition] : partitions_) {
-    if (partition.parked.empty()) continue;
-    std::vector<Pending> again{std::move_iterator{partition.parked.begin()},
-                               std::move_iterator{partition.parked.end()}};
-    partition.parked.clear();
-    for (auto& pending : parts_.ingest.submit(std::move(again))) partition.parked.push_back(std::move(pending));
-  }
+  auto read = reader_.read(message, log_id_, options_.topic);
+  if (auto* const update = std::get_if<MessageReader::Update>(&read))
+    return Pending{.stream = std::move(update->stream),
+                   .command = std::move(update->report),
+                   .ack = {in_flight_, arrival.ticket},
+                   .epoch = assignment_.find(message.partition)->epoch};
+  const auto& unusable = std::get<admission::Unusable>(read);
+  in_flight_.refuse(arrival.ticket, admission::name_of(unusable.reason), unusable.detail);
+  return std::nullopt;
 }
 
 void Source::look() {
   const auto now = steady_clock::now();
   if (now - looked_at_ < look_every) return;
   looked_at_ = now;
-  for (auto& [number, partition] : partitions_) {
-    if (const auto end = consumer_->known_end(partition.where)) in_flight_.heard_of_end(partition.reading, *end);
+  for (auto& [number, partition] : assignment_.all()) {
+    if (const auto end = consumer_->known_end(partition.where)) {
+      partition.end = *end;
+      in_flight_.heard_of_end(partition.reading, *end);
+    }
     if (const auto state = in_flight_.state(partition.reading)) look_at(partition, *state);
   }
   if (now - committed_at_ >= commit_every) {
@@ -455,13 +377,13 @@ void Source::look_at(Partition& partition, const ReadingState& state) {
                          std::max<std::int64_t>(0, *state.end - *state.committable));
   if (partition.stopped) return;
   if (state.suspect) {
-    const auto end = consumer_->ask_end(partition.where);
+    const auto end = consumer_->ask_end(partition.where, ask_patience);
     if (end && in_flight_.judge_suspects(partition.reading, *end))
       return stop_partition(partition, *state.suspect, *end);
   }
   if (state.must_reread) return read_again(partition, state);
   // A partition that stands still must not take all the room.
-  const bool stands = partitions_.size() > 1 && state.messages > options_.messages_max / 2 &&
+  const bool stands = assignment_.all().size() > 1 && state.messages > options_.messages_max / 2 &&
                       steady_clock::now() - state.progress_at > full_max;
   if (stands || partition.parked.size() > parked_max) set_paused(partition, true);
   if (partition.paused && partition.parked.empty() && !stands && in_flight_.has_room()) set_paused(partition, false);
@@ -503,18 +425,8 @@ void Source::read_again(Partition& partition, const ReadingState& state) {
   partition.first = from;
 }
 
-std::vector<Offset> Source::committable() const {
-  std::vector<Offset> out;
-  for (const auto& [number, partition] : partitions_) {
-    const auto state = in_flight_.state(partition.reading);
-    if (state && state->committable && state->committable != partition.committed)
-      out.push_back({.where = partition.where, .offset = *state->committable});
-  }
-  return out;
-}
-
 void Source::commit() {
-  if (const auto offsets = committable(); !offsets.empty()) consumer_->commit_later(offsets);
+  if (const auto offsets = assignment_.committable(in_flight_); !offsets.empty()) consumer_->commit_later(offsets);
 }
 
 /// The lanes bring what was handed over to its end; then nothing is left to read again.
@@ -530,7 +442,7 @@ void Source::finish() {
   };
   if (consumer_) {
     std::vector<ReadingId> ids;
-    for (auto& [number, partition] : partitions_) {
+    for (auto& [number, partition] : assignment_.all()) {
       partition.parked.clear();  // a suffix: nothing is handed over behind it
       if (!partition.stopped) ids.push_back(partition.reading);
     }

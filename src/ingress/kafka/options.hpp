@@ -17,7 +17,7 @@ struct KafkaOptions {
   std::string offset_reset = "earliest";          ///< where a group without offsets begins: earliest, latest or error
   std::string log_id;                             ///< names the log in positions; empty: the cluster's id
   std::map<std::string, std::string> librdkafka;  ///< further settings, by librdkafka's names
-  std::size_t messages_max = 60'000;              ///< read and not yet settled
+  std::size_t messages_max = 100'000;             ///< read and not yet settled
   std::size_t bytes_max = 32UL << 20U;            ///< of them
 };
 
