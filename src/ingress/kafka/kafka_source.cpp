@@ -361,10 +361,8 @@ std::optional<Pending> Source::read(const InFlight::Arrival& arrival, const rd_k
                    .command = std::move(update->report),
                    .ack = {in_flight_, arrival.ticket},
                    .epoch = assignment_.find(message.partition)->epoch};
-  if (const auto* const unusable = std::get_if<admission::Unusable>(&read))
-    in_flight_.refuse(arrival.ticket, admission::name_of(unusable->reason), unusable->detail);
-  else
-    in_flight_.skip(arrival.ticket);
+  const auto& unusable = std::get<admission::Unusable>(read);
+  in_flight_.refuse(arrival.ticket, admission::name_of(unusable.reason), unusable.detail);
   return std::nullopt;
 }
 
