@@ -28,11 +28,10 @@ struct Series {
           .Name("pebbles_messages_consumed_total")
           .Help("Messages of queues, by source and by what became of them.")
           .Register(registry);
-  std::array<prometheus::Counter*, 5> of_kafka{
+  std::array<prometheus::Counter*, 4> of_kafka{
       &consumed.Add({{"source", "kafka"}, {"outcome", "applied"}}),
       &consumed.Add({{"source", "kafka"}, {"outcome", "duplicate"}}),
       &consumed.Add({{"source", "kafka"}, {"outcome", "dead_lettered"}}),
-      &consumed.Add({{"source", "kafka"}, {"outcome", "skipped"}}),
       &consumed.Add({{"source", "kafka"}, {"outcome", "dropped"}}),
   };
   prometheus::Gauge& last_message = prometheus::BuildGauge()

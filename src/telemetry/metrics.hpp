@@ -12,7 +12,6 @@ enum class Consumed : std::uint8_t {
   applied,
   duplicate,      ///< it was counted before
   dead_lettered,  ///< it can never be counted
-  skipped,        ///< it says nothing, such as a tombstone
   dropped,        ///< its partition went elsewhere first; it is read again
 };
 void messages_consumed(Consumed outcome, std::int64_t messages);

@@ -140,3 +140,18 @@ def test_a_replay_killed_midway_and_run_again_counts_each_once(make_server, shar
     assert Api(server).record(krn, "a.csv")["counts"]["done"] == count
     time.sleep(0.2)
     assert sum(shared_kafka.ends(topic + ".dlq")) == count  # none was refused again
+
+
+@pytest.mark.parametrize("name", [b"\xff\x00" * 2000, b"x" * 300, b"cluster/topic/1/2"])
+def test_whatever_a_replayed_message_names_is_its_key(make_server, shared_kafka, topic, krn, name):
+    """Anybody can write that header: two of the same name are one update."""
+    server = make_server(env={"KAFKA_ENABLED": "true", "KAFKA_GROUP_ID": topic, **environment(shared_kafka, topic)})
+    server.start()
+    body = json.dumps({"clientKrn": krn, "email": harness.owner, **harness.update("a.csv", done=1)}).encode()
+    shared_kafka.produce(topic, [Message(body, None, [("pebbles-replay-of", name)], number % 3) for number in range(4)])
+    shared_kafka.produce(topic, [Message(body, None, [("pebbles-replay-of", b"another")])])
+    wait_until(lambda: shared_kafka.committed(topic, topic) == shared_kafka.ends(topic), 20, "the offsets")
+    assert Api(server).record(krn, "a.csv")["counts"]["done"] == 2
+    server.stop()
+    proved = pebbles("verify", *server.store_arguments)
+    assert proved.returncode == 0, proved.stdout

@@ -260,15 +260,16 @@ def test_answers_where_reads_need_a_token(strict, document, krn):
         assert_documented(document, strict.http.get(target, headers=bearer("x.y.z")), path, "get", 401)
         assert_documented(document, strict.http.get(target, headers=bearer(mint(client="krn:b"))), path, "get", 403)
         assert_documented(document, strict.http.get(target, headers=bearer(mint(None))), path, "get", 403)
-    for path in ("/openapi.json", "/api-docs", "/health"):
+    for path in ("/openapi.json", "/api-docs", "/health", "/metrics"):
         assert_documented(document, strict.http.get(path), path, "get", 200)
 
 
 def test_answers_of_the_service(api, document):
-    for path in ("/openapi.json", "/api-docs", "/health"):
+    assert_documented(document, api.http.get("/health?verbose"), "/health", "get", 200)
+    for path in ("/openapi.json", "/api-docs", "/health", "/metrics"):
         answer = api.http.get(path)
         assert_documented(document, answer, path, "get", 200)
-        if path != "/health":
+        if path not in ("/health", "/metrics"):
             tag = {"If-None-Match": answer.headers["ETag"]}
             assert_documented(document, api.http.get(path, headers=tag), path, "get", 304)
             assert answer.headers["Content-Encoding"] == "gzip" and answer.headers["ETag"].startswith('W/"')
@@ -317,7 +318,7 @@ def test_every_documented_status_was_seen(document):
         pytest.skip("only with the rest of this file")
     # Faults of the server's own; and a store or a lane without room, which the fault tests bring about.
     rare = {(path, method, 500) for path, method, _ in documented}
-    rare |= {(client_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503)}
+    rare |= {(client_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503), ("/metrics", "get", 503)}
     assert documented - seen == rare
 
 

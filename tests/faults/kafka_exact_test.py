@@ -11,8 +11,8 @@ from api_support import Api
 from kafka_load import Planner, faults_of, partitions, totals_of
 from load import verify_clean
 
-count = 200_000 if harness.long_rounds else 6_000
-chunks = 20 if harness.long_rounds else 6
+count = 200_000 if harness.long_rounds else 4_000
+chunks = 20 if harness.long_rounds else 4
 catch_up_s = 600 if harness.long_rounds else 60
 
 
@@ -32,7 +32,7 @@ class Stage:
         return {"KAFKA_ENABLED": "true", "KAFKA_BOOTSTRAP_SERVERS": self.broker.address,
                 "KAFKA_TOPIC_NAME": self.topic, "KAFKA_GROUP_ID": group,
                 # So that a dead member's partitions are soon another's.
-                "KAFKA_CONF_SESSION_TIMEOUT_MS": "3000", "KAFKA_CONF_HEARTBEAT_INTERVAL_MS": "500"}
+                "KAFKA_CONF_SESSION_TIMEOUT_MS": "2000", "KAFKA_CONF_HEARTBEAT_INTERVAL_MS": "300"}
 
     def start(self, instances=1, group="exact"):
         for _ in range(instances):
@@ -117,11 +117,11 @@ def test_one_instance_on_the_embedded_store(make_server, broker, seed):
     (server,) = stage.start()
     for number in stage.produce_in_chunks():
         time.sleep(stage.dice.uniform(0, 0.3))
-        if number % 3 == 2:
+        if number % 4 == 1:
             broker.kill()
             broker.start()
         else:
-            server.restart(kill=number % 3 == 0)
+            server.restart(kill=number % 4 < 3)
     stage.wait_consumed()
     stage.check()
     folder = server.folder

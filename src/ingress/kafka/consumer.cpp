@@ -59,7 +59,7 @@ Result<std::unique_ptr<Consumer>> Consumer::open(const KafkaOptions& options, Ev
   std::array<char, 512> text{};
   out->handle_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), text.data(), text.size());
   if (out->handle_ == nullptr) return failure(Errc::invalid_argument, text.data());
-  (void)conf.release();  // the consumer's now
+  [[maybe_unused]] const auto* const taken = conf.release();  // the consumer's now
   rd_kafka_poll_set_consumer(out->handle_);
   out->queue_.reset(rd_kafka_queue_get_consumer(out->handle_));
   return out;
@@ -76,6 +76,13 @@ std::optional<std::string> Consumer::cluster_id(milliseconds patience) {
   std::string out{id};
   rd_kafka_mem_free(handle_, id);
   return out;
+}
+
+bool Consumer::is_answered(milliseconds patience) {
+  const rd_kafka_metadata_t* found = nullptr;
+  if (rd_kafka_metadata(handle_, 0, nullptr, &found, to_int(patience)) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+  rd_kafka_metadata_destroy(found);
+  return true;
 }
 
 Result<void> Consumer::subscribe(const std::string& topic) {

@@ -37,6 +37,8 @@ class Consumer {
 
   /// Nullopt while no broker has told.
   [[nodiscard]] std::optional<std::string> cluster_id(std::chrono::milliseconds patience);
+  /// Whether some broker answers now.
+  [[nodiscard]] bool is_answered(std::chrono::milliseconds patience);
   /// Joins the group. A topic that is not there yet is waited for.
   Result<void> subscribe(const std::string& topic);
 

@@ -95,7 +95,7 @@ bool DeadLetters::open() {
     telemetry::kafka_failed("dead letters", text.data());
     return false;
   }
-  (void)conf->release();  // the producer's now
+  [[maybe_unused]] const auto* const taken = conf->release();  // the producer's now
   producer_ = std::make_unique<Producer>();
   producer_->handle = handle;
   return true;
@@ -157,8 +157,9 @@ void DeadLetters::send(std::unique_ptr<Writing> writing) {
     if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) writing->without_value = true;
     return try_later(std::move(writing), rd_kafka_err2str(error));
   }
-  (void)headers.release();  // the message's now, and `writing` comes back with the report
-  (void)writing.release();
+  [[maybe_unused]] const auto* const taken =
+      headers.release();  // the message's now, and `writing` comes back with the report
+  [[maybe_unused]] const auto* const lent = writing.release();
   ++producer_->under_way;
 }
 

@@ -144,16 +144,6 @@ void InFlight::heard_of_end(ReadingId id, std::int64_t end) {
   state.end = end;
 }
 
-void InFlight::skip(Ticket ticket) {
-  {
-    const std::lock_guard lock{mutex_};
-    auto* const reading = find(ticket);
-    if (reading == nullptr) return;
-    finish(*reading, ticket);
-  }
-  telemetry::messages_consumed(telemetry::Consumed::skipped, 1);
-}
-
 DeadLetter InFlight::letter_of(Reading& reading, Ticket ticket, std::string_view reason) {
   auto letter = copy_of(*reading.tracker.find(sequence_of(ticket))->message);
   letter.why.position.topic = reading.state.where.topic;

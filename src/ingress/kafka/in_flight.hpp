@@ -74,8 +74,6 @@ class InFlight final : public ingest::AckSink {
   void add(std::span<Arrival> arrivals);
   void reached_end(ReadingId id, std::int64_t offset);
   void heard_of_end(ReadingId id, std::int64_t end);
-  /// It says nothing that could be counted, and that is all right.
-  void skip(Ticket ticket);
   /// It can never be counted.
   void refuse(Ticket ticket, std::string_view reason, std::string_view detail);
 

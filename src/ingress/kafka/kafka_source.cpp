@@ -37,6 +37,7 @@ constexpr milliseconds revoke_patience{3000};
 constexpr milliseconds pause_min{200};  ///< between attempts to open
 constexpr milliseconds pause_max{10'000};
 constexpr milliseconds ask_patience{2000};
+constexpr milliseconds answer_patience{200};
 constexpr std::size_t queued_min = 30'000;  ///< half of queued.min.messages
 constexpr std::int64_t backlog_min = 1000;  ///< not fetched yet, for which a nudge is worth its wait
 constexpr milliseconds nudge_every{20};
@@ -85,6 +86,8 @@ class Source final : public KafkaSource {
   bool make_room();
   void nudge();
   void gather(std::vector<InFlight::Arrival>& arrivals, std::vector<Offset>& ends);
+  void note_answer();
+  [[nodiscard]] bool is_away() const;
   void judge_error(const rd_kafka_message_t& message, std::vector<Offset>& ends);
   [[nodiscard]] std::optional<Pending> read(const InFlight::Arrival& arrival, const rd_kafka_message_t& message);
 
@@ -141,6 +144,11 @@ bool Source::is_news(std::string state) {
   return std::exchange(view_.state, state) != state;
 }
 
+bool Source::is_away() const {
+  const std::lock_guard lock{mutex_};
+  return view_.away;
+}
+
 void Source::pause_for(milliseconds pause) {
   std::unique_lock lock{mutex_};
   stops_.wait_for(lock, pause, [&] { return stopping_; });
@@ -191,6 +199,7 @@ bool Source::open() {
       (void)consumer_->poll(milliseconds{0});
       if (const auto id = consumer_->cluster_id(milliseconds{500})) {
         log_id_ = *id;
+        note_answer();
         break;
       }
       const std::lock_guard lock{mutex_};
@@ -319,12 +328,15 @@ void Source::gather(std::vector<InFlight::Arrival>& arrivals, std::vector<Offset
     if (arrivals.size() >= gather_max) break;
     message = consumer_->poll(milliseconds{0});
   }
-  if (arrivals.empty() && ends.empty()) return;
+  if (!arrivals.empty() || !ends.empty()) note_answer();
+}
+
+/// Some broker has answered.
+void Source::note_answer() {
   const std::lock_guard lock{mutex_};
-  if (std::exchange(view_.away, false)) {
-    view_.back_at = steady_clock::now();
-    telemetry::kafka_answers_again();
-  }
+  if (!std::exchange(view_.away, false)) return;
+  view_.back_at = steady_clock::now();
+  telemetry::kafka_answers_again();
 }
 
 void Source::judge_error(const rd_kafka_message_t& message, std::vector<Offset>& ends) {
@@ -349,10 +361,8 @@ std::optional<Pending> Source::read(const InFlight::Arrival& arrival, const rd_k
                    .command = std::move(update->report),
                    .ack = {in_flight_, arrival.ticket},
                    .epoch = assignment_.find(message.partition)->epoch};
-  if (const auto* const unusable = std::get_if<admission::Unusable>(&read))
-    in_flight_.refuse(arrival.ticket, admission::name_of(unusable->reason), unusable->detail);
-  else
-    in_flight_.skip(arrival.ticket);
+  const auto& unusable = std::get<admission::Unusable>(read);
+  in_flight_.refuse(arrival.ticket, admission::name_of(unusable.reason), unusable.detail);
   return std::nullopt;
 }
 
@@ -367,10 +377,11 @@ void Source::look() {
     }
     if (const auto state = in_flight_.state(partition.reading)) look_at(partition, *state);
   }
-  if (now - committed_at_ >= commit_every) {
-    committed_at_ = now;
-    commit();
-  }
+  if (now - committed_at_ < commit_every) return;
+  committed_at_ = now;
+  commit();
+  // A partition that is read to its end brings nothing by which to notice that its broker is back.
+  if (is_away() && consumer_->is_answered(answer_patience)) note_answer();
 }
 
 void Source::look_at(Partition& partition, const ReadingState& state) {

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/hex.hpp"
+#include "crypto/sha256.hpp"
 #include "ingress/kafka/dead_letter_headers.hpp"
 
 namespace pebbles::kafka {
@@ -30,12 +32,18 @@ std::string_view find_header(std::span<const admission::MessageHeader> headers, 
   return out;
 }
 
+/// What `header::replay_of` says, as a key may be: anybody can write that header, at any length.
+std::string name_of_replay(std::string_view replay_of) {
+  if (admission::is_valid_key(replay_of)) return std::string{replay_of};
+  return to_hex(crypto::short_sha256({replay_of}));
+}
+
 /// A message's own key knows a replayed dead letter too; without one it is known by where it stood first.
 std::optional<domain::EventKey> key_of(const admission::Message& update,
                                        std::span<const admission::MessageHeader> headers) {
   if (!update.event_id.empty()) return admission::make_key("p:", update.event_id, update.what);
   const auto replay_of = find_header(headers, header::replay_of);
-  if (!replay_of.empty()) return admission::make_key("r:", replay_of, update.what);
+  if (!replay_of.empty()) return admission::make_key("r:", name_of_replay(replay_of), update.what);
   return std::nullopt;
 }
 
@@ -43,7 +51,6 @@ std::optional<domain::EventKey> key_of(const admission::Message& update,
 
 MessageReader::Read MessageReader::read(const rd_kafka_message_t& message, const std::string& log,
                                         const std::string& topic) {
-  if (message.payload == nullptr) return Nothing{};
   const auto headers = headers_in(message);
   auto parsed =
       admission::parse_message({static_cast<const char*>(message.payload), message.len}, headers, client_rule_);

@@ -20,8 +20,7 @@ class MessageReader {
     domain::StreamId stream;
     domain::Report report;
   };
-  struct Nothing {};  ///< a null value: compaction's business
-  using Read = std::variant<Update, Nothing, admission::Unusable>;
+  using Read = std::variant<Update, admission::Unusable>;
 
   /// `log` and `topic` become part of the update's position.
   [[nodiscard]] Read read(const rd_kafka_message_t& message, const std::string& log, const std::string& topic);

@@ -44,7 +44,7 @@ class OffsetTracker {
       entries_.pop_front();
       ++first_;
     }
-    if (entries_.empty() && read_to_) committable_ = *read_to_;
+    if (entries_.empty()) committable_ = read_to_;
   }
 
   /// There is nothing more to read below `offset`: what stands there is not for readers.

@@ -111,7 +111,7 @@ Result<std::string> setting_name(const std::string& rest) {
   const auto underscored = lower_case(rest);
   auto dotted = underscored;
   std::ranges::replace(dotted, '_', '.');
-  const auto name = is_known(dotted) || !is_known(underscored) ? dotted : underscored;
+  auto name = is_known(dotted) || !is_known(underscored) ? dotted : underscored;
   for (const auto& [setting, variable] : owned) {
     if (setting != name) continue;
     return failure(Errc::invalid_argument, variable.empty()
