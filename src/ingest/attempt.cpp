@@ -37,12 +37,7 @@ Result<SnapshotPtr> catch_up(const StreamId& stream, const Loaded& loaded) {
   auto state = loaded.snapshot ? std::make_shared<Snapshot>(*loaded.snapshot) : std::make_shared<Snapshot>();
   state->stream = stream;
   if (!loaded.snapshot) state->rev = loaded.rev;
-  for (const auto& chunk : loaded.after) {
-    if (chunk.first != state->progress.version + 1 || chunk.prev != state->head)
-      return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");
-    for (const auto& event : chunk.events) state->progress = evolve(std::move(state->progress), event);
-    state->head = {.first = chunk.first, .hash = chunk.hash};
-  }
+  PEBBLES_TRY_VOID(store::fold_onto(*state, loaded.after));
   return state;
 }
 

@@ -77,7 +77,7 @@ void SnapshotWriter::forget(const StreamId& stream) {
   if (const auto known = streams_.find(stream); known != streams_.end()) known->second.seen = {};
 }
 
-void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after, Time now) {
+void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now) {
   const auto& stream = after->stream;
   saw(stream, after->progress.version, after->rev, now);
   auto& known = streams_[stream];
@@ -89,22 +89,11 @@ void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after,
     known.base = before;
     ++waiting_;
     const bool is_new = before == nullptr || before->progress.is_before_log();
-    if (is_new || now >= known.written + round || is_little(now)) mark_at_once(stream, known);
+    if (is_new || now >= known.written + round || of_few) mark_at_once(stream, known);
   }
   bytes_ += bytes_of(after);
   known.newest = after;
   if (after->progress.completed) mark_at_once(stream, known);
-}
-
-/// Takes one of the round's budget.
-bool SnapshotWriter::is_little(Time now) {
-  if (now >= budget_ends_) {
-    budget_ends_ = now + round;
-    budget_ = at_once_max;
-  }
-  if (budget_ == 0) return false;
-  --budget_;
-  return true;
 }
 
 void SnapshotWriter::mark_at_once(const StreamId& stream, Followed& known) {

@@ -10,17 +10,15 @@
 
 namespace pebbles::store::mongo {
 
-/// The snapshots of one writer's streams, which follow its log (invariant 3). As long as little happens each change is
-/// written at once, and always the first of a quiet file and what completes one; else a busy file's snapshot is written
-/// once a `round`, with all that has come meanwhile. Whoever reads or loads one record reads the chunks behind it, so
-/// only lists show a busy file of a busy writer up to two rounds late.
-/// Threads: the lane's.
+/// The snapshots of one writer's streams, which follow its log (invariant 3). The first change of a quiet file and the
+/// one that completes a file are written before the commit is answered, and all changes of a commit of few updates;
+/// else a busy file's snapshot is written once a `round`, with all that has come meanwhile. Whoever reads or loads one
+/// record reads the chunks behind it, so only lists show a busy file of a busy writer up to two rounds late. Threads:
+/// the lane's.
 class SnapshotWriter {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr std::chrono::milliseconds round{100};
-  /// So many changes of files that are not quiet are written at once in a round.
-  static constexpr int at_once_max = 50;
   /// What is known of a stream counts for so long: `rebuild` may have changed it since.
   static constexpr std::chrono::seconds known_for{1};
   /// States held here, besides the lane's cache.
@@ -35,8 +33,9 @@ class SnapshotWriter {
   /// Others have written: what was seen no longer holds.
   void forget(const StreamId& stream);
 
-  /// A chunk stands: the snapshot has to go from `before` (null when the file is new) to `after`.
-  void stored(const SnapshotPtr& before, const SnapshotPtr& after, Time now);
+  /// A chunk stands: the snapshot has to go from `before` (null when the file is new) to `after`. `of_few`: its commit
+  /// had few updates, so nothing waits that would be held up.
+  void stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now);
   [[nodiscard]] bool is_waiting() const noexcept { return waiting_ > 0; }
 
   enum class Which : std::uint8_t {
@@ -59,10 +58,9 @@ class SnapshotWriter {
     bool whole = false;
   };
 
-  [[nodiscard]] bool is_little(Time now);
   void mark_at_once(const StreamId& stream, Followed& known);
-  [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress, mongoc_collection_t* events,
-             Time now);
+  [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
+                           mongoc_collection_t* events, Time now);
   [[nodiscard]] bool write_onto(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
                                 mongoc_collection_t* events);
   void written(const StreamId& stream, Time now);
@@ -73,8 +71,6 @@ class SnapshotWriter {
   std::size_t waiting_ = 0;
   std::size_t bytes_ = 0;  ///< of states waiting or kept as a base, a bound
   Time next_round_{};
-  Time budget_ends_{};
-  int budget_ = 0;  ///< of what is written at once
   Time next_purge_{};
 };
 

@@ -92,7 +92,8 @@ class Writer final : public EventStore {
     for (const auto i : current) (is_contended(batch[i], now) ? apart : together).push_back(i);
     insert_chunks(batch, together, out);
     insert_chunks(batch, apart, out);
-    for (std::size_t i = 0; i < batch.size(); ++i) note(batch[i], out[i], open, now);
+    const bool of_few = has_few_updates(batch);
+    for (std::size_t i = 0; i < batch.size(); ++i) note(batch[i], out[i], open, of_few, now);
     PEBBLES_CRASH_POINT("after-chunks");
     if (!is_away_) write_snapshots(SnapshotWriter::Which::at_once);
     PEBBLES_CRASH_POINT("after-store-commit");
@@ -143,13 +144,21 @@ class Writer final : public EventStore {
     return session_.get();
   }
 
+  /// What a worker or two send, one update after the other.
+  static bool has_few_updates(std::span<const Append> batch) {
+    constexpr std::size_t few = 4;
+    std::size_t updates = 0;
+    for (const auto& append : batch) updates += append.chunk.events.size();
+    return updates <= few;
+  }
+
   bool is_contended(const Append& append, steady_clock::time_point now) const {
     const auto known = contended_.find(append.after->stream);
     return known != contended_.end() && now < known->second + contended_for;
   }
 
   /// What later commits, the snapshots and the tail's readers have to know of an outcome.
-  void note(const Append& append, AppendOutcome outcome, const std::shared_ptr<OpenTimes::Entry>& open,
+  void note(const Append& append, AppendOutcome outcome, const std::shared_ptr<OpenTimes::Entry>& open, bool of_few,
             steady_clock::time_point now) {
     const auto& stream = append.after->stream;
     if (outcome == AppendOutcome::not_stored) return;
@@ -162,7 +171,7 @@ class Writer final : public EventStore {
       doubt.open.push_back(open);
     } else if (outcome == AppendOutcome::stored) {
       doubts_.erase(stream);
-      snapshots_.stored(append.before, append.after, now);
+      snapshots_.stored(append.before, append.after, of_few, now);
       return;
     } else if (outcome == AppendOutcome::conflict) {
       contended_[stream] = now;
@@ -175,7 +184,8 @@ class Writer final : public EventStore {
   void settle(const ChunkQuery& query, const Token& token) {
     const auto doubt = doubts_.find(query.stream);
     if (doubt == doubts_.end() || doubt->second.first != query.first) return;
-    if (doubt->second.token == token) snapshots_.stored(doubt->second.before, doubt->second.after, steady_clock::now());
+    if (doubt->second.token == token)
+      snapshots_.stored(doubt->second.before, doubt->second.after, false, steady_clock::now());
     doubts_.erase(doubt);
   }
 
