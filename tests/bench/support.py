@@ -87,6 +87,8 @@ class Pebbles:
         return int(re.search(rf"{field}:\s+(\d+) kB", status).group(1)) / 1024
 
     def totals(self, client="krn:acme:client:123"):
+        """Of lists, which follow a busy server's updates a little later."""
+        time.sleep(1)
         done, url = 0, f"/clients/{client}/progress?limit=10000"
         while url:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{url}") as answer:
