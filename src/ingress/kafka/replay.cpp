@@ -58,15 +58,11 @@ class TopicReader {
         continue;
       }
       silence = 0;
-      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        open_.erase(message->partition);
-      } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const bool at_end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+      if (!at_end && message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
         return unavailable("reading the dead-letter topic", message->err);
-      } else if (const auto end = ends_.at(message->partition); message->offset < end) {
-        return message;
-      } else {
-        open_.erase(message->partition);
-      }
+      if (!at_end && message->offset < ends_.at(message->partition)) return message;
+      open_.erase(message->partition);
     }
     if (!open_.empty()) return failure(Errc::store_unavailable, "the broker does not answer");
     return nullptr;
@@ -158,7 +154,8 @@ class Sender {
         client_.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(original.key, original.key_len),
         RD_KAFKA_V_VALUE(original.payload, original.len), RD_KAFKA_V_HEADERS(owned.get()), RD_KAFKA_V_END);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) static_cast<void>(owned.release());  // the message has taken them
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
+    [[maybe_unused]] const auto* const taken = owned.release();  // the message has taken them
     return error;
   }
 

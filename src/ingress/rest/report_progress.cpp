@@ -7,9 +7,9 @@
 #include "base/crash_point.hpp"
 #include "base/header_text.hpp"
 #include "http/exchange.hpp"
+#include "ingest/file_ids.hpp"
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
-#include "ingest/file_ids.hpp"
 #include "ingress/rest/request_headers.hpp"
 
 namespace pebbles::rest {
