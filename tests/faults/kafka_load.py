@@ -163,7 +163,12 @@ def has_own_key(message):
 
 
 def totals_of(api):
-    return {(krn, record["filename"]): (record["counts"]["done"], record["counts"]["warn"])
+    """Of each record by itself: lists may follow a little later."""
+    def total(krn, filename):
+        record = api.record(krn, filename)
+        return record["counts"]["done"], record["counts"]["warn"]
+
+    return {(krn, record["filename"]): total(krn, record["filename"])
             for krn in krns for record in api.listed(krn, limit=10_000)}
 
 
