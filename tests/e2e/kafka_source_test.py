@@ -163,6 +163,25 @@ def test_without_a_topic_for_dead_letters_nothing_is_lost(make_server, shared_ka
     assert len(topic.read_dead_letters()) == 1
 
 
+@pytest.mark.skipif(not harness.long_rounds, reason="takes over a minute")
+def test_a_minute_without_progress_is_not_ready(make_server, shared_kafka, krn):
+    topic = Topic(shared_kafka, create=False)
+    shared_kafka.create_topic(topic.name)
+    server = make_server(env=topic.env(KAFKA_CONF_TOPIC_METADATA_PROPAGATION_MAX_MS="500")).start()
+    topic.produce(message(krn=krn, done=1), message(krn=krn, email="eve@example.com"), message(krn=krn, done=10))
+
+    def health():
+        return httpx.get(f"{server.url}/health", trust_env=False).status_code
+
+    wait_for_done(server, krn, 1)
+    assert health() == 200
+    wait_until(lambda: health() == 503, 75, "not ready")
+    assert "no progress" in json.dumps(details(server))
+    shared_kafka.create_topic(topic.dead_letters)
+    wait_until(lambda: health() == 200, 30, "ready again")
+    wait_for_done(server, krn, 11)
+
+
 def test_an_aborted_transaction_is_not_counted(make_server, topic, krn):
     server = make_server(env=topic.env()).start()
     topic.produce(message(krn=krn, done=100), transaction="abort")

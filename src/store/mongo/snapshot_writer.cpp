@@ -7,6 +7,7 @@
 #include "store/mongo/bulk.hpp"
 #include "store/mongo/documents.hpp"
 #include "store/mongo/queries.hpp"
+#include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::mongo {
 namespace {
@@ -156,14 +157,13 @@ bool SnapshotWriter::write_onto(const std::vector<StreamId>& streams, mongoc_col
   for (const auto& stream : streams) {
     auto& known = streams_.at(stream);
     if (!known.newest) continue;
-    const auto place = places->find(stream);
-    if (place == places->end()) {
-      put_forward(writes, *known.newest);
-    } else if (place->second.rev != known.newest->rev) {
+    const auto found = places->find(stream);
+    const Place place = found == places->end() ? Place{.rev = known.newest->rev} : found->second;
+    if (place.rev != known.newest->rev) {
       // It was derived again. The lane's next append is to a state that no longer holds, and must learn it.
       known.seen = {};
       if (!catch_up(progress, events, stream)) return false;
-    } else if (place->second.version < known.newest->progress.version) {
+    } else if (place.version < known.newest->progress.version) {
       put_forward(writes, *known.newest);
     }
   }
@@ -195,7 +195,9 @@ void SnapshotWriter::purge(Time now) {
   });
 }
 
-Result<void> catch_up(mongoc_collection_t* progress, mongoc_collection_t* events, const StreamId& stream) {
+namespace {
+
+Result<void> put_newest(mongoc_collection_t* progress, mongoc_collection_t* events, const StreamId& stream) {
   PEBBLES_TRY(found, find_snapshots(progress, std::span{&stream, 1}));
   const auto known = found.find(stream);
   auto state = known == found.end() ? std::make_shared<Snapshot>() : known->second;
@@ -209,6 +211,15 @@ Result<void> catch_up(mongoc_collection_t* progress, mongoc_collection_t* events
   const auto fault = writes.execute(done);
   if (is_done(fault, done)) return {};
   return std::unexpected{fault->to_error()};
+}
+
+}  // namespace
+
+Result<void> catch_up(mongoc_collection_t* progress, mongoc_collection_t* events, const StreamId& stream) {
+  const auto done = put_newest(progress, events, stream);
+  if (done || done.error().code != Errc::store_corrupt) return done;
+  telemetry::load_failed(*stream.client, *stream.filename, done.error().detail);
+  return {};
 }
 
 }  // namespace pebbles::store::mongo

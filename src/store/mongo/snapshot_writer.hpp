@@ -74,8 +74,8 @@ class SnapshotWriter {
   Time next_purge_{};
 };
 
-/// Brings a stream's snapshot to where its log is, if it is behind. Errors: store_unavailable, store_corrupt for a log
-/// with a gap.
+/// Brings a stream's snapshot to where its log is, if it is behind. What cannot be read or has a gap is logged and left
+/// as it is, so that one bad stream holds nobody up (invariant 6). Error: store_unavailable.
 Result<void> catch_up(mongoc_collection_t* progress, mongoc_collection_t* events, const StreamId& stream);
 
 }  // namespace pebbles::store::mongo

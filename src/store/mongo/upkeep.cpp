@@ -49,6 +49,7 @@ Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from) {
   for (;;) {
     PEBBLES_TRY(page, read_page(events.get(), from));
     std::vector<StreamId> streams;
+    streams.reserve(page.ends.size());
     for (const auto& [stream, end] : page.ends) streams.push_back(stream);
     PEBBLES_TRY(places, find_places(progress.get(), streams));
     for (const auto& [stream, end] : page.ends) {
