@@ -47,6 +47,8 @@ constexpr Settings of_consumer{
     {"queued.max.messages.kbytes", "40960"},
     {"fetch.max.bytes", "16777216"},
     {"max.partition.fetch.bytes", "4194304"},
+    // Also how long a partition that was assigned a moment later than others can wait for its first fetch.
+    {"fetch.wait.max.ms", "50"},
     {"fetch.error.backoff.ms", "200"},
     {"topic.metadata.refresh.interval.ms", "10000"},
 };
