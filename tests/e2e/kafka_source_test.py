@@ -1,6 +1,8 @@
 """Updates that come from a topic: read by the real binary from a real broker."""
 import contextlib
 import json
+import pathlib
+import re
 import time
 
 import harness
@@ -180,6 +182,19 @@ def test_a_minute_without_progress_is_not_ready(make_server, shared_kafka, krn):
     shared_kafka.create_topic(topic.dead_letters)
     wait_until(lambda: health() == 200, 30, "ready again")
     wait_for_done(server, krn, 11)
+
+
+def test_a_backlog_of_large_messages_takes_bounded_memory(make_server, shared_kafka, krn):
+    """Nearly 1 MiB each, as many items as that can be: read and parsed they are the most that a message can weigh."""
+    count = 400 if harness.long_rounds else 60
+    topic = Topic(shared_kafka, partitions=4)
+    errors = [{"line": line + 1, "message": "x" * 60} for line in range(10_000)]
+    topic.produce(*(message(f"file-{n % 50}", krn=krn, done=1, errors=errors, partition=n % 4) for n in range(count)))
+    server = make_server(env=topic.env(), executable=harness.release_binary()).start()
+    topic.wait_committed(timeout=100)
+    peak = int(re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{server.process.pid}/status").read_text())[1]) // 1024
+    assert peak < 300, f"{peak} MiB"
+    assert sum(record(server, krn, f"file-{n}")["errorCount"] for n in range(50)) == 10_000 * count
 
 
 def test_an_aborted_transaction_is_not_counted(make_server, topic, krn):

@@ -19,8 +19,10 @@ std::uint64_t sequence_of(Ticket ticket) { return ticket & ((Ticket{1} << sequen
 ReadingId reading_of(Ticket ticket) { return static_cast<ReadingId>(ticket >> sequence_bits); }
 
 std::size_t bytes_of(const rd_kafka_message_t& message) {
-  constexpr std::size_t fixed = 600;  // librdkafka's own, and the parsed update
-  return fixed + message.len + message.key_len;
+  constexpr std::size_t fixed = 600;      // librdkafka's own, and the parsed update
+  constexpr std::size_t plain_max = 512;  // what is longer has errors or warnings: parsed they weigh twice their text
+  const std::size_t items = message.len > plain_max ? 2 * (message.len - plain_max) : 0;
+  return fixed + message.len + items + message.key_len;
 }
 
 std::optional<std::string> text_of(const void* data, std::size_t size) {
