@@ -76,6 +76,51 @@ std::vector<Implementation> implementations() {
   return out;
 }
 
+/// What only this store does: a busy file's snapshot follows its log a little later.
+class MongoSnapshots : public StoreTest {
+ protected:
+  const store::StreamId file = support::stream_id("krn:acme:client:1", "sales.csv");
+
+  /// More updates than a worker or two send one by one.
+  store::SnapshotPtr tell_much(const store::SnapshotPtr& before, std::int64_t done = 1) {
+    const auto append = support::append_to(file, before, std::vector<Told>(10, {.counts = {.done = done}}));
+    EXPECT_EQ(fixture->store().commit(std::vector{append}).front(), store::AppendOutcome::stored);
+    return append.after;
+  }
+  std::int64_t listed_version() {
+    const auto page = fixture->reader().list(file.client, {.limit = 10});
+    return page && page->records.size() == 1 ? page->records.front()->progress.version : -1;
+  }
+};
+
+TEST_P(MongoSnapshots, ARecordIsWhereItsLogIsAndListsFollow) {
+  auto state = tell_much(nullptr);
+  EXPECT_EQ(listed_version(), 10);  // a new file is written at once
+  state = tell_much(state);
+  state = tell_much(state);
+  expect_same(fixture->reader().by_filename(file).value(), state);
+  expect_same(fixture->reader().by_id(file.client, state->progress.id).value(), state);
+  expect_same(load(file), state);
+  EXPECT_EQ(listed_version(), 10);
+  fixture->store().maintain(store::Load::idle);
+  EXPECT_EQ(listed_version(), 30);
+}
+
+TEST_P(MongoSnapshots, AWriterThatEndsLeavesNothingBehind) {
+  auto state = tell_much(tell_much(nullptr));
+  EXPECT_EQ(listed_version(), 10);
+  fixture->reopen();
+  EXPECT_EQ(listed_version(), 20);
+}
+
+TEST_P(MongoSnapshots, WhatCompletesAFileIsWrittenAtOnce) {
+  const auto state = tell_much(tell_much(nullptr));
+  const auto append = support::append_to(file, state, {{}, {}, {}, {}, {.is_last = true}});
+  EXPECT_EQ(fixture->store().commit(std::vector{append}).front(), store::AppendOutcome::stored);
+  EXPECT_EQ(listed_version(), 25);
+}
+
+INSTANTIATE_TEST_SUITE_P(Mongo, MongoSnapshots, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, EventStoreContract, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, ProgressReaderContract, testing::ValuesIn(implementations()), name_of);
 

@@ -164,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"utf_16",
                         std::string("{\0\"\0a\0\"\0:\0"
                                     "1\0}\0",
-                                    16),
+                                    14),
                         {},
                         Reason::not_json,
                         ""},
