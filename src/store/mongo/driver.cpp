@@ -17,11 +17,7 @@ Fault Fault::of(const bson_error_t& error, const bson_t* reply) {
   Fault out{.code = static_cast<std::int32_t>(error.code), .text = error.message};
   out.not_sent = error.domain == MONGOC_ERROR_SERVER_SELECTION;
   out.network = error.domain == MONGOC_ERROR_STREAM;
-  if (reply == nullptr) return out;
-  const auto labelled = [reply](const char* label) { return mongoc_error_has_label(reply, label); };
-  out.network = out.network || labelled("RetryableWriteError");
-  out.transient = labelled("TransientTransactionError");
-  out.unknown_commit = labelled("UnknownTransactionCommitResult");
+  out.network = out.network || (reply != nullptr && mongoc_error_has_label(reply, "RetryableWriteError"));
   return out;
 }
 

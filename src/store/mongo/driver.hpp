@@ -34,10 +34,8 @@ inline constexpr std::int32_t duplicate_key = 11000;
 struct Fault {
   std::int32_t code = 0;
   std::string text;
-  bool not_sent = false;   ///< no server could be chosen: nothing was written
-  bool network = false;    ///< the connection failed: what was under way may or may not have been done
-  bool transient = false;  ///< label TransientTransactionError: nothing of the transaction stands
-  bool unknown_commit = false;
+  bool not_sent = false;  ///< no server could be chosen: nothing was written
+  bool network = false;   ///< the connection failed: what was under way may or may not have been done
 
   /// `reply` may be null.
   [[nodiscard]] static Fault of(const bson_error_t& error, const bson_t* reply);
