@@ -107,14 +107,16 @@ def test_read_preference_is_for_reads_alone(make_server, three_nodes, database):
         server.stop()
 
 
-def test_a_pool_of_two_serves_many(make_server, standalone, database):
+def test_a_small_pool_serves_many(make_server, tmp_path, database):
     """Two lanes' and the upkeep's clients are of the pool too: who gets none in time is told to try again."""
-    server = make_server(uri=standalone.uri(database) + "?maxPoolSize=4&waitQueueTimeoutMS=5000").start()
-    api = Api(server)
-    for number in range(20):
-        api.report(krn, f"file-{number}", done=1)
-    assert len(api.listed(krn)) == 20
-    with standalone.client() as client:
-        opened = [entry for entry in client.admin.aggregate([{"$currentOp": {"allUsers": True, "idleConnections": True}}])
-                  if entry.get("appName") == "pebbles"]
+    with mongo.Mongod(tmp_path / "mongod") as mongod:
+        server = make_server(uri=mongod.uri(database) + "?maxPoolSize=4&waitQueueTimeoutMS=5000").start()
+        api = Api(server)
+        for number in range(20):
+            api.report(krn, f"file-{number}", done=1)
+        assert len(api.listed(krn)) == 20
+        with mongod.client() as client:
+            every = [{"$currentOp": {"allUsers": True, "idleConnections": True}}]
+            opened = [entry for entry in client.admin.aggregate(every) if entry.get("appName") == "pebbles"]
+        server.stop()
     assert len(opened) <= 4 + 2, "clients of the pool, and the driver's own monitors"
