@@ -129,7 +129,7 @@ class Server:
                 raise AssertionError(f"the server was not healthy within {timeout} s:\n{self.log_tail()}")
             time.sleep(0.02)
 
-    def stop(self, timeout=20):
+    def stop(self, timeout=40):
         """SIGTERM; the server must exit with 0."""
         if self.process is None:
             return

@@ -94,6 +94,7 @@ class Source final : public KafkaSource {
   // Looking after.
   void look();
   void look_at(Partition& partition, const ReadingState& state);
+  [[nodiscard]] bool judge_suspects(Partition& partition, std::int64_t remembered);
   void stop_partition(Partition& partition, std::int64_t remembered, std::int64_t end);
   void read_again(Partition& partition, const ReadingState& state);
   void set_paused(Partition& partition, bool paused);
@@ -389,17 +390,21 @@ void Source::look_at(Partition& partition, const ReadingState& state) {
     telemetry::kafka_lag(partition.where.topic, partition.where.partition,
                          std::max<std::int64_t>(0, *state.end - *state.committable));
   if (partition.stopped) return;
-  if (state.suspect) {
-    const auto end = consumer_->ask_end(partition.where, ask_patience);
-    if (end && in_flight_.judge_suspects(partition.reading, *end))
-      return stop_partition(partition, *state.suspect, *end);
-  }
+  if (state.suspect && judge_suspects(partition, *state.suspect)) return;
   if (state.must_reread) return read_again(partition, state);
   // A partition that stands still must not take all the room.
   const bool stands = assignment_.all().size() > 1 && state.messages > options_.messages_max / 2 &&
                       steady_clock::now() - state.progress_at > full_max;
   if (stands || partition.parked.size() > parked_max) set_paused(partition, true);
   if (partition.paused && partition.parked.empty() && !stands && in_flight_.has_room()) set_paused(partition, false);
+}
+
+/// True when the partition was stopped.
+bool Source::judge_suspects(Partition& partition, std::int64_t remembered) {
+  const auto end = consumer_->ask_end(partition.where, ask_patience);
+  if (!end || !in_flight_.judge_suspects(partition.reading, *end)) return false;
+  stop_partition(partition, remembered, *end);
+  return true;
 }
 
 void Source::set_paused(Partition& partition, bool paused) {
@@ -454,12 +459,18 @@ void Source::finish() {
     return std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(until - steady_clock::now()));
   };
   if (consumer_) {
-    std::vector<ReadingId> ids;
-    for (auto& [number, partition] : assignment_.all()) {
+    for (auto& [number, partition] : assignment_.all())
       partition.parked.clear();  // a suffix: nothing is handed over behind it
-      if (!partition.stopped) ids.push_back(partition.reading);
-    }
-    drained_ = in_flight_.wait_until_settled(ids, left());
+    do {
+      std::vector<ReadingId> ids;
+      for (auto& [number, partition] : assignment_.all()) {
+        // Right behind an assignment the end may not be known yet that tells a duplicate from another log.
+        const auto state = in_flight_.state(partition.reading);
+        if (!partition.stopped && state && state->suspect) (void)judge_suspects(partition, *state->suspect);
+        if (!partition.stopped) ids.push_back(partition.reading);
+      }
+      drained_ = in_flight_.wait_until_settled(ids, std::min(left(), look_every));
+    } while (!drained_ && left().count() > 0);
     end_readings(true);
     consumer_->close(std::max(left(), milliseconds{500}));
     consumer_.reset();
