@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-/// What is counted, and shown at /metrics. Names are stable; docs/operations.md lists them. Threads: any.
+/// What is counted, and shown at /metrics. Names are stable; docs/kafka.md lists them. Threads: any.
 namespace pebbles::telemetry {
 
 /// What became of a message of a queue.

@@ -37,7 +37,7 @@ void database_away(std::string_view what);
 void database_answers_again();
 /// The replica set has an arbiter: with a member down, a majority that holds data may not be there.
 void database_has_arbiter();
-/// Chunks whose snapshot a dead instance had not written were followed up.
+/// Files whose snapshots a dead instance had left behind the log were caught up with.
 void snapshots_caught_up(std::int64_t files);
 /// An instance that says nothing any more was given up; its sessions were ended.
 void instance_given_up();

@@ -122,6 +122,13 @@ class BsonArray {
   std::uint32_t count_ = 0;
 };
 
+/// [a, b], of an `$or`, say.
+[[nodiscard]] inline BsonArray both_in_array(const Bson& a, const Bson& b) {
+  BsonArray out;
+  for (const auto* one : {&a, &b}) out.add([&](Bson& array, std::string_view key) { array.document(key, *one); });
+  return out;
+}
+
 /// Calls `take(name, iterator)` for each member of a document.
 template <class Take>
 void each_member(const bson_t* document, Take&& take) {

@@ -149,6 +149,15 @@ Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const Stream
   return out;
 }
 
+Result<void> read_on(mongoc_collection_t* events, const StreamId& stream, std::shared_ptr<Snapshot>& state,
+                     const mongoc_read_prefs_t* prefs) {
+  PEBBLES_TRY(chunks, find_chunks(events, stream, state ? state->progress.version + 1 : 1, prefs));
+  if (chunks.empty()) return {};
+  if (!state) state = std::make_shared<Snapshot>();
+  state->stream = stream;
+  return fold_onto(*state, chunks);
+}
+
 Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collection_t* events,
                                                                  std::span<const KeyQuery> queries) {
   std::vector<std::optional<domain::KeyHit>> out(queries.size());

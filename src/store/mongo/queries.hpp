@@ -33,6 +33,10 @@ Result<std::unordered_set<StreamId>> streams_with_log(mongoc_collection_t* event
 Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const StreamId& stream, Version from,
                                        const mongoc_read_prefs_t* prefs = nullptr);
 
+/// Brings a state to where its log is; one without snapshot is null before, and afterwards where it has no log.
+Result<void> read_on(mongoc_collection_t* events, const StreamId& stream, std::shared_ptr<Snapshot>& state,
+                     const mongoc_read_prefs_t* prefs = nullptr);
+
 Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collection_t* events,
                                                                  std::span<const KeyQuery> queries);
 

@@ -143,13 +143,7 @@ class Reader final : public ProgressReader {
   /// The state of a file where its log is: the snapshot of a busy one follows a little later.
   Result<SnapshotPtr> newest(const Lease& lease, const StreamId& stream, std::shared_ptr<Snapshot> snapshot) {
     const auto events = shared_->collection(lease, events_name);
-    const Version from = snapshot ? snapshot->progress.version + 1 : 1;
-    PEBBLES_TRY(chunks, find_chunks(events.get(), stream, from, shared_->read_prefs()));
-    if (!chunks.empty()) {
-      if (!snapshot) snapshot = std::make_shared<Snapshot>();
-      snapshot->stream = stream;
-      PEBBLES_TRY_VOID(fold_onto(*snapshot, chunks));
-    }
+    PEBBLES_TRY_VOID(read_on(events.get(), stream, snapshot, shared_->read_prefs()));
     return snapshot ? shown(std::move(snapshot)) : nullptr;
   }
 

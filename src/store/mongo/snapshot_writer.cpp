@@ -40,10 +40,7 @@ void put_forward(Writes& writes, const Snapshot& state) {
   by_version.document("version", less).integer("rev", state.rev);
   none.boolean("$exists", false);
   without.document("version", none);
-  BsonArray either;
-  either.add([&](Bson& array, std::string_view key) { array.document(key, by_version); });
-  either.add([&](Bson& array, std::string_view key) { array.document(key, without); });
-  filter.array("$or", either.get());
+  filter.array("$or", both_in_array(by_version, without).get());
   auto change = snapshot_update(state);
   owner.text("email", *state.progress.owner);
   change.document("$setOnInsert", owner);
@@ -61,11 +58,12 @@ std::size_t bytes_of(const SnapshotPtr& state) { return state ? store::bytes_of(
 
 }  // namespace
 
-void SnapshotWriter::saw(const StreamId& stream, Version version, std::int64_t rev, Time now) {
+SnapshotWriter::Followed& SnapshotWriter::saw(const StreamId& stream, Version version, std::int64_t rev, Time now) {
   auto& known = streams_[stream];
   known.version = version;
   known.rev = rev;
   known.seen = now;
+  return known;
 }
 
 bool SnapshotWriter::is_current(const Append& append, Time now) const {
@@ -80,8 +78,7 @@ void SnapshotWriter::forget(const StreamId& stream) {
 
 void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now) {
   const auto& stream = after->stream;
-  saw(stream, after->progress.version, after->rev, now);
-  auto& known = streams_[stream];
+  auto& known = saw(stream, after->progress.version, after->rev, now);
   if (known.newest) {
     bytes_ -= bytes_of(known.newest);
   } else {
@@ -199,12 +196,10 @@ namespace {
 
 Result<void> put_newest(mongoc_collection_t* progress, mongoc_collection_t* events, const StreamId& stream) {
   PEBBLES_TRY(found, find_snapshots(progress, std::span{&stream, 1}));
-  const auto known = found.find(stream);
-  auto state = known == found.end() ? std::make_shared<Snapshot>() : known->second;
-  state->stream = stream;
-  PEBBLES_TRY(chunks, find_chunks(events, stream, state->progress.version + 1));
-  if (chunks.empty()) return {};
-  PEBBLES_TRY_VOID(fold_onto(*state, chunks));
+  auto state = found[stream];
+  const Version stood_at = state ? state->progress.version : 0;
+  PEBBLES_TRY_VOID(read_on(events, stream, state));
+  if (!state || state->progress.version == stood_at) return {};
   Writes writes{progress, nullptr};
   put_forward(writes, *state);
   BulkReply done;

@@ -25,7 +25,7 @@ class SnapshotWriter {
   static constexpr std::size_t bytes_max = 32UL << 20U;
 
   /// A load has found the log at that version, and the snapshot with that rev.
-  void saw(const StreamId& stream, Version version, std::int64_t rev, Time now);
+  void loaded(const StreamId& stream, Version version, std::int64_t rev, Time now) { saw(stream, version, rev, now); }
   /// What stands in the database was made by other rules: all of it is written the next time.
   void replace_whole(const StreamId& stream) { streams_[stream].whole = true; }
   /// The append is to what was last seen here, and lately.
@@ -58,6 +58,7 @@ class SnapshotWriter {
     bool whole = false;
   };
 
+  Followed& saw(const StreamId& stream, Version version, std::int64_t rev, Time now);
   void mark_at_once(const StreamId& stream, Followed& known);
   [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
                            mongoc_collection_t* events, Time now);

@@ -72,10 +72,7 @@ Result<bool> convert_times(Shared& shared, const Lease& lease) {
   text.text("$type", "string");
   updated.document("updatedAt", text);
   created.document("createdAt", text);
-  BsonArray either;
-  either.add([&](Bson& array, std::string_view key) { array.document(key, updated); });
-  either.add([&](Bson& array, std::string_view key) { array.document(key, created); });
-  filter.array("$or", either.get());
+  filter.array("$or", both_in_array(updated, created).get());
   for (const std::string_view name : {"clientKrn", "filename", "email", "createdAt", "updatedAt"})
     fields.small(name, 1);
   options.document("projection", fields).integer("limit", convert_documents_max);

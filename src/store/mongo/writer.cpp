@@ -15,7 +15,6 @@ namespace {
 using std::chrono::steady_clock;
 using Outcomes = std::vector<AppendOutcome>;
 
-constexpr auto contended_for = std::chrono::seconds{10};
 constexpr auto retry_pause = std::chrono::milliseconds{50};
 
 /// Chunks first: what stands in the log is what has happened. Snapshots follow (SnapshotWriter).
@@ -62,7 +61,7 @@ class Writer final : public EventStore {
       }
       Version version = from - 1;
       for (const auto& chunk : out[i].after) version += static_cast<Version>(chunk.events.size());
-      snapshots_.saw(streams[i], version, out[i].rev, now);
+      snapshots_.loaded(streams[i], version, out[i].rev, now);
     }
     return out;
   }
@@ -87,11 +86,9 @@ class Writer final : public EventStore {
     if (!behind_) behind_.emplace(shared_->open_snapshots.begin());
     const auto open = std::make_shared<OpenTimes::Entry>(shared_->open_commits.begin());
     const auto now = steady_clock::now();
-    Part current, together, apart;
+    Part current;
     if (!leave_out_stale(batch, now, out, current)) return out;
-    for (const auto i : current) (is_contended(batch[i], now) ? apart : together).push_back(i);
-    insert_chunks(batch, together, out);
-    insert_chunks(batch, apart, out);
+    insert_chunks(batch, current, out);
     const bool of_few = has_few_updates(batch);
     for (std::size_t i = 0; i < batch.size(); ++i) note(batch[i], out[i], open, of_few, now);
     PEBBLES_CRASH_POINT("after-chunks");
@@ -104,11 +101,7 @@ class Writer final : public EventStore {
     // Each try may wait long for a server that is away, and commits are more urgent.
     if (!is_away_ || load == Load::idle)
       write_snapshots(load == Load::idle ? SnapshotWriter::Which::all : SnapshotWriter::Which::due);
-    if (load == Load::idle) {
-      const auto now = steady_clock::now();
-      std::erase_if(contended_, [now](const auto& entry) { return entry.second + contended_for < now; });
-      if (is_away_) std::this_thread::sleep_for(retry_pause);
-    }
+    if (load == Load::idle && is_away_) std::this_thread::sleep_for(retry_pause);
     return load == Load::idle && snapshots_.is_waiting();
   }
 
@@ -152,11 +145,6 @@ class Writer final : public EventStore {
     return updates <= few;
   }
 
-  bool is_contended(const Append& append, steady_clock::time_point now) const {
-    const auto known = contended_.find(append.after->stream);
-    return known != contended_.end() && now < known->second + contended_for;
-  }
-
   /// What later commits, the snapshots and the tail's readers have to know of an outcome.
   void note(const Append& append, AppendOutcome outcome, const std::shared_ptr<OpenTimes::Entry>& open, bool of_few,
             steady_clock::time_point now) {
@@ -174,7 +162,6 @@ class Writer final : public EventStore {
       snapshots_.stored(append.before, append.after, of_few, now);
       return;
     } else if (outcome == AppendOutcome::conflict) {
-      contended_[stream] = now;
       // If a chunk stands there, what was under way cannot come any more. Whose it is, find_tokens tells.
       if (const auto doubt = doubts_.find(stream); doubt != doubts_.end()) doubt->second.open.clear();
     }
@@ -293,7 +280,6 @@ class Writer final : public EventStore {
   bool is_away_ = false;  ///< the last write found no server, or lost it
   SnapshotWriter snapshots_;
   std::optional<OpenTimes::Entry> behind_;  ///< while snapshots of this writer are behind the log, or may be
-  std::unordered_map<StreamId, steady_clock::time_point> contended_;
   std::unordered_map<StreamId, Doubt> doubts_;
 };
 
