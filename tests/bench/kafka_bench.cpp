@@ -10,6 +10,7 @@
 #include <random>
 
 #include "admission/message.hpp"
+#include "ingress/kafka/client.hpp"
 
 /// What librdkafka does by itself: the references of tests/bench/kafka.py, and the load. Each command prints one line
 /// of figures; times are seconds of the machine's monotonic clock, so that other processes can compare theirs.
@@ -27,19 +28,8 @@ struct Settings {
   std::vector<std::string> set;  ///< further settings of librdkafka, NAME=VALUE
 };
 
-template <auto function>
-struct Call {
-  template <class T>
-  void operator()(T* object) const {
-    function(object);
-  }
-};
-using Client = std::unique_ptr<rd_kafka_t, Call<rd_kafka_destroy>>;
-using Conf = std::unique_ptr<rd_kafka_conf_t, Call<rd_kafka_conf_destroy>>;
-using Topic = std::unique_ptr<rd_kafka_topic_t, Call<rd_kafka_topic_destroy>>;
-using KafkaMessage = std::unique_ptr<rd_kafka_message_t, Call<rd_kafka_message_destroy>>;
-using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, Call<rd_kafka_topic_partition_list_destroy>>;
-using KafkaError = std::unique_ptr<rd_kafka_error_t, Call<rd_kafka_error_destroy>>;
+using kafka::Client;
+using Topic = std::unique_ptr<rd_kafka_topic_t, kafka::Destroy<rd_kafka_topic_destroy>>;
 
 /// Ends the program: figures of a run that failed are worth nothing.
 [[noreturn]] void give_up(std::string_view what) {
@@ -52,7 +42,7 @@ void must(rd_kafka_resp_err_t error) {
 }
 
 void must(rd_kafka_error_t* error) {
-  if (const KafkaError owned{error}) give_up(rd_kafka_error_string(owned.get()));
+  if (const kafka::ErrorHandle owned{error}) give_up(rd_kafka_error_string(owned.get()));
 }
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -70,7 +60,7 @@ void print(std::string_view name, std::size_t count, double began, double ended)
 using Options = std::initializer_list<std::pair<const char*, std::string>>;
 
 Client make_client(rd_kafka_type_t type, const Settings& settings, Options options) {
-  Conf conf{rd_kafka_conf_new()};
+  kafka::ClientConf conf{rd_kafka_conf_new()};
   std::array<char, 512> why{};
   const auto set = [&](const char* name, const std::string& value) {
     if (rd_kafka_conf_set(conf.get(), name, value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
@@ -124,7 +114,7 @@ void produce(const Settings& settings) {
 bool has_partitions(rd_kafka_t* client, int count) {
   rd_kafka_topic_partition_list_t* assigned = nullptr;
   must(rd_kafka_assignment(client, &assigned));
-  const Partitions owned{assigned};
+  const kafka::PartitionList owned{assigned};
   return owned->cnt == count;
 }
 
@@ -136,7 +126,7 @@ void drain(const Settings& settings) {
       RD_KAFKA_CONSUMER, settings,
       {{"group.id", settings.group}, {"auto.offset.reset", "earliest"}, {"partition.assignment.strategy", "range"}});
   must(rd_kafka_poll_set_consumer(client.get()));
-  const Partitions wanted{rd_kafka_topic_partition_list_new(1)};
+  const kafka::PartitionList wanted{rd_kafka_topic_partition_list_new(1)};
   rd_kafka_topic_partition_list_add(wanted.get(), settings.topic.c_str(), RD_KAFKA_PARTITION_UA);
   must(rd_kafka_subscribe(client.get(), wanted.get()));
   bool is_ready = false;
@@ -144,7 +134,7 @@ void drain(const Settings& settings) {
   std::int64_t done = 0;
   double began = 0;
   while (count < settings.count) {
-    const KafkaMessage message{rd_kafka_consumer_poll(client.get(), 100)};
+    const kafka::MessageHandle message{rd_kafka_consumer_poll(client.get(), 100)};
     if (!is_ready && has_partitions(client.get(), settings.partitions)) {
       is_ready = true;
       fmt::print("READY\n");

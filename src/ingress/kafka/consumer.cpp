@@ -56,10 +56,8 @@ Result<std::unique_ptr<Consumer>> Consumer::open(const KafkaOptions& options, Ev
             done.push_back({.where = {.topic = each.topic, .partition = each.partition}, .offset = each.offset});
         consumer.events_.committed(done);
       });
-  std::array<char, 512> text{};
-  out->handle_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), text.data(), text.size());
-  if (out->handle_ == nullptr) return failure(Errc::invalid_argument, text.data());
-  [[maybe_unused]] const auto* const taken = conf.release();  // the consumer's now
+  PEBBLES_TRY(client, make_client(RD_KAFKA_CONSUMER, std::move(conf)));
+  out->handle_ = client.release();  // whose end is not that of every client
   rd_kafka_poll_set_consumer(out->handle_);
   out->queue_.reset(rd_kafka_queue_get_consumer(out->handle_));
   return out;

@@ -24,13 +24,17 @@ bool read_number(const std::string& text, Number& out) {
 
 HeaderList headers_of(const rd_kafka_message_t& message) {
   HeaderList out;
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;  // it has none
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &bytes) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-    out.push_back({.name = name, .value = value == nullptr ? "" : std::string{static_cast<const char*>(value), bytes}});
+  each_header(message, [&](std::string_view name, std::string_view value) {
+    out.push_back({.name = std::string{name}, .value = std::string{value}});
+  });
+  return out;
+}
+
+HeadersHandle make_headers(std::span<const Header> headers) {
+  HeadersHandle out{rd_kafka_headers_new(headers.size())};
+  for (const auto& [name, value] : headers)
+    rd_kafka_header_add(out.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(),
+                        static_cast<ssize_t>(value.size()));
   return out;
 }
 

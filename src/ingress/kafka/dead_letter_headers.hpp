@@ -39,6 +39,8 @@ using HeaderList = std::vector<Header>;
 
 /// The headers of a message, in order.
 [[nodiscard]] HeaderList headers_of(const rd_kafka_message_t& message);
+/// The same for a message to produce, which copies them.
+[[nodiscard]] HeadersHandle make_headers(std::span<const Header> headers);
 
 /// Why and when a message became a dead letter, and where it had stood.
 struct Refusal {

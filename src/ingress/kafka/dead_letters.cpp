@@ -17,16 +17,6 @@ namespace {
 constexpr milliseconds pause_min{100};
 constexpr milliseconds pause_max{10'000};
 
-HeadersHandle headers_of(const DeadLetter& letter, const Refusal& why) {
-  auto all = letter.headers;
-  append_headers(all, why);
-  HeadersHandle out{rd_kafka_headers_new(all.size())};
-  for (const auto& [name, value] : all)
-    rd_kafka_header_add(out.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(),
-                        static_cast<ssize_t>(value.size()));
-  return out;
-}
-
 }  // namespace
 
 struct DeadLetters::Writing {
@@ -89,15 +79,13 @@ bool DeadLetters::open() {
   rd_kafka_conf_set_dr_msg_cb(conf->get(), [](rd_kafka_t*, const rd_kafka_message_t* report, void* self) {
     static_cast<DeadLetters*>(self)->delivered(*report);
   });
-  std::array<char, 512> text{};
-  auto* const handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf->get(), text.data(), text.size());
-  if (handle == nullptr) {
-    telemetry::kafka_failed("dead letters", text.data());
+  auto client = make_client(RD_KAFKA_PRODUCER, *std::move(conf));
+  if (!client) {
+    telemetry::kafka_failed("dead letters", client.error().detail);
     return false;
   }
-  [[maybe_unused]] const auto* const taken = conf->release();  // the producer's now
   producer_ = std::make_unique<Producer>();
-  producer_->handle = handle;
+  producer_->handle = client->release();  // whose end is more than that of every client
   return true;
 }
 
@@ -142,7 +130,9 @@ void DeadLetters::send(std::unique_ptr<Writing> writing) {
   const auto& letter = writing->letter;
   auto why = letter.why;
   why.value_omitted = writing->without_value;
-  auto headers = headers_of(letter, why);
+  auto all = letter.headers;
+  append_headers(all, why);
+  auto headers = make_headers(all);
   const auto data = [](const std::optional<std::string>& text) {
     return text ? const_cast<char*>(text->data()) : nullptr;  // copied, RD_KAFKA_MSG_F_COPY
   };

@@ -14,13 +14,8 @@ namespace {
 /// Views into the message.
 std::vector<admission::MessageHeader> headers_in(const rd_kafka_message_t& message) {
   std::vector<admission::MessageHeader> out;
-  rd_kafka_headers_t* known = nullptr;
-  if (rd_kafka_message_headers(&message, &known) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;  // it has none
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(known, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-    out.push_back({.name = name, .value = {static_cast<const char*>(value), size}});
+  each_header(message,
+              [&](std::string_view name, std::string_view value) { out.push_back({.name = name, .value = value}); });
   return out;
 }
 

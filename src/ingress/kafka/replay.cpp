@@ -146,10 +146,7 @@ class Sender {
 
   rd_kafka_resp_err_t produce(const rd_kafka_message_t& original, const std::string& topic, std::int32_t partition,
                               const HeaderList& headers) {
-    HeadersHandle owned{rd_kafka_headers_new(headers.size())};
-    for (const auto& one : headers)
-      rd_kafka_header_add(owned.get(), one.name.data(), static_cast<ssize_t>(one.name.size()), one.value.data(),
-                          static_cast<ssize_t>(one.value.size()));
+    auto owned = make_headers(headers);
     const auto error = rd_kafka_producev(
         client_.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(original.key, original.key_len),
