@@ -71,7 +71,27 @@ def update(filename="sales.csv", done=0, warn=0, failed=0, **rest):
     return {"filename": filename, "counts": counts, "total": None, "isLast": False, "errors": [], "warnings": [], **rest}
 
 
-class Server:
+class Started:
+    """A process that tests started, and may end or hold up; None while there is none."""
+
+    process = None
+
+    def kill(self):
+        """SIGKILL, as a power cut would (except that the page cache lives on)."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def freeze(self):
+        """It keeps its connections and answers nothing, as behind a broken network."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Server(Started):
     """One server on a folder and a port of its own, which it keeps over restarts; its store is embedded in the folder.
     mongo.MongoServer has another."""
 
@@ -142,13 +162,6 @@ class Server:
             raise AssertionError(f"the server did not stop within {timeout} s:\n{self.log_tail()}") from None
         self.process = None
         assert status == 0, f"the server exited with {status}:\n{self.log_tail()}"
-
-    def kill(self):
-        """SIGKILL, as a power cut would (except that the page cache lives on)."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
 
     def wait_dead(self, timeout=20):
         """Waits for the server to end by itself, as at a crash point; the exit status, negative for a signal."""

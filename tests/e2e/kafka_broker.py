@@ -3,16 +3,16 @@
 As a program, `python -m kafka_broker FOLDER`, it prints its address and serves until SIGTERM.
 """
 import base64
+import contextlib
 import os
 import pathlib
 import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 
-from harness import free_port, root
+from harness import Started, free_port, root, wait_until
 
 java_options = ["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
                 "-Djava.net.preferIPv4Stack=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
@@ -50,7 +50,7 @@ def jars():
     return f"{folder}/*"
 
 
-class Broker:
+class Broker(Started):
     """One broker on a folder and ports of its own, which it keeps over restarts. `settings` are further lines of its
     server.properties, `options` further options of Java."""
 
@@ -101,15 +101,13 @@ class Broker:
 
     def wait_answers(self, timeout=60):
         """Until it takes connections; it does so once it is part of its cluster."""
-        deadline = time.monotonic() + timeout
-        while True:
-            assert self.process.poll() is None, f"the broker ended:\n{self.log_tail()}"
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                assert time.monotonic() < deadline, f"the broker did not start in {timeout} s:\n{self.log_tail()}"
-            time.sleep(0.05)
+        wait_until(self.answers, timeout, "the start of a broker")
+
+    def answers(self):
+        assert self.process.poll() is None, f"the broker ended:\n{self.log_tail()}"
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
 
     def stop(self, timeout=30):
         """In order, with its logs closed; SIGKILL when that takes too long."""
@@ -121,20 +119,6 @@ class Broker:
                 self.process.kill()
                 self.process.wait()
             self.process = None
-
-    def kill(self):
-        """SIGKILL."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def freeze(self):
-        """It keeps its connections and answers nothing, as behind a broken network."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self.process.send_signal(signal.SIGCONT)
 
     def log_tail(self, lines=40):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""

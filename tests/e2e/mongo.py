@@ -4,13 +4,12 @@ import itertools
 import os
 import pathlib
 import random
-import signal
 import subprocess
 import time
 
 import pymongo
 import pymongo.errors
-from harness import Server, free_port, root, wait_until
+from harness import Server, Started, free_port, root, wait_until
 
 database_numbers = itertools.count(1)
 
@@ -50,7 +49,7 @@ def primary_among(ports):
     return None
 
 
-class Mongod:
+class Mongod(Started):
     """One mongod on a folder and a port of its own, which it keeps over restarts."""
 
     def __init__(self, folder, *options):
@@ -82,20 +81,6 @@ class Mongod:
 
     def uri(self, database):
         return f"mongodb://127.0.0.1:{self.port}/{database}"
-
-    def kill(self):
-        """SIGKILL."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def freeze(self):
-        """It keeps its connections and answers nothing, as behind a broken network."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self.process.send_signal(signal.SIGCONT)
 
     def fail_command(self, mode, **data):
         """Makes the server fail commands, as its `failCommand` describes."""

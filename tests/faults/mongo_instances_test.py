@@ -121,12 +121,12 @@ def test_an_instance_that_was_given_up_comes_back(make_server, one_node, databas
     load = Load(servers[0], seed, others=servers[1:], files=4)
     with load:
         load.wait_acknowledged(60)
-        servers[1].process.send_signal(signal.SIGSTOP)
+        servers[1].freeze()
         try:
             wait_until(lambda: "instance_given_up" in servers[0].log_text(), 15, "the giving up")
             load.wait_acknowledged(20)
         finally:
-            servers[1].process.send_signal(signal.SIGCONT)
+            servers[1].thaw()
         load.wait_acknowledged(60)
     load.check()
 
