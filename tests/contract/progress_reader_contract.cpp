@@ -259,15 +259,14 @@ TEST_P(ProgressReaderContract, ATailPageIsBounded) {
 TEST_P(ProgressReaderContract, AWriterAndReadersAtOnce) {
   constexpr int rounds = 300;
   constexpr int streams = 8;
-  std::atomic<bool> done = false;
   std::atomic<std::int64_t> committed = 0;
   TailReader following;
-  std::jthread tail{[&] {
-    while (!done) following.read(fixture->reader(), 3);
+  std::jthread tail{[&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) following.read(fixture->reader(), 3);
   }};
-  std::jthread records{[&] {
+  std::jthread records{[&](const std::stop_token& stop) {
     std::map<std::string, store::Version> seen;
-    while (!done) {
+    while (!stop.stop_requested()) {
       const auto least = committed.load();
       if (const auto found = fixture->reader().at_hand(stream_id("krn:acme", "0"))) {
         EXPECT_GE(found->progress.version, least);
@@ -295,12 +294,13 @@ TEST_P(ProgressReaderContract, AWriterAndReadersAtOnce) {
     for (std::size_t i = 0; i < streams; i += 1 + static_cast<std::size_t>(round) % 2)
       batch.push_back(append_to(stream_id("krn:acme", fmt::format("{}", i)), states[i],
                                 {{.at = t0 + milliseconds{round}, .errors = {{.line = 1, .message = "e"}}}}));
-    for (const auto outcome : commit(batch)) EXPECT_EQ(outcome, store::AppendOutcome::stored);
+    for (const auto outcome : commit(batch)) ASSERT_EQ(outcome, store::AppendOutcome::stored);
     for (const auto& append : batch) states[std::stoul(*append.after->stream.filename)] = append.after;
     committed = states[0]->progress.version;
   }
-  done = true;
+  records.request_stop();
   records.join();
+  tail.request_stop();
   tail.join();
   following.read(fixture->reader(), 3);
   ASSERT_EQ(following.seen.size(), static_cast<std::size_t>(streams));

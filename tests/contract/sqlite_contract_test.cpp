@@ -1,10 +1,14 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "contract/event_store_contract.hpp"
 #include "contract/progress_reader_contract.hpp"
+#include "store/sqlite/connection.hpp"
 #include "store/sqlite/sqlite_store.hpp"
+#include "support/events.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::contract {
@@ -30,11 +34,12 @@ class SqliteFixture final : public StoreFixture {
   }
   store::EventStore& store() override { return *writer_; }
   store::ProgressReader& reader() override { return store_->reader(); }
+  [[nodiscard]] std::string path() const { return folder_ / "pebbles.db"; }
   void reopen() override {
     writer_.reset();
     store_.reset();
     store::SqliteOptions options;
-    options.path = folder_ / "pebbles.db";
+    options.path = path();
     options.durable = false;  // no power cut here, and the tests are many
     if (upkeep_ == Upkeep::at_once) {
       options.recent_rows_max = 4;
@@ -67,6 +72,22 @@ const auto implementations = testing::Values(
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, EventStoreContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, implementations, name_of);
+
+/// As a reader of the store does for a moment when it meets a header that is being written.
+TEST(SqliteStore, ACommitWaitsForAReaderThatHoldsTheWriteLock) {
+  SqliteFixture fixture{Upkeep::never};
+  const auto stream = support::stream_id("krn:acme", "a.csv");
+  const auto first = support::append_to(stream, nullptr, {{}});
+  ASSERT_EQ(fixture.store().commit(std::span{&first, 1}).front(), store::AppendOutcome::stored);
+  const store::sqlite::Connection other{fixture.path(), "", store::sqlite::Access::read_write};
+  other.execute("BEGIN IMMEDIATE");
+  std::jthread lets_go{[&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    other.execute("ROLLBACK");
+  }};
+  const auto second = support::append_to(stream, first.after, {{}});
+  EXPECT_EQ(fixture.store().commit(std::span{&second, 1}).front(), store::AppendOutcome::stored);
+}
 
 }  // namespace
 }  // namespace pebbles::contract

@@ -8,6 +8,9 @@ namespace {
 constexpr std::int64_t application_id = 0x50424c31;  // "PBL1"
 constexpr std::int64_t schema_version = 1;
 
+/// For locks that the connections of one process hold for moments.
+constexpr int busy_ms_max = 2000;
+
 // `progress_events` is the log: rows are only ever added, in ascending `seq`, which is also the order of the tail.
 // Everything below it follows from the log and lags a little behind it: see recent_streams.hpp.
 // `stream_chunks` holds the uniqueness of (stream, first version), `event_keys` that of (stream, key).
@@ -60,6 +63,8 @@ void create_tables(const Connection& connection) {
 
 Connection open_writer(const OpenOptions& options) {
   Connection connection{options.path, options.vfs, Access::read_write};
+  // A reader that meets a half-written header of the write-ahead log takes the write lock to read it again.
+  sqlite3_busy_timeout(connection.get(), busy_ms_max);
   const bool fresh = is_empty(connection) && connection.integer_of("PRAGMA application_id") == 0;
   if (!fresh) require_ours(connection);
   if (fresh) {
@@ -80,7 +85,7 @@ Connection open_reader(const OpenOptions& options) {
   Connection connection{options.path, options.vfs, Access::read_only};
   connection.execute("PRAGMA cache_size=-8192");
   // Waits out the moments in which the writer resets the log; a reader never upgrades to write.
-  sqlite3_busy_timeout(connection.get(), 2000);
+  sqlite3_busy_timeout(connection.get(), busy_ms_max);
   require_ours(connection);
   return connection;
 }
