@@ -9,6 +9,7 @@
 
 #include "crypto/sha256.hpp"
 #include "ingest/committer.hpp"
+#include "store/mongo/bulk.hpp"
 #include "store/mongo/documents.hpp"
 #include "store/mongo/driver.hpp"
 #include "store/mongo/shared.hpp"
@@ -153,14 +154,34 @@ Bson filter_of_file(std::size_t number) {
   return out;
 }
 
+/// The files of the former service, each as its first update left it. Kept when they are there.
+void make_brief_files(Shared& shared, const Settings& settings) {
+  const Place place{shared};
+  bson_error_t error;
+  const auto there =
+      mongoc_collection_estimated_document_count(place.progress.get(), nullptr, nullptr, nullptr, &error);
+  must(there >= 0, error);
+  if (static_cast<std::size_t>(there) == settings.files) return;
+  drop(shared, settings);
+  make_brief_indexes(place.lease.get(), settings.database);
+  for (std::size_t file = 1; file <= settings.files;) {
+    Writes files{place.progress.get(), nullptr};
+    for (std::size_t i = 0; i < settings.batch && file <= settings.files; ++i, ++file) {
+      Bson document = filter_of_file(file), counts;
+      counts.integer("done", 500).integer("warn", 2).integer("failed", 1);
+      document.text("email", "user@acme.com").document("counts", counts).integer("total", 10'000'000);
+      document.time("createdAt", SystemClock{}.now()).time("updatedAt", SystemClock{}.now());
+      files.insert(document);
+    }
+    BulkReply done;
+    if (files.execute(done)) give_up("the files could not be made");
+  }
+}
+
 /// One findAndModify an update.
 void find_and_modify(const Settings& settings) {
   const auto shared = shared_of(settings);
-  drop(*shared, settings);
-  {
-    const auto lease = shared->lease();
-    make_brief_indexes(lease.get(), settings.database);
-  }
+  make_brief_files(*shared, settings);
   const auto update_once = [&](const Place& place, std::size_t file) {
     Bson added, changed, update;
     added.integer("counts.done", 500).integer("counts.warn", 2).integer("counts.failed", 1);
@@ -179,10 +200,6 @@ void find_and_modify(const Settings& settings) {
                                                      nullptr, &error),
          error);
   };
-  {
-    const Place place{*shared};
-    for (std::size_t file = 1; file <= settings.files; ++file) update_once(place, file);
-  }
   auto figures = repeat_on_threads(settings, [&](int number) -> std::function<std::uint64_t()> {
     const auto place = std::make_shared<Place>(*shared);
     const auto random = std::make_shared<std::minstd_rand>(static_cast<unsigned>(number) + 1);
