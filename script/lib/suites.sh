@@ -58,11 +58,12 @@ cpp_suites() {
   done
 }
 
-# python_suite FOLDER SECONDS: one folder of pytest files.
-python_suite() {
-  local folder=$1 limit=$2 started=$SECONDS status=0 result=$result_folder/${1##*/}.xml
-  compgen -G "$folder/*_test.py" >/dev/null || return 0
+# python_suites SECONDS FOLDER…: folders of pytest files, two files at a time: most of their time they wait.
+python_suites() {
+  local limit=$1 started=$SECONDS status=0 result=$result_folder/python.xml
+  shift
   rm -f "$result"
-  quietly "${folder##*/}" in_group "$limit" "$python" -m pytest "$folder" -q --junitxml "$result" || status=$?
-  counted_junit "$folder" "$result" "$status" $((SECONDS - started))
+  quietly python in_group "$limit" "$python" -m pytest "$@" -q --numprocesses 2 --dist loadfile \
+    --junitxml "$result" || status=$?
+  counted_junit "$*" "$result" "$status" $((SECONDS - started))
 }
