@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/environment.hpp"
 #include "base/result.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -75,7 +76,6 @@ struct Setting {
 };
 [[nodiscard]] const std::vector<Setting>& settings();
 
-using Environment = std::function<std::optional<std::string>(const std::string&)>;
 [[nodiscard]] std::optional<std::string> from_process_environment(const std::string& name);
 /// The names of all variables that are set.
 [[nodiscard]] std::vector<std::string> names_in_process_environment();
