@@ -13,7 +13,7 @@
 #include "auth/key.hpp"
 #include "http/cors.hpp"
 #include "ingress/kafka/options.hpp"
-#include "net/http_get.hpp"
+#include "net/url.hpp"
 
 namespace pebbles::app {
 namespace {

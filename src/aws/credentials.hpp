@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <random>
 #include <stop_token>
 #include <string>
 
@@ -17,8 +18,8 @@ namespace pebbles::aws {
 struct Credentials {
   std::string access_key_id;
   std::string secret_access_key;
-  std::string session_token;         ///< empty for keys that last
-  std::optional<Timestamp> expires;  ///< nullopt: not known, or never
+  std::string session_token{};         ///< empty for keys that last
+  std::optional<Timestamp> expires{};  ///< nullopt: not known, or never
 
   friend bool operator==(const Credentials&, const Credentials&) = default;
 };
@@ -41,7 +42,7 @@ struct RefreshOptions {
   std::chrono::milliseconds retry_min{std::chrono::seconds{1}};  ///< after a failure; grows, with jitter
   std::chrono::milliseconds retry_max{std::chrono::seconds{30}};
   std::chrono::milliseconds refused_pause{std::chrono::seconds{5}};  ///< between fetches that `refused` asks for
-  std::uint64_t seed = 0;                                            ///< of the jitter
+  std::uint64_t seed = std::random_device{}();                       ///< of the jitter; tests give one
 };
 
 /// The usual order of the SDKs: variables, web identity, the profile of the shared files, the container's endpoint, the

@@ -17,12 +17,17 @@ enum class FaultKind {
 
 struct Fault {
   FaultKind kind{};
-  int status = 0;       ///< of HTTP; 0 without an answer
-  std::string code;     ///< the service's name for it, e.g. "QueueDoesNotExist"; empty when it gave none
-  std::string message;  ///< for the log
+  int status = 0;         ///< of HTTP; 0 without an answer
+  std::string code{};     ///< the service's name for it, e.g. "QueueDoesNotExist"; empty when it gave none
+  std::string message{};  ///< for the log
 };
 
-/// What an answer of AWS JSON with another status than 2xx means. `query_error` is the header `x-amzn-query-error`.
+/// What an answer of AWS JSON with another status than 2xx means. `query_error` is its header `x-amzn-query-error`,
+/// which names the code when the body does not.
 [[nodiscard]] Fault read_fault(int status, std::string_view body, std::string_view query_error);
+
+/// Whether other credentials could help: these have expired, are unknown, or do not fit each other. False for those
+/// that are good and lack a right.
+[[nodiscard]] bool blames_credentials(const Fault& fault);
 
 }  // namespace pebbles::aws

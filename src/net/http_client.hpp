@@ -29,10 +29,10 @@ struct AwsSignature {
 
 struct Request {
   Method method = Method::get;
-  std::string url;              ///< http or https
-  std::vector<Header> headers;  ///< without control characters; never with an empty value
-  std::string_view body;        ///< of PUT and POST; outlives the call
-  std::optional<AwsSignature> signature;
+  std::string url{};              ///< http or https
+  std::vector<Header> headers{};  ///< without control characters; never with an empty value
+  std::string_view body{};        ///< of PUT and POST; outlives the call
+  std::optional<AwsSignature> signature{};
   bool proxied = true;  ///< heed `https_proxy` and `no_proxy` as libcurl does; false for what is on this host
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds timeout{5000};  ///< for all of it
@@ -41,8 +41,8 @@ struct Request {
 
 struct Response {
   int status = 0;
-  std::vector<Header> headers;
-  std::string body;
+  std::vector<Header> headers{};
+  std::string body{};
 
   /// The value of the first header of that name, in any case; empty when there is none.
   [[nodiscard]] std::string_view header(std::string_view name) const;
@@ -51,7 +51,7 @@ struct Response {
 /// There is no answer, or it is of no use.
 struct NoAnswer {
   bool cancelled = false;  ///< because of the stop token
-  std::string why;
+  std::string why{};
 };
 
 /// Asks others over HTTP, on connections that are kept for the next call. Follows no redirects, so that nobody but the
@@ -71,8 +71,5 @@ class HttpClient {
   struct Handles;
   const std::unique_ptr<Handles> handles_;
 };
-
-/// Whether a request could be made for it: http or https, with a host.
-[[nodiscard]] bool is_http_url(const std::string& url);
 
 }  // namespace pebbles::net

@@ -148,4 +148,9 @@ void dead_letters_not_written(std::string_view topic, std::string_view what) {
 }
 void dead_letters_written_again() { say(info, "dead_letters_written_again", {}); }
 
+void aws_credentials_found(std::string_view source) { say(info, "aws_credentials_found", {{"source", source}}); }
+void aws_credentials_not_fetched(std::string_view what, bool valid) {
+  say(warn, "aws_credentials_not_fetched", {{"what", what}, {"old_ones_serve", valid ? "yes" : "no"}});
+}
+
 }  // namespace pebbles::telemetry

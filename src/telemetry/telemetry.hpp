@@ -66,4 +66,9 @@ void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost);
 void dead_letters_not_written(std::string_view topic, std::string_view what);
 void dead_letters_written_again();
 
+/// Credentials for AWS were found; said again when they come from elsewhere, or come again.
+void aws_credentials_found(std::string_view source);
+/// They could not be fetched; said once until they can. `valid`: those of before go on serving until they expire.
+void aws_credentials_not_fetched(std::string_view what, bool valid);
+
 }  // namespace pebbles::telemetry
