@@ -39,8 +39,8 @@ class Message:
 
 def client_of(url, region=ElasticMq.region):
     """Of any service that speaks the protocol; it tries again over restarts."""
-    config = botocore.config.Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 8, "mode": "standard"},
-                                    proxies={})
+    config = botocore.config.Config(connect_timeout=5, read_timeout=30, proxies={},
+                                    retries={"max_attempts": 8, "mode": "standard"})
     return boto3.session.Session(key_id, secret_key, region_name=region).client("sqs", endpoint_url=url, config=config)
 
 
@@ -52,8 +52,8 @@ class Client:
         self.boto = client_of(service.url)
 
     def create(self, name=None, *, dead_letters=None, receives_max=5, **attributes):
-        """A queue; `attributes` are those of SQS, such as VisibilityTimeout=4 or FifoQueue="true". `dead_letters` is the
-        queue to which its redrive policy moves a message that was received `receives_max` times."""
+        """A queue; `attributes` are those of SQS, such as VisibilityTimeout=4 or FifoQueue="true". `dead_letters` is
+        the queue to which its redrive policy moves a message that was received `receives_max` times."""
         if dead_letters is not None:
             policy = {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": receives_max}
             attributes["RedrivePolicy"] = json.dumps(policy)
@@ -64,7 +64,8 @@ class Client:
     def env(self, queue, **more):
         """Settings of a server that consumes this queue."""
         return {"SQS_ENABLED": "true", "SQS_QUEUE_URL": queue.url, "SQS_ENDPOINT": self.service.url,
-                "AWS_REGION": ElasticMq.region, "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret_key, **more}
+                "AWS_REGION": ElasticMq.region, "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret_key,
+                **more}
 
 
 class Queue:
@@ -104,8 +105,9 @@ class Queue:
 
     def receive(self, count=batch_max, *, wait=0, **options):
         """One batch, which stays in flight for as long as the queue, or VisibilityTimeout=…, says."""
-        answer = self.boto.receive_message(QueueUrl=self.url, MaxNumberOfMessages=count, WaitTimeSeconds=wait,
-                                           MessageSystemAttributeNames=["All"], MessageAttributeNames=["All"], **options)
+        answer = self.boto.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=count, WaitTimeSeconds=wait, MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"], **options)
         return [read_message(message) for message in answer.get("Messages", [])]
 
     def delete(self, messages):
