@@ -13,6 +13,7 @@ from harness import wait_until
 names = itertools.count(1)
 batch_max = 10  # of one request, as SQS has it
 key_id, secret_key = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # AWS's own example
+credentials_env = {"AWS_REGION": ElasticMq.region, "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret_key}
 
 
 def new_name(kind="queue"):
@@ -64,8 +65,11 @@ class Client:
     def env(self, queue, **more):
         """Settings of a server that consumes this queue."""
         return {"SQS_ENABLED": "true", "SQS_QUEUE_URL": queue.url, "SQS_ENDPOINT": self.service.url,
-                "AWS_REGION": ElasticMq.region, "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret_key,
-                **more}
+                **credentials_env, **more}
+
+    def producer_env(self):
+        """Settings of a program that uses boto3."""
+        return {"AWS_ENDPOINT_URL_SQS": self.service.url, "AWS_DEFAULT_REGION": ElasticMq.region, **credentials_env}
 
 
 class Queue:
