@@ -386,3 +386,17 @@ class TestRefresh:
                 for _ in range(20):
                     assert client.call()["fault"] == "denied"
             assert len(agent.requests) == 1
+
+
+def test_default_endpoints_are_those_of_the_sdk_for_python():
+    session = botocore.session.Session()
+    compared = 0
+    with AwsCall() as client:
+        for partition in session.get_available_partitions():
+            for service in ["sqs", "sts"]:
+                for region in session.get_available_regions(service, partition_name=partition):
+                    theirs = session.create_client(service, region_name=region, aws_access_key_id="a",
+                                                   aws_secret_access_key="b").meta.endpoint_url
+                    assert client.endpoint(service, region) == theirs
+                    compared += 1
+    assert compared > 50
