@@ -32,7 +32,11 @@ class SilentServer {
   SilentServer& operator=(const SilentServer&) = delete;
 
   [[nodiscard]] Request request() const {
-    return {.url = "http://127.0.0.1:" + std::to_string(ntohs(address_.sin_port)), .proxied = false, .timeout = 60s};
+    // Both time-outs are long, or libcurl would wake for one of them and see the stop by chance.
+    return {.url = "http://127.0.0.1:" + std::to_string(ntohs(address_.sin_port)),
+            .proxied = false,
+            .connect_timeout = 60s,
+            .timeout = 60s};
   }
 
  private:
@@ -45,7 +49,7 @@ TEST(HttpClient, AStopEndsTheWaitForAnAnswer) {
   HttpClient client;
   std::stop_source stop;
   std::jthread stopping{[&] {
-    std::this_thread::sleep_for(100ms);
+    std::this_thread::sleep_for(500ms);  // past libcurl's timers for connecting, of 200 ms
     stop.request_stop();
   }};
   const auto begun = Clock::now();
