@@ -15,15 +15,11 @@ CachedCredentials::CachedCredentials(Fetch fetch, RefreshOptions options, const 
 
 Result<Credentials> CachedCredentials::get(const std::stop_token& stop) {
   Lock lock{mutex_};
-  while (!is_valid() || is_due()) {
-    if (!fetching_ && Steady::now() >= not_before_)
-      fetch(lock, stop);
-    else if (!is_valid() && fetching_)
-      fetched_.wait(lock, stop, [this] { return !fetching_; });
-    else
-      break;
-    if (stop.stop_requested()) return failure(Errc::store_unavailable, "stopped");
-  }
+  // What others fetch is waited for; what has been fetched here is judged as it is, or this would not end.
+  while (fetching_ && !is_valid() && !stop.stop_requested()) fetched_.wait(lock, stop, [this] { return !fetching_; });
+  const bool wanted = !is_valid() || is_due();
+  if (wanted && !fetching_ && Steady::now() >= not_before_) fetch(lock, stop);
+  if (stop.stop_requested()) return failure(Errc::store_unavailable, "stopped");
   if (is_valid()) return *current_;
   return std::unexpected{fault_.value_or(Error{.code = Errc::store_unavailable, .detail = "they have expired"})};
 }

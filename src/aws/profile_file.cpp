@@ -5,29 +5,30 @@
 #include <algorithm>
 #include <optional>
 
+#include "aws/settings.hpp"
 #include "base/header_text.hpp"
 
 namespace pebbles::aws {
 namespace {
 
-constexpr std::string_view white = " \t";
+constexpr std::string_view white = " \t\r";
 
 bool is_comment(std::string_view text) { return text.starts_with('#') || text.starts_with(';'); }
 
-/// A value ends where white space and then a comment begins.
-std::string_view without_comment(std::string_view value) {
-  for (std::size_t i = 1; i < value.size(); ++i)
-    if (is_comment(value.substr(i)) && white.find(value[i - 1]) != white.npos) return trimmed(value.substr(0, i));
-  return value;
+/// What stands behind the equals sign, up to where white space and then a comment begins.
+std::string_view value_in(std::string_view rest) {
+  for (std::size_t i = 1; i < rest.size(); ++i)
+    if (is_comment(rest.substr(i)) && white.find(rest[i - 1]) != white.npos) return stripped(rest.substr(0, i));
+  return stripped(rest);
 }
 
 /// The name in `[name]`; nullopt when it is not closed, or more than a comment follows.
 std::optional<std::string_view> section_of(std::string_view line) {
   const auto end = line.find(']');
   if (end == line.npos) return std::nullopt;
-  const auto rest = trimmed(line.substr(end + 1));
+  const auto rest = stripped(line.substr(end + 1));
   if (!rest.empty() && !is_comment(rest)) return std::nullopt;
-  return trimmed(line.substr(1, end - 1));
+  return stripped(line.substr(1, end - 1));
 }
 
 /// `profile name` -> `name`; nullopt when it is no profile's.
@@ -37,7 +38,7 @@ std::optional<std::string> config_profile(std::string_view section) {
   if (!section.starts_with(prefix) || section.size() == prefix.size() ||
       white.find(section[prefix.size()]) == white.npos)
     return std::nullopt;
-  return std::string{unquoted(trimmed(section.substr(prefix.size())))};
+  return std::string{unquoted(stripped(section.substr(prefix.size())))};
 }
 
 std::string lower_case(std::string_view text) {
@@ -53,7 +54,7 @@ class Reader {
 
   /// False when the line is malformed.
   bool take(std::string_view line) {
-    if (trimmed(line).empty() || is_comment(line) || white.find(line.front()) != white.npos) return true;
+    if (stripped(line).empty() || is_comment(line) || white.find(line.front()) != white.npos) return true;
     return line.front() == '[' ? begin_section(line) : set(line);
   }
 
@@ -78,9 +79,9 @@ class Reader {
   bool set(std::string_view line) {
     const auto equals = line.find('=');
     if (!in_section_ || equals == line.npos) return false;
-    const auto name = lower_case(trimmed(line.substr(0, equals)));
+    const auto name = lower_case(stripped(line.substr(0, equals)));
     if (name.empty()) return false;
-    if (current_ != nullptr) (*current_)[name] = without_comment(trimmed(line.substr(equals + 1)));
+    if (current_ != nullptr) (*current_)[name] = value_in(line.substr(equals + 1));
     return true;
   }
 
@@ -100,7 +101,6 @@ Result<Profiles> parse_profiles(std::string_view text, ProfileFileKind kind) {
     const auto end = std::min(text.find('\n'), text.size());
     auto line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
     if (!reader.take(line)) return failure(Errc::invalid_argument, fmt::format("line {} is malformed", number));
   }
   return std::move(reader).finish();

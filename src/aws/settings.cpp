@@ -11,14 +11,14 @@ namespace {
 
 constexpr std::size_t file_bytes_max = 1UL << 20U;
 
+}  // namespace
+
 std::string_view stripped(std::string_view text) {
   constexpr std::string_view white = " \t\r\n";
   const auto start = text.find_first_not_of(white);
   if (start == text.npos) return {};
   return text.substr(start, text.find_last_not_of(white) - start + 1);
 }
-
-}  // namespace
 
 std::string value_of(const Environment& environment, const std::string& name) {
   const auto value = environment(name);

@@ -8,6 +8,9 @@
 /// Small things that the sources of credentials share.
 namespace pebbles::aws {
 
+/// Without spaces, tabs and line ends around it.
+[[nodiscard]] std::string_view stripped(std::string_view text);
+
 /// The value of a variable without white space around it; empty when it is not set.
 [[nodiscard]] std::string value_of(const Environment& environment, const std::string& name);
 

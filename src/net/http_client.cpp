@@ -117,7 +117,7 @@ void set_manners(CURL* easy, const Request& request) {
 /// Runs what was added to the end; how it ended, or nullopt when it was stopped.
 std::optional<CURLcode> run(CURLM* multi, const std::stop_token& stop) {
   const std::stop_callback wake{stop, [multi] { curl_multi_wakeup(multi); }};
-  constexpr int poll_ms = 1000;  // libcurl wakes earlier where it has something to do
+  constexpr int poll_ms = 60'000;  // libcurl wakes itself where it has something to do
   int running = 0;
   while (true) {
     if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;

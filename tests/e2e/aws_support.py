@@ -15,7 +15,7 @@ nobody = {"AWS_EC2_METADATA_DISABLED": "true"}  # elsewhere the last source woul
 
 
 class AwsCall:
-    """The program: `call` and `credentials` are answered in order. It sees no variables but `env`."""
+    """The program: what it is asked is answered in order. It sees no variables but `env`."""
 
     def __init__(self, endpoint="http://127.0.0.1:9", *, region="us-east-1", env=None, refresh=None, home="/nonexistent"):
         """`refresh`: milliseconds before their end at which credentials are fetched again, and those without a fetch."""
@@ -34,7 +34,10 @@ class AwsCall:
     def end(self):
         """Its log, once it has ended; it must end well."""
         if not hasattr(self, "log"):
-            _, self.log = self.process.communicate(timeout=30)
+            try:
+                _, self.log = self.process.communicate(timeout=30)
+            finally:
+                self.process.kill()
             assert self.process.returncode == 0, self.log
         return self.log
 
@@ -48,6 +51,9 @@ class AwsCall:
 
     def credentials(self):
         return self.ask(do="credentials")
+
+    def endpoint(self, service, region):
+        return self.ask(do="endpoint", service=service, region=region)
 
     def key(self):
         """The access key's id, or why there is none."""

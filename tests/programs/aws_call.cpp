@@ -3,6 +3,7 @@
 ///
 ///   {"do": "call", "action": …, "body": …, "timeout_ms": …}  ->  {"body": …} or {"fault": …, "status": …, …}
 ///   {"do": "credentials"}                                    ->  {"access_key_id": …, …} or {"error": …, "detail": …}
+///   {"do": "endpoint", "service": …, "region": …}            ->  the default one
 ///
 /// Its arguments are endpoint, region, service and target prefix, and optionally how many milliseconds before their end
 /// credentials are fetched again, and for how long nothing is fetched after a failure or a refusal.
@@ -13,6 +14,7 @@
 #include <iostream>
 #include <span>
 
+#include "aws/endpoint.hpp"
 #include "aws/json_client.hpp"
 #include "json/parser.hpp"
 #include "json/writer.hpp"
@@ -55,6 +57,12 @@ std::string show(aws::CredentialsProvider& provider) {
                      got->expires ? json_text(to_rfc3339(*got->expires)) : "null");
 }
 
+std::string endpoint(const simdjson::dom::element& command) {
+  const std::string_view service{command["service"]};
+  const std::string_view region{command["region"]};
+  return json_text(aws::default_endpoint(service, region));
+}
+
 aws::RefreshOptions refresh_options(std::span<char*> arguments) {
   constexpr std::size_t refresh = 5;
   aws::RefreshOptions out;
@@ -80,8 +88,12 @@ int main(int argc, char** argv) {
   for (std::string line; std::getline(std::cin, line);) {
     simdjson::dom::element command;
     if (json::parse(line).get(command) != simdjson::SUCCESS) return 2;
-    const bool is_call = std::string_view{command["do"]} == "call";
-    std::cout << (is_call ? call(client, command) : show(*credentials)) << std::endl;
+    const std::string_view what{command["do"]};
+    if (what == "call")
+      line = call(client, command);
+    else
+      line = what == "endpoint" ? endpoint(command) : show(*credentials);
+    std::cout << line << std::endl;
   }
   return 0;
 }

@@ -33,6 +33,11 @@ TEST(ProfileFile, CommentsSpacesLineEndsAndNestedSettings) {
   EXPECT_TRUE(credentials("").empty());
 }
 
+TEST(ProfileFile, AValueMayBeAllComment) {
+  EXPECT_EQ(credentials("[a]\nx = ; no value\ny =;value\nz= \r\r\n"),
+            (Profiles{{"a", {{"x", ""}, {"y", ";value"}, {"z", ""}}}}));
+}
+
 TEST(ProfileFile, AMalformedLineIsNumberedAndNotShown) {
   for (const auto* text :
        {"[a]\nsecret\n", "a=1\nsecret", "[a]\n=secret\n", "[a]\n[secret\n", "[a]\n[b] secret\n", "\n[]\n"}) {
