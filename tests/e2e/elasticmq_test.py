@@ -3,6 +3,7 @@ import elasticmq
 import pytest
 import sqs
 from sqs import Message
+from sqs_proxy import SqsProxy, lose_deletes
 
 
 def test_what_is_sent_is_received_once_and_gone_when_it_is_deleted(shared_sqs):
@@ -58,3 +59,16 @@ def test_queues_and_messages_outlive_a_persistent_service(tmp_path, end):
         assert queue.attribute("RedrivePolicy") == policy
         assert queue.depth() == (180, 10, 0)
         assert len({message.body for _ in range(18) for message in queue.receive()} - {m.body for m in gone}) == 180
+
+
+def test_a_proxy_hands_over_what_it_does_not_answer(shared_sqs):
+    queue = shared_sqs.create(VisibilityTimeout=30)
+    seen = []
+    with SqsProxy(shared_sqs.service, lose_deletes, lambda *what: seen.append(what)) as proxy:
+        queue.boto = sqs.client_of(proxy.url)
+        (id,) = queue.send(["body"])
+        received = queue.receive()
+        queue.delete(received)
+        assert queue.depth() == (0, 1, 0), "the delete was answered and lost"
+    assert [action for action, _, _ in seen] == ["SendMessageBatch", "ReceiveMessage", "GetQueueAttributes"]
+    assert seen[1][2]["Messages"][0]["MessageId"] == id == received[0].id
