@@ -97,11 +97,8 @@ bool DeadLetters::send(SqsClient& client, Batch& batch, const std::stop_token& s
   for (const auto& writing : batch) messages.push_back(writing->message);
   const auto results = client.send(messages, stopping);
   if (!results) {
-    if (is_about_message(results.error()) && (batch.size() > 1 || batch.front()->keep != Keep::reason)) {
-      if (batch.size() == 1) shrink(*batch.front());
-      one_by_one_ = true;
-      return true;
-    }
+    one_by_one_ = is_about_message(results.error());
+    if (one_by_one_ && (batch.size() > 1 || shrink(*batch.front()))) return true;
     state_.failed(Call::send, results.error());
     return false;
   }
@@ -117,19 +114,19 @@ bool DeadLetters::send(SqsClient& client, Batch& batch, const std::stop_token& s
       --waiting_;
       continue;
     }
-    if (result.of_sender && batch[i]->keep != Keep::reason)
-      shrink(*batch[i]);
-    else
-      good = false;
+    if (!result.of_sender || !shrink(*batch[i])) good = false;
     again.push_back(std::move(batch[i]));
   }
   batch = std::move(again);
   return good;
 }
 
-void DeadLetters::shrink(Writing& writing) const {
-  writing.keep = writing.keep == Keep::all ? Keep::body : Keep::reason;
+/// False when there is nothing left to leave out: then the reason is another one, and the whole is tried again.
+bool DeadLetters::shrink(Writing& writing) const {
+  const bool is_least = writing.keep == Keep::reason;
+  writing.keep = is_least ? Keep::all : writing.keep == Keep::all ? Keep::body : Keep::reason;
   writing.message = message_of(writing.letter, queue_.is_fifo(), writing.keep);
+  return !is_least;
 }
 
 void DeadLetters::try_again(Batch batch) {

@@ -43,7 +43,7 @@ class DeadLetters {
   void run(const std::stop_token& stopping);
   [[nodiscard]] Batch take(const std::stop_token& stopping);
   [[nodiscard]] bool send(SqsClient& client, Batch& batch, const std::stop_token& stopping);
-  void shrink(Writing& writing) const;
+  [[nodiscard]] bool shrink(Writing& writing) const;
   void try_again(Batch batch);
 
   const Queue queue_;

@@ -80,8 +80,9 @@ void Deleter::remove(SqsClient& client, aws::Backoff& backoff, Batch batch, cons
   std::vector<std::string> receipts;
   std::erase_if(batch, [&](const Waiting& one) {
     auto receipt = parts_.in_flight.receipt(one.ticket);
-    if (receipt) receipts.push_back(*std::move(receipt));
-    return !receipt;
+    if (!receipt) return true;
+    receipts.push_back(*std::move(receipt));
+    return false;
   });
   if (batch.empty()) return;
   const auto results = client.remove(receipts, stopping);

@@ -37,9 +37,9 @@ std::string_view text(const object& document, std::string_view name) {
 std::optional<std::int64_t> number(const object& document, std::string_view name) {
   const auto written = text(document, name);
   std::int64_t out = 0;
-  const auto* const end = written.data() + written.size();
-  if (std::from_chars(written.data(), end, out) != std::from_chars_result{.ptr = end, .ec = {}} || out < 0)
-    return std::nullopt;
+  const auto* const begin = written.data();
+  const auto* const end = begin + written.size();
+  if (std::from_chars(begin, end, out) != std::from_chars_result{.ptr = end, .ec = {}} || out < 0) return std::nullopt;
   return out;
 }
 
