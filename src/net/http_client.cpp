@@ -77,8 +77,7 @@ HeaderList list_of(const std::vector<Header>& headers) {
     PEBBLES_ASSERT(!value.empty() && value.find_first_of("\r\n") == value.npos, "a header's value must be one line");
     auto* longer = curl_slist_append(list.get(), fmt::format("{}: {}", name, value).c_str());
     if (longer == nullptr) throw std::bad_alloc{};
-    (void)list.release();
-    list.reset(longer);
+    if (!list) list.reset(longer);  // from then on it is the same list that grows
   }
   return list;
 }

@@ -45,6 +45,7 @@ TEST(Fault, TheKindFollowsFromCodeAndStatus) {
            {400, "com.amazonaws.sqs#AccessDenied", FaultKind::denied},
            {400, "com.amazon.coral.service#ExpiredTokenException", FaultKind::denied},
            {400, "UnrecognizedClientException", FaultKind::denied},
+           {400, "com.amazonaws.sqs#InvalidSecurity", FaultKind::denied},
            {401, "", FaultKind::denied},
            {403, "", FaultKind::denied},
            {400, "com.amazonaws.sqs#QueueDoesNotExist", FaultKind::refused},
@@ -57,7 +58,8 @@ TEST(Fault, TheKindFollowsFromCodeAndStatus) {
 TEST(Fault, OtherCredentialsHelpWhereTheseAreBad) {
   for (const auto* type : {"ExpiredTokenException", "x#InvalidClientTokenId", "SignatureDoesNotMatch", ""})
     EXPECT_TRUE(blames_credentials(of_type(403, type))) << type;
-  EXPECT_FALSE(blames_credentials(of_type(403, "AccessDeniedException")));
+  for (const auto* type : {"AccessDeniedException", "x#RequestTimeTooSkewed", "InvalidSecurity"})
+    EXPECT_FALSE(blames_credentials(of_type(403, type))) << type;
   EXPECT_FALSE(blames_credentials(of_type(400, "QueueDoesNotExist")));
 }
 
