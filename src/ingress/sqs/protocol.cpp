@@ -216,8 +216,7 @@ Result<std::vector<EntryResult>> read_batch(std::string_view answer, std::size_t
   if (const auto failed = get<array>(document, "Failed"))
     for (const auto entry : *failed)
       if (const auto place = place_of(entry, entries)) {
-        object fault;
-        (void)entry.get(fault);
+        const object fault = entry;  // it is one: its place was read
         out[*place] = {.of_sender = get<bool>(fault, "SenderFault").value_or(false),
                        .code = std::string{text(fault, "Code")},
                        .message = std::string{text(fault, "Message")}};

@@ -43,8 +43,8 @@ struct Received {
 struct EntryResult {
   bool done = false;
   bool of_sender = false;  ///< the same entry fails again
-  std::string code;
-  std::string message;
+  std::string code{};
+  std::string message{};
 };
 
 /// What Pebbles wants to know of a queue.
@@ -63,9 +63,9 @@ struct VisibilityChange {
 
 struct OutgoingMessage {
   std::string body;
-  std::vector<Attribute> attributes;
-  std::string group;             ///< for FIFO queues, as the next; else empty
-  std::string deduplication_id;  ///< what is sent again within five minutes under this id is one message
+  std::vector<Attribute> attributes{};
+  std::string group{};             ///< for FIFO queues, as the next; else empty
+  std::string deduplication_id{};  ///< what is sent again within five minutes under this id is one message
 };
 
 [[nodiscard]] std::string receive_request(std::string_view queue_url, std::chrono::seconds wait);

@@ -119,15 +119,15 @@ TEST_F(SqsInFlight, ATimeOutThatBecomesKnownCounts) {
 }
 
 TEST_F(SqsInFlight, IsBounded) {
-  std::stop_source stop;
+  const auto stop = std::make_unique<std::stop_source>();
   const auto tickets = in_flight.add(messages({{"a", "1"}, {"b", "2"}}), t0);
-  EXPECT_TRUE(in_flight.wait_for_room(milliseconds{0}, stop.get_token()));
+  EXPECT_TRUE(in_flight.wait_for_room(milliseconds{0}, stop->get_token()));
   (void)in_flight.add(messages({{"c", "3"}}), t0);
-  EXPECT_FALSE(in_flight.wait_for_room(milliseconds{0}, stop.get_token()));
+  EXPECT_FALSE(in_flight.wait_for_room(milliseconds{0}, stop->get_token()));
   in_flight.forget(tickets);
-  EXPECT_TRUE(in_flight.wait_for_room(milliseconds{0}, stop.get_token()));
-  stop.request_stop();
-  EXPECT_FALSE(in_flight.wait_for_room(milliseconds{0}, stop.get_token()));
+  EXPECT_TRUE(in_flight.wait_for_room(milliseconds{0}, stop->get_token()));
+  stop->request_stop();
+  EXPECT_FALSE(in_flight.wait_for_room(milliseconds{0}, stop->get_token()));
   EXPECT_FALSE(in_flight.wait_until_empty(milliseconds{0}));
 }
 
