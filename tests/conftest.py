@@ -1,10 +1,12 @@
 """Fixtures for every Python test; the machinery is in tests/e2e/harness.py."""
 import itertools
 
+import elasticmq
 import harness
 import kafka
 import mongo
 import pytest
+import sqs
 
 servers_key = pytest.StashKey()
 krn_numbers = itertools.count(1)
@@ -51,6 +53,13 @@ def shared_kafka(tmp_path_factory):
     """A broker that tests share: each takes topics and groups of its own (kafka.new_name)."""
     with kafka.Broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield kafka.Client(broker.address)
+
+
+@pytest.fixture(scope="session")
+def shared_sqs(tmp_path_factory):
+    """A queue service that tests share: each makes queues of its own."""
+    with elasticmq.ElasticMq(tmp_path_factory.mktemp("elasticmq")) as service:
+        yield sqs.Client(service)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mongodb"])

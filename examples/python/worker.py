@@ -14,8 +14,6 @@ import sys
 import time
 import urllib.parse
 
-ITEMS_PER_REPORT_MAX = 2000  # the service takes 10,000 a list and 1 MiB a report
-
 
 class Refused(Exception):
     """The service understood the report and does not want it: sending it again cannot help."""
@@ -27,6 +25,8 @@ class Away(Exception):
 
 class Pebbles:
     """Sends reports of one file. Each has a key of its own, the same on every try, so that it counts once."""
+
+    items_max = 2000  # of a report: the service takes 10,000 a list and 1 MiB
 
     def __init__(self, url, client, token, run_id, retry_seconds):
         self.url = urllib.parse.urlsplit(url)
@@ -79,6 +79,9 @@ class Pebbles:
             self.connection.close()
             self.connection = None
 
+    def summary(self):
+        return f"{self.sent} reports, {self.retries} retries, {self.replayed} known already"
+
 
 def text_of(answer):
     try:
@@ -122,14 +125,14 @@ def judge(header, fields, rules):
     return errors, warnings
 
 
-def process(path, filename, total, pebbles, rules):
+def process(path, filename, total, sender, rules):
     counts, errors, warnings = {"done": 0, "warn": 0, "failed": 0}, [], []
     all_counts = dict(counts)
 
     def report(is_last):
         nonlocal counts, errors, warnings
-        pebbles.report({"filename": filename, "counts": counts, "total": total or None, "isLast": is_last,
-                        "errors": errors, "warnings": warnings})
+        sender.report({"filename": filename, "counts": counts, "total": total or None, "isLast": is_last,
+                       "errors": errors, "warnings": warnings})
         counts, errors, warnings = dict.fromkeys(counts, 0), [], []
 
     rows = rows_of(path)
@@ -141,7 +144,7 @@ def process(path, filename, total, pebbles, rules):
         outcome = "failed" if row_errors else "warn" if row_warnings else "done"
         counts[outcome] += 1
         all_counts[outcome] += 1
-        if sum(counts.values()) >= rules.every or len(errors) + len(warnings) >= ITEMS_PER_REPORT_MAX:
+        if sum(counts.values()) >= rules.every or len(errors) + len(warnings) >= sender.items_max:
             report(is_last=False)
     report(is_last=True)
     return all_counts
@@ -163,12 +166,10 @@ def positive(text):
     return number
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", help="a CSV file in UTF-8 with a header line")
-    parser.add_argument("--url", default=os.environ.get("PEBBLES_URL", "http://127.0.0.1:8081"))
     parser.add_argument("--client", required=True, help="the clientKrn, such as krn:acme:client:123")
-    parser.add_argument("--token", default=os.environ.get("PEBBLES_TOKEN"), help="default: $PEBBLES_TOKEN")
     parser.add_argument("--filename", help="what to call the file at Pebbles (default: its name without folders)")
     parser.add_argument("--every", type=positive, default=100, metavar="N", help="report every N rows (100)")
     parser.add_argument("--missing", choices=["ignore", "warn", "error"], default="ignore",
@@ -178,19 +179,20 @@ def main():
     parser.add_argument("--run-id", help="names this run in the keys of its reports (default: made from the content)")
     parser.add_argument("--retry-seconds", type=positive, default=300, metavar="S",
                         help="how long to try one report again (300)")
-    rules = parser.parse_args()
-    if not rules.token:
-        parser.error("a token is needed: --token or PEBBLES_TOKEN")
+    return parser
 
+
+def run(parser, rules, make_sender):
+    """Processes the file; `make_sender(filename, run_id)` makes what takes its reports. The exit status."""
     try:
         filename = rules.filename or os.path.basename(rules.file)
         total = max(0, sum(1 for _ in rows_of(rules.file)) - 1)
         run_id = rules.run_id or run_id_of(rules.file, filename, rules)
     except OSError as error:
         parser.error(str(error))
-    pebbles = Pebbles(rules.url, rules.client, rules.token, run_id, rules.retry_seconds)
+    sender = make_sender(filename, run_id)
     try:
-        counts = process(rules.file, filename, total, pebbles, rules)
+        counts = process(rules.file, filename, total, sender, rules)
     except Refused as refusal:
         print(f"{filename}: refused with {refusal}", file=sys.stderr)
         return 1
@@ -198,8 +200,19 @@ def main():
         print(f"{filename}: gave up after {rules.retry_seconds} s; last: {reason}", file=sys.stderr)
         return 3
     print(f"{filename}: {counts['done']} done, {counts['warn']} with warnings, {counts['failed']} failed; "
-          f"{pebbles.sent} reports, {pebbles.retries} retries, {pebbles.replayed} known already")
+          f"{sender.summary()}")
     return 0
+
+
+def main():
+    parser = parser_of(__doc__)
+    parser.add_argument("--url", default=os.environ.get("PEBBLES_URL", "http://127.0.0.1:8081"))
+    parser.add_argument("--token", default=os.environ.get("PEBBLES_TOKEN"), help="default: $PEBBLES_TOKEN")
+    rules = parser.parse_args()
+    if not rules.token:
+        parser.error("a token is needed: --token or PEBBLES_TOKEN")
+    return run(parser, rules, lambda _, run_id: Pebbles(rules.url, rules.client, rules.token, run_id,
+                                                        rules.retry_seconds))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ mongod_pids=()
 kafka=$root/build/components/kafka      # the jars of a broker
 connect=$root/build/components/connect  # of Kafka Connect with MongoDB's sink connector, a peer to measure against
 kafka_version=3.9.1
+elasticmq=$root/build/components/elasticmq  # the jars of a queue service that speaks SQS's protocol
+elasticmq_package=org.elasticmq:elasticmq-server_2.13:1.6.12
 kafka_folder= kafka_pid=
 
 # ensure_mongod: quick when it is there.
@@ -43,6 +45,12 @@ start_mongod() {
 ensure_kafka() {
   export PEBBLES_KAFKA=$kafka
   ensure_jars "$kafka" "org.apache.kafka:kafka_2.13:$kafka_version" org.slf4j:slf4j-simple:1.7.36
+}
+
+# ensure_elasticmq: quick when it is there.
+ensure_elasticmq() {
+  export PEBBLES_ELASTICMQ=$elasticmq
+  ensure_jars "$elasticmq" "$elasticmq_package"
 }
 
 # ensure_connect: for benchmarks only. The three parts of Jackson are named because Connect's own want different ones.

@@ -10,10 +10,12 @@
 #include <iterator>
 
 #include "admission/client_krn.hpp"
+#include "app/sqs_options.hpp"
 #include "auth/key.hpp"
+#include "aws/endpoint.hpp"
 #include "http/cors.hpp"
 #include "ingress/kafka/options.hpp"
-#include "net/http_get.hpp"
+#include "net/url.hpp"
 
 namespace pebbles::app {
 namespace {
@@ -165,6 +167,8 @@ bool is_topic(const std::string& value) {
          std::ranges::all_of(value, is_allowed);
 }
 
+bool is_region(const std::string& value) { return aws::is_valid_region(value); }
+
 bool set_log_format(Config& config, const std::string& value) {
   if (value != "text" && value != "json") return false;
   config.log_format = value == "json" ? telemetry::LogFormat::json : telemetry::LogFormat::text;
@@ -230,6 +234,16 @@ std::vector<Setting> make_settings() {
                      &Config::kafka_offset_reset, is_offset_reset));
   out.push_back(text("KAFKA_LOG_ID", "--kafka-log-id", "a name for the log that the topic's offsets belong to",
                      &Config::kafka_log_id, is_not_empty));
+  out.push_back(boolean("SQS_ENABLED", "--sqs-enabled", &Config::sqs_enabled));
+  out.push_back(text("SQS_QUEUE_URL", "--sqs-queue-url", "the http or https address of a queue", &Config::sqs_queue_url,
+                     net::is_http_url));
+  out.push_back(text("SQS_DLQ_URL", "--sqs-dlq-url", "the http or https address of a queue",
+                     &Config::sqs_dead_letter_url, net::is_http_url));
+  out.push_back(number<std::size_t>("SQS_POLLERS_MAX", "--sqs-pollers-max", "a whole number from 1 to 64",
+                                    &Config::sqs_pollers_max, 1, 64));
+  out.push_back(text("AWS_REGION", "--aws-region", "the name of a region", &Config::aws_region, is_region));
+  out.push_back(text("AWS_ENDPOINT_URL_SQS", "--aws-endpoint-url-sqs", "an http or https address",
+                     &Config::sqs_endpoint, net::is_http_url));
   constexpr SecondsRange time_out{1, 3600, "a whole number of seconds from 1 to 3600"};
   out.push_back(seconds("HTTP_IDLE_TIMEOUT_S", "--http-idle-timeout-s", &Config::idle_timeout, time_out));
   out.push_back(seconds("HTTP_HEAD_TIMEOUT_S", "--http-head-timeout-s", &Config::head_timeout, time_out));
@@ -263,20 +277,6 @@ Result<std::string> read_file(const std::string& variable, const std::string& pa
   if (!file) return failure(Errc::invalid_argument, fmt::format("{}={}: cannot be read", variable, path));
   while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
   return out;
-}
-
-/// Variables whose meaning this version lacks: to ignore one that switches a channel on would leave messages unread.
-Result<void> refuse_unserved(const Environment& environment) {
-  for (const auto* name : {"SQS_ENABLED"}) {
-    const auto value = environment(name).value_or("");
-    const auto on = parse_boolean(value);
-    if (!value.empty() && !on)
-      return failure(Errc::invalid_argument, fmt::format("{}={}: must be true or false", name, value));
-    if (on.value_or(false))
-      return failure(Errc::invalid_argument,
-                     fmt::format("{} is on, but this version does not serve that channel yet", name));
-  }
-  return {};
 }
 
 constexpr std::string_view kafka_prefix = "KAFKA_CONF_";
@@ -322,6 +322,35 @@ Result<void> check_kafka(Config& config) {
   return {};
 }
 
+/// What others call AWS_ENDPOINT_URL_SQS: one of its own, then the SDKs' for all services.
+Result<void> apply_endpoint_alias(Config& config, const Environment& environment) {
+  if (!config.sqs_endpoint.empty()) return {};
+  for (const std::string alias : {"SQS_ENDPOINT", "AWS_ENDPOINT_URL"}) {
+    const auto value = environment(alias).value_or("");
+    if (value.empty()) continue;
+    if (!net::is_http_url(value))
+      return failure(Errc::invalid_argument, fmt::format("{}={}: must be an http or https address", alias, value));
+    config.sqs_endpoint = value;
+    return {};
+  }
+  return {};
+}
+
+Result<void> check_sqs(Config& config, const Environment& environment) {
+  PEBBLES_TRY_VOID(apply_endpoint_alias(config, environment));
+  if (!config.sqs_enabled) return {};
+  if (config.sqs_queue_url.empty())
+    return failure(Errc::invalid_argument, "SQS_ENABLED is on, but SQS_QUEUE_URL is not set");
+  if (config.sqs_dead_letter_url == config.sqs_queue_url)
+    return failure(Errc::invalid_argument,
+                   fmt::format("SQS_DLQ_URL={}: must not be the queue that is read", config.sqs_dead_letter_url));
+  if (config.sqs_endpoint.empty()) {
+    PEBBLES_TRY(endpoint, sqs_endpoint_of(config.sqs_queue_url, config.aws_region));
+    config.sqs_endpoint = std::move(endpoint);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::string> Config::sqlite_path() const {
@@ -357,7 +386,6 @@ std::vector<std::string> names_in_process_environment() {
 Result<Config> load_config(const Flags& flags, const Environment& environment, const std::vector<std::string>& names) {
   Config config;
   config.client_krn_pattern = admission::ClientKrnRule::default_pattern;
-  PEBBLES_TRY_VOID(refuse_unserved(environment));
   for (const auto& setting : settings()) {
     const std::string variable{setting.variable};
     if (const auto flag = flags.find(setting.flag); flag != flags.end()) {
@@ -380,6 +408,7 @@ Result<Config> load_config(const Flags& flags, const Environment& environment, c
     if (variable.starts_with(kafka_prefix))
       PEBBLES_TRY_VOID(apply_kafka(config, variable, environment(variable).value_or("")));
   PEBBLES_TRY_VOID(check_kafka(config));
+  PEBBLES_TRY_VOID(check_sqs(config, environment));
   if (const auto embedded = flags.find("--embedded"); embedded != flags.end()) config.embedded_dir = embedded->second;
   return config;
 }

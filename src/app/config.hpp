@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/environment.hpp"
 #include "base/result.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -59,6 +60,13 @@ struct Config {
   std::string kafka_log_id;                  ///< empty: the cluster's id
   std::map<std::string, std::string> kafka;  ///< further settings of librdkafka, by its names
 
+  bool sqs_enabled = false;
+  std::string sqs_queue_url;
+  std::string sqs_dead_letter_url;  ///< empty: bad messages stay, unless the queue's own policy moves them
+  std::string sqs_endpoint;         ///< empty: the region's, or where the queue's URL leads outside AWS
+  std::string aws_region = "us-east-1";
+  std::size_t sqs_pollers_max = 8;
+
   /// The path of the embedded store; nullopt for MongoDB.
   [[nodiscard]] std::optional<std::string> sqlite_path() const;
   [[nodiscard]] std::string host_or_default() const;
@@ -75,7 +83,6 @@ struct Setting {
 };
 [[nodiscard]] const std::vector<Setting>& settings();
 
-using Environment = std::function<std::optional<std::string>(const std::string&)>;
 [[nodiscard]] std::optional<std::string> from_process_environment(const std::string& name);
 /// The names of all variables that are set.
 [[nodiscard]] std::vector<std::string> names_in_process_environment();
@@ -83,9 +90,8 @@ using Environment = std::function<std::optional<std::string>(const std::string&)
 /// Flags by name, as given on the command line.
 using Flags = std::map<std::string, std::string, std::less<>>;
 
-/// Errors: invalid_argument that names the variable or flag, the value, and what is allowed. A variable of a feature
-/// that this version does not have is an error too where ignoring it would be unsafe. `names` are the variables among
-/// which those that begin with KAFKA_CONF_ are looked for.
+/// Errors: invalid_argument that names the variable or flag, the value, and what is allowed. `names` are the
+/// variables among which those that begin with KAFKA_CONF_ are looked for.
 [[nodiscard]] Result<Config> load_config(const Flags& flags, const Environment& environment,
                                          const std::vector<std::string>& names = {});
 

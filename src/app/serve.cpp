@@ -11,6 +11,7 @@
 #include "app/commands.hpp"
 #include "app/kafka_options.hpp"
 #include "app/open_store.hpp"
+#include "app/sqs_options.hpp"
 #include "app/token_keys.hpp"
 #include "app/version.hpp"
 #include "auth/remote_keys.hpp"
@@ -22,6 +23,7 @@
 #include "ingest/ingest.hpp"
 #include "ingress/kafka/kafka_source.hpp"
 #include "ingress/rest/report_progress.hpp"
+#include "ingress/sqs/sqs_source.hpp"
 #include "net/http_get.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/telemetry.hpp"
@@ -63,6 +65,7 @@ class Service {
     std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(keys), std::move(opened)}};
     PEBBLES_TRY_VOID(service->listen(config));
     PEBBLES_TRY_VOID(service->read_kafka(config));
+    service->read_sqs(config);
     return service;
   }
 
@@ -156,16 +159,34 @@ class Service {
     return {};
   }
 
+  void read_sqs(const Config& config) {
+    if (!config.sqs_enabled) {
+      if (!config.sqs_queue_url.empty()) telemetry::sqs_not_enabled();
+      return;
+    }
+    sqs_owner_ = sqs::SqsSource::start(
+        sqs_options(config), {.ingest = *ingest_,
+                              .client_rule = client_rule_,
+                              .clock = clock_,
+                              .credentials = aws::default_credentials(from_process_environment, config.aws_region)});
+    sqs_ = sqs_owner_.get();
+  }
+
   /// Any thread, from when the server listens.
   std::optional<std::string> trouble() const {
     if (!ready_) return "Shutting down";
-    const auto* const source = kafka_.load();
+    if (const auto* const source = kafka_.load())
+      if (auto trouble = source->trouble()) return trouble;
+    const auto* const source = sqs_.load();
     return source != nullptr ? source->trouble() : std::nullopt;
   }
 
   std::string describe() const {
-    const auto* const source = kafka_.load();
-    return source != nullptr ? fmt::format(R"({{"kafka":{}}})", source->describe()) : "{}";
+    std::string out = "{";
+    if (const auto* const source = kafka_.load()) out += fmt::format(R"("kafka":{})", source->describe());
+    if (const auto* const source = sqs_.load())
+      out += fmt::format(R"({}"sqs":{})", out.size() > 1 ? "," : "", source->describe());
+    return out + "}";
   }
 
   bool stop(milliseconds deadline) {
@@ -180,6 +201,7 @@ class Service {
       return std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(until - steady_clock::now()));
     };
     if (kafka_owner_) drained = kafka_owner_->stop(left_of()) && drained;
+    if (sqs_owner_) drained = sqs_owner_->stop(left_of()) && drained;
     // Handlers that were cut off still wait in the loops, so the lanes end before the loops go.
     drained = ingest_->stop(std::max(left_of(), milliseconds{1000})) && drained;
     readers_.stop();
@@ -188,6 +210,8 @@ class Service {
     ingest_.reset();
     kafka_ = nullptr;
     kafka_owner_.reset();
+    sqs_ = nullptr;
+    sqs_owner_.reset();
     return drained;
   }
 
@@ -203,6 +227,8 @@ class Service {
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<kafka::KafkaSource> kafka_owner_;
   std::atomic<const kafka::KafkaSource*> kafka_{nullptr};  ///< what the server's loops see
+  std::unique_ptr<sqs::SqsSource> sqs_owner_;
+  std::atomic<const sqs::SqsSource*> sqs_{nullptr};  ///< likewise
 };
 
 /// What a newcomer pastes next.

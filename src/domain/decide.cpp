@@ -52,6 +52,16 @@ std::string_view name_of(Rejection rejection) {
   return "unknown";
 }
 
+std::string_view detail_of(Rejection rejection) {
+  switch (rejection) {
+    case Rejection::not_the_owner: return "only the original creator can update this file's progress";
+    case Rejection::key_reused: return "this key was used with a different update";
+    case Rejection::already_completed: return "this file processing has already been completed";
+    case Rejection::counter_overflow: return "a counter would pass 2^53 - 1";
+  }
+  return "unknown";
+}
+
 Decision decide(const Progress* now, const Command& command, const KeyHit* hit) {
   return std::visit([&](const Report& report) { return decide_report(now, report, hit); }, command);
 }

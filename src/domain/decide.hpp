@@ -33,6 +33,8 @@ enum class Rejection { not_the_owner, key_reused, already_completed, counter_ove
 
 /// The stable name of a rejection, for logs, metrics and dead letters.
 [[nodiscard]] std::string_view name_of(Rejection rejection);
+/// The same for people.
+[[nodiscard]] std::string_view detail_of(Rejection rejection);
 
 struct Accepted {
   ProgressEvent event;

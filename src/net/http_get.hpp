@@ -19,7 +19,4 @@ struct GetOptions {
 /// Blocks. Threads: any. Errors: store_unavailable, with the reason: no answer, another status than 200, too long.
 [[nodiscard]] Result<std::string> http_get(const GetOptions& options);
 
-/// Whether `http_get` could be asked for it: http or https, with a host.
-[[nodiscard]] bool is_http_url(const std::string& url);
-
 }  // namespace pebbles::net

@@ -3,13 +3,14 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
-#include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 #include <array>
 #include <map>
 #include <mutex>
 #include <utility>
+
+#include "telemetry/registry.hpp"
 
 namespace pebbles::telemetry {
 namespace {
@@ -22,12 +23,11 @@ const Histogram::BucketBoundaries updates_buckets{1, 10, 100, 1'000, 5'000, 10'0
 
 /// References to series are kept: looking one up costs as much as thirty increments.
 struct Series {
-  prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& consumed =
       prometheus::BuildCounter()
           .Name("pebbles_messages_consumed_total")
           .Help("Messages of queues, by source and by what became of them.")
-          .Register(registry);
+          .Register(registry());
   std::array<prometheus::Counter*, 4> of_kafka{
       &consumed.Add({{"source", "kafka"}, {"outcome", "applied"}}),
       &consumed.Add({{"source", "kafka"}, {"outcome", "duplicate"}}),
@@ -37,28 +37,28 @@ struct Series {
   prometheus::Gauge& last_message = prometheus::BuildGauge()
                                         .Name("pebbles_last_message_timestamp_seconds")
                                         .Help("When the last message of a queue was settled.")
-                                        .Register(registry)
+                                        .Register(registry())
                                         .Add({{"source", "kafka"}});
   Histogram& commit_seconds = prometheus::BuildHistogram()
                                   .Name("pebbles_commit_duration_seconds")
                                   .Help("How long the store takes to commit a batch.")
-                                  .Register(registry)
+                                  .Register(registry())
                                   .Add({}, seconds_buckets);
   Histogram& batch_updates = prometheus::BuildHistogram()
                                  .Name("pebbles_batch_updates")
                                  .Help("Updates in a batch that a lane commits.")
-                                 .Register(registry)
+                                 .Register(registry())
                                  .Add({}, updates_buckets);
   prometheus::Counter& rebalances = prometheus::BuildCounter()
                                         .Name("pebbles_kafka_rebalances_total")
                                         .Help("How often this instance was given Kafka partitions anew.")
-                                        .Register(registry)
+                                        .Register(registry())
                                         .Add({});
   prometheus::Family<prometheus::Gauge>& lag =
       prometheus::BuildGauge()
           .Name("pebbles_kafka_consumer_lag")
           .Help("Messages between the last one that is done with and the end of a partition, of those read here.")
-          .Register(registry);
+          .Register(registry());
   std::mutex mutex;  ///< of the partitions
   std::map<std::pair<std::string, std::int32_t>, prometheus::Gauge*> lags;
 };
@@ -69,6 +69,11 @@ Series& series() {
 }
 
 }  // namespace
+
+prometheus::Registry& registry() {
+  static prometheus::Registry all;
+  return all;
+}
 
 void messages_consumed(Consumed outcome, std::int64_t messages) {
   if (messages == 0) return;
@@ -100,6 +105,9 @@ void kafka_not_ours(const std::string& topic, std::int32_t partition) {
 
 void kafka_rebalanced() { series().rebalances.Increment(); }
 
-std::string metrics_text() { return prometheus::TextSerializer{}.Serialize(series().registry.Collect()); }
+std::string metrics_text() {
+  (void)series();  // shown from the start
+  return prometheus::TextSerializer{}.Serialize(registry().Collect());
+}
 
 }  // namespace pebbles::telemetry

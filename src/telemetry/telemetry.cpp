@@ -143,9 +143,36 @@ void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost) {
   say(info, "kafka_revoked",
       {{"topic", topic}, {"partitions", static_cast<std::int64_t>(partitions)}, {"lost", lost ? "yes" : "no"}});
 }
+void sqs_failed(std::string_view call, std::string_view kind, std::string_view code, std::string_view what) {
+  say(err, "sqs_failed", {{"call", call}, {"kind", kind}, {"code", code}, {"what", what}});
+}
+void sqs_answers_again(std::string_view call) { say(info, "sqs_answers_again", {{"call", call}}); }
+void sqs_not_enabled() {
+  say(warn, "sqs_not_enabled", {{"what", "SQS_QUEUE_URL is set, and SQS_ENABLED is not true"}});
+}
+void sqs_keeps_poison(std::string_view queue) {
+  say(warn, "sqs_keeps_poison",
+      {{"queue", queue}, {"what", "it has no redrive policy, and SQS_DLQ_URL is not set: bad messages stay in it"}});
+}
+void sqs_poison_left(std::string_view id, std::string_view reason, std::string_view detail, std::int64_t deliveries,
+                     std::int64_t unsaid) {
+  say(warn, "sqs_poison_left",
+      {{"message_id", id}, {"reason", reason}, {"detail", detail}, {"deliveries", deliveries}, {"unsaid", unsaid}});
+}
+void sqs_delete_refused(std::string_view code, std::string_view what, std::int64_t unsaid) {
+  say(warn, "sqs_delete_refused", {{"code", code}, {"what", what}, {"unsaid", unsaid}});
+}
+void sqs_checksum_differs(std::string_view id, std::int64_t unsaid) {
+  say(warn, "sqs_checksum_differs", {{"message_id", id}, {"unsaid", unsaid}});
+}
 void dead_letters_not_written(std::string_view topic, std::string_view what) {
   say(err, "dead_letters_not_written", {{"topic", topic}, {"what", what}});
 }
 void dead_letters_written_again() { say(info, "dead_letters_written_again", {}); }
+
+void aws_credentials_found(std::string_view source) { say(info, "aws_credentials_found", {{"source", source}}); }
+void aws_credentials_not_fetched(std::string_view what, bool valid) {
+  say(warn, "aws_credentials_not_fetched", {{"what", what}, {"old_ones_serve", valid ? "yes" : "no"}});
+}
 
 }  // namespace pebbles::telemetry

@@ -62,8 +62,25 @@ void kafka_not_enabled();
 void kafka_assigned(std::string_view topic, std::size_t partitions);
 /// `lost`: the group had given them to others before.
 void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost);
+/// A call to SQS fails, in a way in which it did not before, or still; what it is for is tried again.
+void sqs_failed(std::string_view call, std::string_view kind, std::string_view code, std::string_view what);
+void sqs_answers_again(std::string_view call);
+/// The settings name a queue, but SQS is not switched on.
+void sqs_not_enabled();
+/// The queue has neither a redrive policy nor SQS_DLQ_URL: what can never be counted stays in it.
+void sqs_keeps_poison(std::string_view queue);
+/// A message that can never be counted was left in its queue. Of the next three: `unsaid` like it were not written.
+void sqs_poison_left(std::string_view id, std::string_view reason, std::string_view detail, std::int64_t deliveries,
+                     std::int64_t unsaid);
+void sqs_delete_refused(std::string_view code, std::string_view what, std::int64_t unsaid);
+void sqs_checksum_differs(std::string_view id, std::int64_t unsaid);
 /// Dead letters wait for their topic, and their partitions with them; said once until they are written.
 void dead_letters_not_written(std::string_view topic, std::string_view what);
 void dead_letters_written_again();
+
+/// Credentials for AWS were found; said again when they come from elsewhere, or come again.
+void aws_credentials_found(std::string_view source);
+/// They could not be fetched; said once until they can. `valid`: those of before go on serving until they expire.
+void aws_credentials_not_fetched(std::string_view what, bool valid);
 
 }  // namespace pebbles::telemetry

@@ -51,7 +51,7 @@ def test_an_unknown_flag_is_refused(tmp_path):
 
 @pytest.mark.parametrize("variable, value", [
     *[("KAFKA_ENABLED", value) for value in ("true", "True", "1", "yes", "ON")], ("SQS_ENABLED", "true")])
-def test_what_is_not_served_yet_is_refused(tmp_path, variable, value):
+def test_a_channel_without_an_address_is_refused(tmp_path, variable, value):
     """To ignore it would leave messages unread."""
     assert_refused(serve(tmp_path, env={**key, variable: value}), variable)
 

@@ -8,8 +8,9 @@ import harness
 import kafka
 import pytest
 from api_support import Api
-from kafka_load import Planner, faults_of, partitions, totals_of
+from kafka_load import Planner, faults_of, krns, partitions
 from load import verify_clean
+from tally import totals_of
 
 count = 200_000 if harness.long_rounds else 4_000
 chunks = 20 if harness.long_rounds else 4
@@ -56,7 +57,7 @@ class Stage:
             time.sleep(0.1)
 
     def check(self):
-        faults = faults_of(self.plan, totals_of(Api(self.servers[0])), self.client.read(self.letters, 60))
+        faults = faults_of(self.plan, totals_of(Api(self.servers[0]), krns), self.client.read(self.letters, 60))
         assert not faults, self.explained("\n".join(faults[:30]))
 
     def versions(self):

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import harness
+import tally
 from kafka import Message
 
 krns = ["krn:kafka:one", "krn:kafka:two"]
@@ -14,20 +15,12 @@ poison_share = 0.005
 other = "somebody.else@example.com"
 
 
-@dataclass
-class File:
-    """What must be counted of one file; `partition` is None for one whose updates are on all of them."""
+@dataclass(kw_only=True)
+class File(tally.File):
+    """`partition` is None for one whose updates are on all of them."""
 
-    krn: str
-    name: str
-    partition: int | None
-    done: int = 0
-    updates: int = 0
+    partition: int | None = None
     last_keyed: dict | None = None  # of those that came first in the file's partition
-
-    @property
-    def key(self):
-        return (self.krn, self.name)
 
 
 @dataclass
@@ -38,9 +31,6 @@ class Plan:
     files: list = field(default_factory=list)
     poison: dict = field(default_factory=dict)
 
-    def totals(self):
-        return {file.key: (file.done, file.updates) for file in self.files}
-
 
 class Planner:
     """Draws everything from `dice`."""
@@ -49,11 +39,12 @@ class Planner:
         self.dice, self.count = dice, count
         self.plan = Plan()
         names = [f"file {number}.csv" for number in range(max(20, count // 200))]
-        self.files = [File(krn, name, zlib.crc32(f"{krn}/{name}".encode()) % partitions)
+        self.files = [File(krn=krn, name=name, partition=zlib.crc32(f"{krn}/{name}".encode()) % partitions)
                       for krn in krns for name in names]
         # Two files have their updates everywhere, so that all instances write them at once.
-        self.spread = [File(krn, "spread.csv", None) for krn in krns]
-        self.closed = [File(krn, f"closed {number}.csv", number % partitions) for krn in krns for number in range(2)]
+        self.spread = [File(krn=krn, name="spread.csv") for krn in krns]
+        self.closed = [File(krn=krn, name=f"closed {number}.csv", partition=number % partitions)
+                       for krn in krns for number in range(2)]
         self.plan.files = [*self.files, *self.spread, *self.closed]
         self.marks = iter(range(1, 10**9))
 
@@ -77,8 +68,7 @@ class Planner:
 
     def add(self, file, **more):
         update = self.update(file, **more)
-        file.done += update["counts"]["done"]
-        file.updates += 1
+        file.count(update)
         mark = f"m-{next(self.marks)}"
         form = self.dice.choices([plain, keyed, binary, structured], [45, 45, 5, 5])[0]
         message = form(update, mark)
@@ -162,21 +152,9 @@ def has_own_key(message):
     return message.headers or b'"eventId"' in message.value
 
 
-def totals_of(api):
-    """Of each record by itself: lists may follow a little later."""
-    def total(krn, filename):
-        record = api.record(krn, filename)
-        return record["counts"]["done"], record["counts"]["warn"]
-
-    return {(krn, record["filename"]): total(krn, record["filename"])
-            for krn in krns for record in api.listed(krn, limit=10_000)}
-
-
 def faults_of(plan, totals, letters):
     """What is wrong with the totals and with what the dead-letter topic has."""
-    expected = plan.totals()
-    faults = [f"{key}: {totals.get(key)} instead of {expected.get(key)}"
-              for key in sorted({*expected, *totals}) if totals.get(key) != expected.get(key)]
+    faults = tally.faults_of(plan.files, totals)
     found = {}
     for letter in letters:
         reason = (letter.header("pebbles-dlq-reason") or b"none").decode()

@@ -40,16 +40,6 @@ DeadLetter copy_of(const rd_kafka_message_t& message) {
   return out;
 }
 
-std::string_view detail_of(domain::Rejection why) {
-  switch (why) {
-    case domain::Rejection::not_the_owner: return "only the original creator can update this file's progress";
-    case domain::Rejection::key_reused: return "this key was used with a different update";
-    case domain::Rejection::already_completed: return "this file processing has already been completed";
-    case domain::Rejection::counter_overflow: return "a counter would pass 2^53 - 1";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 void InFlight::name_log(std::string log_id) {
@@ -211,8 +201,8 @@ void InFlight::settle_some(std::span<ingest::Settlement> settlements, Counts& co
         ++counts.dead_letters;
         letters.push_back(
             letter_of(*reading, ticket, refused != nullptr ? domain::name_of(refused->why) : "unstorable"));
-        letters.back().why.detail =
-            refused != nullptr ? detail_of(refused->why) : "the store cannot take this update, whenever it comes";
+        letters.back().why.detail = refused != nullptr ? domain::detail_of(refused->why)
+                                                       : "the store cannot take this update, whenever it comes";
         when_durable(letters.back(), ticket, std::move(gate));
       } else if (reading == nullptr) {
         continue;

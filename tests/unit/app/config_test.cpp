@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"CLIENT_KRN_PATTERN", "("}, Bad{"MAX_ERRORS_IN_RECORD", "101"}, Bad{"LIST_LIMIT", "0"},
                     Bad{"HTTP_THREADS", "0"}, Bad{"SHUTDOWN_TIMEOUT_S", "1.5"}, Bad{"LOG_LEVEL", "loud"},
                     Bad{"LOG_FORMAT", "xml"}, Bad{"JWT_SECRET_FILE", "/nowhere/at/all"},
-                    // What this version lacks and may not ignore.
+                    // On, and not told where to read.
                     Bad{"KAFKA_ENABLED", "true"}, Bad{"KAFKA_ENABLED", "banana"}, Bad{"KAFKA_TOPIC_NAME", "no spaces"},
                     Bad{"KAFKA_AUTO_OFFSET_RESET", "newest"}, Bad{"SQS_ENABLED", "Yes"}, Bad{"PUBLIC_READS", "perhaps"},
                     Bad{"JWT_JWKS_URL", "ftp://example.com/keys"}, Bad{"JWT_JWKS_URL", "keys"},
@@ -116,6 +116,34 @@ TEST(Config, RefusesWhatKafkaCannotBeRunWith) {
   EXPECT_NE(refused({{"KAFKA_CONF_SASL_PASSWORD_FILE", "/nowhere"}}).find("/nowhere"), std::string::npos);
   EXPECT_NE(refused({{"KAFKA_TOPIC", "a"}, {"KAFKA_TOPIC_NAME", "b"}}).find("KAFKA_TOPIC=a"), std::string::npos);
   EXPECT_NE(refused({{"KAFKA_DLQ_TOPIC", "progress-updates"}}).find("KAFKA_DLQ_TOPIC"), std::string::npos);
+}
+
+TEST(Config, SqsHasTheDefaultsOfTheBriefAndTheSdksNames) {
+  const auto read = [](std::map<std::string, std::string> more) {
+    more.insert({{"SQS_ENABLED", "true"}, {"SQS_QUEUE_URL", "http://127.0.0.1:9324/000000000000/q"}});
+    return load_config({}, environment(more)).value();
+  };
+  EXPECT_FALSE(load_config({}, environment({{"SQS_QUEUE_URL", "http://a/q"}}))->sqs_enabled);
+  EXPECT_EQ(read({}).aws_region, "us-east-1");
+  EXPECT_EQ(read({}).sqs_endpoint, "http://127.0.0.1:9324");
+  EXPECT_EQ(read({{"AWS_ENDPOINT_URL", "http://c"}}).sqs_endpoint, "http://c");
+  EXPECT_EQ(read({{"AWS_ENDPOINT_URL", "http://c"}, {"SQS_ENDPOINT", "http://b"}}).sqs_endpoint, "http://b");
+  EXPECT_EQ(read({{"SQS_ENDPOINT", "http://b"}, {"AWS_ENDPOINT_URL_SQS", "http://a"}}).sqs_endpoint, "http://a");
+}
+
+TEST(Config, RefusesWhatSqsCannotBeRunWith) {
+  const auto refused = [](std::map<std::string, std::string> more) {
+    more.insert({{"SQS_ENABLED", "true"}, {"SQS_QUEUE_URL", "http://a/q"}});
+    const auto config = load_config({}, environment(more));
+    return config ? std::string{} : config.error().detail;
+  };
+  EXPECT_EQ(refused({}), "");
+  for (const auto& [name, value] :
+       {std::pair{"SQS_QUEUE_URL", "q"}, std::pair{"SQS_DLQ_URL", "http://a/q"}, std::pair{"SQS_DLQ_URL", "q"},
+        std::pair{"SQS_ENDPOINT", "ftp://a"}, std::pair{"AWS_REGION", "eu west"}, std::pair{"SQS_POLLERS_MAX", "0"}}) {
+    std::map<std::string, std::string> more{{name, value}};
+    EXPECT_NE(refused(more).find(name), std::string::npos) << name << "=" << value;
+  }
 }
 
 TEST(Config, NeverShowsASecret) {

@@ -1,0 +1,90 @@
+#include "ingress/sqs/envelope.hpp"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "base/header_text.hpp"
+#include "crypto/base64url.hpp"
+#include "json/parser.hpp"
+
+namespace pebbles::sqs {
+namespace {
+
+using simdjson::dom::object;
+
+constexpr std::string_view content_type = "content-type";
+constexpr std::string_view structured = "application/cloudevents+json";
+
+std::optional<std::string_view> text(const object& document, std::string_view name) {
+  std::string_view out;
+  if (document[name].get(out)) return std::nullopt;
+  return out;
+}
+
+/// The document, where it can have a member of that name: most messages are parsed only once, behind this.
+std::optional<object> parse_with(std::string_view value, std::string_view quoted_name) {
+  object out;
+  if (!value.contains(quoted_name) || json::parse(value).get(out)) return std::nullopt;
+  return out;
+}
+
+bool is_structured_event(std::string_view value) {
+  const auto document = parse_with(value, "\"specversion\"");
+  return document && text(*document, "specversion");
+}
+
+/// The name that Kafka's binding has for it.
+std::string name_of_header(std::string_view name) {
+  for (const std::string_view prefix : {"ce_", "ce-", "cloudEvents_"})
+    if (name.starts_with(prefix)) return "ce_" + std::string{name.substr(prefix.size())};
+  return std::string{name};
+}
+
+}  // namespace
+
+Content::Content(const ReceivedMessage& message) : value_{message.body} {
+  for (const auto& attribute : message.attributes) {
+    if (!attribute.is_binary())
+      add(attribute.name, attribute.value);
+    else if (const auto bytes = crypto::from_base64(attribute.value))
+      add(attribute.name, *bytes);
+  }
+  unwrap();
+  if (!has_content_type() && is_structured_event(value())) add(content_type, structured);
+}
+
+/// Attributes that were published with it stand in the envelope too.
+void Content::unwrap() {
+  const auto envelope = parse_with(value_, "\"Notification\"");
+  if (!envelope || text(*envelope, "Type") != "Notification" || !text(*envelope, "TopicArn")) return;
+  const auto message = text(*envelope, "Message");
+  if (!message) return;
+  unwrapped_ = std::string{*message};
+  notification_id_ = text(*envelope, "MessageId").value_or(std::string_view{});
+  object attributes;
+  if ((*envelope)["MessageAttributes"].get(attributes)) return;
+  for (const auto [name, attribute] : attributes) {
+    object members;
+    if (attribute.get(members)) continue;
+    if (const auto value = text(members, "Value"); value && text(members, "Type") != "Binary") add(name, *value);
+  }
+}
+
+void Content::add(std::string_view name, std::string_view value) {
+  headers_.push_back({.name = name_of_header(name), .value = std::string{value}});
+}
+
+bool Content::has_content_type() const {
+  return std::ranges::any_of(headers_,
+                             [](const Header& header) { return equal_ignoring_case(header.name, content_type); });
+}
+
+std::vector<admission::MessageHeader> Content::headers() const {
+  std::vector<admission::MessageHeader> out;
+  out.reserve(headers_.size());
+  for (const auto& [name, value] : headers_) out.push_back({.name = name, .value = value});
+  return out;
+}
+
+}  // namespace pebbles::sqs

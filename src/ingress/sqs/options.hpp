@@ -1,0 +1,18 @@
+#pragma once
+#include <cstddef>
+#include <string>
+
+/// Reads updates from a queue of Amazon SQS. docs/sqs.md says what users can rely on.
+namespace pebbles::sqs {
+
+struct SqsOptions {
+  std::string queue_url;
+  std::string endpoint;  ///< http(s)://host[:port], of that queue and the next
+  std::string region;
+  std::string dead_letter_url;          ///< where poison goes when the queue has no redrive policy; empty: nowhere
+  std::size_t pollers_max = 8;          ///< receives under way at once, in a backlog
+  std::size_t messages_max = 2000;      ///< held: more could not be hidden on in time while the store is away
+  std::size_t bytes_max = 32UL << 20U;  ///< of them
+};
+
+}  // namespace pebbles::sqs
