@@ -3,7 +3,7 @@
 
 Every figure is a ratio of medians of interleaved rounds, because machines are shared and noisy. The reference of the
 embedded store over REST is nginx (two workers, `return 200`) answering the very same requests of the same load
-generator (wrk, one thread); those of MongoDB are in mongo.py, those of Kafka in kafka.py.
+generator (wrk, one thread); those of MongoDB are in mongo.py, those of Kafka and SQS in kafka.py and sqs.py.
 """
 import argparse
 import json
@@ -17,6 +17,7 @@ import urllib.request
 
 import kafka
 import mongo
+import sqs
 from support import CONNECTIONS, TOKEN, Nginx, Pebbles, median, run_wrk, show, token, wrk
 
 
@@ -164,8 +165,9 @@ def main():
     parser.add_argument("--updates", type=int, default=1_000_000)
     mongo.add_arguments(parser)
     kafka.add_arguments(parser)
+    sqs.add_arguments(parser)
     parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
-                                           *kafka.PARTS])
+                                           *kafka.PARTS, *sqs.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -188,6 +190,8 @@ def main():
             mongo.bench(args, folder)
         if args.only in (None, *kafka.PARTS):
             kafka.bench(args, folder)
+        if args.only in (None, *sqs.PARTS):
+            sqs.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

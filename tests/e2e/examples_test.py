@@ -3,13 +3,16 @@ a CSV reader of our own: nothing of the workers' code is used."""
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
 
+import elasticmq
 import harness
 import pytest
+import sqs
 from harness import FlakyProxy, root
 
 workers = {"python": [sys.executable, str(root / "examples/python/worker.py")],
@@ -253,3 +256,63 @@ def command_lines():
             yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
+
+
+def run_sqs_worker(queue, krn, file, *options):
+    command = [sys.executable, str(root / "examples/python/sqs_worker.py"), "--queue-url", queue.url, "--client", krn,
+               "--email", harness.owner, *options, str(file)]
+    environment = {**os.environ, **queue.client.producer_env(), "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=90)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def fifo_queue(shared_sqs):
+    return shared_sqs.create(FifoQueue="true", VisibilityTimeout=30)
+
+
+@pytest.mark.parametrize("name", ["penguins.csv", "Ünïcode, and a space.csv"])
+def test_reports_through_a_fifo_queue_are_counted_in_order_and_once(make_server, shared_sqs, fifo_queue, krn, tmp_path,
+                                                                    name):
+    file = tmp_path / name
+    file.write_bytes((penguins / "penguins.csv").read_bytes())
+    server = make_server(env=shared_sqs.env(fifo_queue)).start()
+    options = ["--missing", "error", "--error-value", "NA", "--every", "5"]
+    wanted = expected(file, missing_is="error", error_values=["NA"])
+    status, out, err = run_sqs_worker(fifo_queue, krn, file, *options)
+    assert (status, err) == (0, ""), out
+    fifo_queue.wait_empty()
+    with server.client() as client:
+        assert stored(client, krn, name) == wanted
+        # Another queue does not know what the first has seen: the service does.
+        other_queue = shared_sqs.create(FifoQueue="true", VisibilityTimeout=30)
+        server.stop()
+        server.start(env=shared_sqs.env(other_queue))
+        assert run_sqs_worker(other_queue, krn, file, *options)[0] == 0
+        other_queue.wait_empty()
+        assert stored(client, krn, name) == wanted
+
+
+def test_the_message_of_the_docs_is_counted(make_server, shared_sqs, fifo_queue):
+    server = make_server(env=shared_sqs.env(fifo_queue)).start()
+    (code,) = re.findall("```python\n(.*?)```", (root / "docs/sqs.md").read_text(), re.DOTALL)
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/progress.fifo"
+    assert url in code
+    environment = {**os.environ, **shared_sqs.producer_env(), "NO_PROXY": "127.0.0.1"}
+    subprocess.run([sys.executable, "-c", code.replace(url, fifo_queue.url)], env=environment, check=True, timeout=60)
+    fifo_queue.wait_empty()
+    with server.client() as client:
+        assert stored(client, "krn:acme:client:123", "sales.csv") == {
+            "counts": {"done": 500, "warn": 2, "failed": 1}, "total": 10000, "isCompleted": False, "errorCount": 0,
+            "warningCount": 0, "errors": [], "warnings": []}
+
+
+def test_a_queue_that_refuses_or_stays_away_is_told(shared_sqs, fifo_queue, krn):
+    file = distro_info / "debian.csv"
+    fifo_queue.url += "-is-missing"
+    status, _, err = run_sqs_worker(fifo_queue, krn, file)
+    assert status == 1 and "QueueDoesNotExist" in err
+    fifo_queue.client = sqs.Client(elasticmq.ElasticMq("nowhere"))
+    status, _, err = run_sqs_worker(fifo_queue, krn, file, "--retry-seconds", "1")
+    assert status == 3 and "gave up after 1 s" in err
