@@ -12,6 +12,8 @@ namespace pebbles::ingest {
 class FileIds {
  public:
   FileIds();
+  FileIds(const FileIds&) = delete;  // a copy would make the same ids again, for other files
+  FileIds& operator=(const FileIds&) = delete;
   [[nodiscard]] domain::FileId next(Timestamp now);
 
  private:

@@ -30,7 +30,7 @@ def add_arguments(parser):
 
 
 class Sqs:
-    """The service of the tests, with the whole compiler of Java, and one queue on it."""
+    """The service of the tests, with the whole compiler of Java, and one queue at a time on it."""
 
     def __init__(self, args, folder):
         sys.path.append(str(HERE.parent / "e2e"))
@@ -39,7 +39,7 @@ class Sqs:
         self.service = elasticmq.ElasticMq(folder, options=["-XX:TieredStopAtLevel=4", "-Xmx512m"]).start()
         self.process = self.service.process
         self.connection = http.client.HTTPConnection("127.0.0.1", self.service.port)
-        self.queue = self.call("CreateQueue", QueueName="bench", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+        self.queue = ""
 
     def call(self, action, **body):
         """Unsigned, which this service does not mind."""
@@ -49,6 +49,14 @@ class Sqs:
         text = answer.read()
         assert answer.status == 200, text
         return json.loads(text) if text else {}
+
+    def change_queue(self):
+        """To one that no side has seen: this service goes on with the long poll of a client that has gone, and what such
+        a poll takes is out of sight for a minute."""
+        if self.queue:
+            self.call("DeleteQueue", QueueUrl=self.queue)
+        name = f"bench-{time.monotonic_ns()}"
+        self.queue = self.call("CreateQueue", QueueName=name, Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
 
     def depth(self):
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -84,6 +92,7 @@ class Sqs:
 
 def measure(sqs, side, seed):
     """A side is entered to run, with figures to which it adds its peak of memory when it is left."""
+    sqs.change_queue()
     sqs.backlog(seed)
     figures = {}
     with side(seed, figures):
@@ -122,11 +131,10 @@ def hand_written(sqs, mongod):
 
 
 def pebbles(sqs, folder, store_of):
-    settings = {"JWT_SECRET": SECRET, "SQS_ENABLED": "true", "SQS_QUEUE_URL": sqs.queue,
-                "SQS_ENDPOINT": sqs.service.url, "SQS_POLLERS_MAX": str(sqs.args.pollers), **CREDENTIALS}
-
     @contextlib.contextmanager
     def run(seed, figures):
+        settings = {"JWT_SECRET": SECRET, "SQS_ENABLED": "true", "SQS_QUEUE_URL": sqs.queue,
+                    "SQS_ENDPOINT": sqs.service.url, "SQS_POLLERS_MAX": str(sqs.args.pollers), **CREDENTIALS}
         server = Pebbles(sqs.args.binary, folder, keys=settings, store=store_of(seed))
         yield
         check(sqs, server.totals())

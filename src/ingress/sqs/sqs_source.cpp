@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <deque>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -37,6 +38,12 @@ Queue queue_at(const std::string& url, const SqsOptions& options, const SqsParts
 /// Half as many as poll keep up: a batch is deleted faster than another is received and stored.
 std::size_t deleters_for(std::size_t pollers) { return std::max<std::size_t>(1, pollers / 2); }
 
+std::deque<MessageReader> readers_for(std::size_t pollers, const SqsParts& parts) {
+  std::deque<MessageReader> readers;
+  while (readers.size() < pollers) readers.emplace_back(parts.client_rule, parts.clock);
+  return readers;
+}
+
 class Source final : public SqsSource {
  public:
   Source(const SqsOptions& options, const SqsParts& parts);
@@ -68,7 +75,7 @@ class Source final : public SqsSource {
   QueueWatch watch_;
   const std::unique_ptr<DeadLetters> dead_letters_;  ///< null without SQS_DLQ_URL
   PoisonDesk poison_;
-  std::vector<MessageReader> readers_;  ///< one for each poller
+  std::deque<MessageReader> readers_;  ///< one for each poller; each with file ids of its own
   bool stopped_ = false;
   bool drained_ = true;
   Pollers pollers_;  ///< last: they use the rest
@@ -92,7 +99,7 @@ Source::Source(const SqsOptions& options, const SqsParts& parts)
                         ? nullptr
                         : std::make_unique<DeadLetters>(queue_at(options.dead_letter_url, options, parts), state_)},
       poison_{poison_parts()},
-      readers_(options.pollers_max, MessageReader{parts.client_rule, parts.clock}),
+      readers_{readers_for(options.pollers_max, parts)},
       pollers_{poller_parts()} {}
 
 InFlight::Hooks Source::hooks() {
