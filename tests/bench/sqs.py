@@ -90,13 +90,18 @@ class Sqs:
         self.service.stop()
 
 
-def measure(sqs, side, seed):
-    """A side is entered to run, with figures to which it adds its peak of memory when it is left."""
+def measure(sqs, mongod, side, seed):
+    """A side is entered to run, gives its process, and adds its peak of memory to the figures when it is left. Processor
+    times are in us for each message."""
     sqs.change_queue()
     sqs.backlog(seed)
     figures = {}
-    with side(seed, figures):
-        figures["rate"] = sqs.args.sqs_messages / sqs.drained()
+    with side(seed, figures) as process:
+        processes = {"itself": process, "service": sqs.process, "mongod": mongod.process}
+        meter = mongo.CpuMeter(**processes)
+        with meter:
+            figures["rate"] = sqs.args.sqs_messages / sqs.drained()
+        figures |= {f"{name}_us": used / sqs.args.sqs_messages * 1e6 for name, used in meter.used.items()}
     return figures
 
 
@@ -105,7 +110,7 @@ def bare_loop(sqs):
     def run(_, figures):
         loop = subprocess.Popen(sqs.command("drain"), env={**os.environ, **CREDENTIALS}, stdout=subprocess.PIPE,
                                 text=True)
-        yield
+        yield loop
         output, _ = loop.communicate(timeout=60)
         assert loop.returncode == 0
         figures["rss_mib"] = figures_of(output)["rss_mib"]
@@ -120,7 +125,7 @@ def hand_written(sqs, mongod):
             [sys.executable, str(HERE / "sqs_peer.py"), "--endpoint", sqs.service.url, "--queue", sqs.queue,
              "--mongo-uri", f"{mongod.uri}/?replicaSet=bench", "--database", f"peer{seed}", "--pollers",
              str(sqs.args.pollers)], env={**os.environ, **CREDENTIALS})
-        yield
+        yield loop
         figures["rss_mib"] = peak_mib(loop)
         loop.kill()
         loop.wait()
@@ -136,7 +141,7 @@ def pebbles(sqs, folder, store_of):
         settings = {"JWT_SECRET": SECRET, "SQS_ENABLED": "true", "SQS_QUEUE_URL": sqs.queue,
                     "SQS_ENDPOINT": sqs.service.url, "SQS_POLLERS_MAX": str(sqs.args.pollers), **CREDENTIALS}
         server = Pebbles(sqs.args.binary, folder, keys=settings, store=store_of(seed))
-        yield
+        yield server.process
         check(sqs, server.totals())
         figures["rss_mib"] = server.memory("VmHWM")
         server.stop()
@@ -158,15 +163,16 @@ def bench_drain(args, sqs, mongod, folder):
     sides = {"bare loop": bare_loop(sqs), "loop by hand, boto3 and MongoDB": hand_written(sqs, mongod),
              "pebbles, embedded": pebbles(sqs, folder / "embedded", lambda _: None),
              "pebbles, MongoDB": pebbles(sqs, folder / "mongodb", on_mongodb)}
-    measure(sqs, sides["bare loop"], 0)  # so that the service has been compiled
+    measure(sqs, mongod, sides["bare loop"], 0)  # so that the service has been compiled
     rounds = {label: [] for label in sides}
     for number in range(args.rounds):
         for label, side in sides.items():
-            rounds[label].append(measure(sqs, side, number + 1))
+            rounds[label].append(measure(sqs, mongod, side, number + 1))
     for label, figures in rounds.items():
         rates = " ".join(f"{figure['rate']:.0f}" for figure in figures)
+        used = ", ".join(f"{name} {median(figures, f'{name}_us'):.0f}" for name in ("itself", "service", "mongod"))
         print(f"  {label:32} {median(figures, 'rate'):7.0f}/s   peak RSS {figures[-1]['rss_mib']:4.0f} MiB   "
-              f"rounds: {rates}")
+              f"rounds: {rates}   us of processor a message: {used}")
     rate = mongo.rates_of(rounds)
     for label in ("pebbles, embedded", "pebbles, MongoDB"):
         print(f"  {label} to the bare loop: {rate[label] / rate['bare loop']:.3f}  (at least 0.8)")

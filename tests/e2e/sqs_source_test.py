@@ -93,6 +93,20 @@ def test_a_backlog_is_counted_exactly(consumer, queue, krn, store, request):
     assert consumed(server, "applied") == 500
 
 
+@pytest.mark.parametrize("store", ["sqlite", "mongodb"])
+def test_new_files_of_several_pollers_are_each_one_of_their_own(consumer, queue, krn, store, request):
+    uri = request.getfixturevalue("one_node").uri(mongo.new_database()) if store == "mongodb" else None
+    queue.send([body(f"file-{number}.csv", krn=krn, done=1) for number in range(400)])
+    server = consumer(queue, uri, SQS_POLLERS_MAX="4")
+    queue.wait_empty()
+
+    def listed():
+        answer = httpx.get(f"{server.url}/clients/{krn}/progress", params={"limit": 1000}, trust_env=False)
+        return records if len(records := answer.json()) == 400 else None
+
+    assert len({found["id"] for found in wait_until(listed, 10, "a list of all")}) == 400
+
+
 def test_a_repeated_event_counts_once_and_another_update_of_its_key_is_refused(consumer, shared_sqs, queue, krn):
     letters = shared_sqs.create()
     server = consumer(queue, SQS_DLQ_URL=letters.url)

@@ -42,7 +42,7 @@ class SqsHandover : public testing::Test {
         const auto tickets = in_flight.add(std::move(messages), std::chrono::steady_clock::now());
         std::vector<Arrival> arrivals;
         for (std::size_t i = 0; i < tickets.size(); ++i) arrivals.push_back(arrival(group, number + i, tickets[i]));
-        handover.take(std::move(arrivals));
+        handover.take(std::move(arrivals), false);
       }
   }
 

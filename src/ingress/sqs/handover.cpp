@@ -8,6 +8,7 @@
 namespace pebbles::sqs {
 
 using ingest::Pending;
+using std::chrono::steady_clock;
 
 namespace {
 
@@ -28,19 +29,33 @@ void Handover::stop() {
   std::vector<Arrival> waiting;
   const std::lock_guard lock{mutex_};
   parked.swap(parked_);
-  waiting = lines_.take_all();
+  waiting = options_.is_fifo ? lines_.take_all() : gathering_.take_all();
 }
 
-void Handover::take(std::vector<Arrival> arrivals) {
-  if (!options_.is_fifo) return pass(std::move(arrivals));
+void Handover::take(std::vector<Arrival> arrivals, bool more_to_come) {
   std::vector<Arrival> ready;
+  bool gathers = false;
   {
     const std::lock_guard lock{mutex_};
-    for (auto& arrival : arrivals) lines_.add(std::move(arrival));
-    ready = lines_.take_ready();
+    if (options_.is_fifo) {
+      for (auto& arrival : arrivals) lines_.add(std::move(arrival));
+      ready = lines_.take_ready();
+    } else {
+      const auto until = gathering_.until();
+      ready = gathering_.add(std::move(arrivals), more_to_come, steady_clock::now());
+      gathers = gathering_.until() != until;
+    }
   }
+  if (gathers) changed_.notify_one();
   pass(std::move(ready));
 }
+
+std::size_t Handover::gathered() {
+  const std::lock_guard lock{mutex_};
+  return gathering_.size();
+}
+
+void Handover::flush() { take({}, false); }
 
 void Handover::pass(std::vector<Arrival> arrivals) {
   std::vector<Pending> pendings;
@@ -91,8 +106,10 @@ void Handover::run(const std::stop_token& stopping) {
     std::vector<Arrival> ready;
     {
       std::unique_lock lock{mutex_};
-      changed_.wait(lock, stopping, [&] { return lines_.has_ready() || !parked_.empty(); });
-      ready = lines_.take_ready();
+      const auto until = gathering_.until();
+      const auto has_work = [&] { return lines_.has_ready() || !parked_.empty() || gathering_.until() != until; };
+      changed_.wait_until(lock, stopping, until, has_work);
+      ready = steady_clock::now() >= gathering_.until() ? gathering_.take_all() : lines_.take_ready();
       parked.swap(parked_);
       is_stuck_ = false;
     }

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "ingest/ingest.hpp"
+#include "ingress/sqs/gathering.hpp"
 #include "ingress/sqs/group_lines.hpp"
 
 namespace pebbles::sqs {
 
-/// Hands updates to the lanes: of a standard queue at once, of a FIFO queue group by group in order. What the lanes
-/// have no room for is tried again here. Threads: any; its own tries again, and goes on with groups.
+/// Hands updates to the lanes: of a FIFO queue group by group in order, of a standard queue as they come, gathered for
+/// a moment in a backlog. What the lanes have no room for is tried again here. Threads: any; its own tries again, and
+/// goes on with groups and with what has gathered.
 class Handover {
  public:
   struct Options {
@@ -27,8 +29,12 @@ class Handover {
   Handover(const Handover&) = delete;
   Handover& operator=(const Handover&) = delete;
 
-  /// Messages of one receive, in order.
-  void take(std::vector<Arrival> arrivals);
+  /// Messages of one receive, in order. With `more_to_come` they may wait for others for a moment.
+  void take(std::vector<Arrival> arrivals, bool more_to_come);
+  /// How many wait for others.
+  [[nodiscard]] std::size_t gathered();
+  /// They wait no longer.
+  void flush();
   /// Nothing is left to do about them that a later message of their group must wait for.
   void finished(std::span<const Ticket> tickets);
   /// They come again: so does what waits behind them.
@@ -47,7 +53,8 @@ class Handover {
   const Options options_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  GroupLines lines_;
+  GroupLines lines_;                     ///< of a FIFO queue
+  Gathering gathering_;                  ///< of a standard queue
   std::vector<ingest::Pending> parked_;  ///< what came back from full lanes, in order
   std::atomic<bool> is_stuck_{false};
   std::jthread thread_;  ///< last: it uses the rest

@@ -36,6 +36,15 @@ struct InFlight::Outcomes {
 /// SQS counts in seconds; a queue may have 0, which nothing could be done within.
 milliseconds InFlight::half_of_timeout() const { return milliseconds{std::max(visibility_timeout_, seconds{1})} / 2; }
 
+/// While the store is away all that is held is hidden on, twice in a timeout and ten by one call: no more is held than
+/// a call each 20 ms can hide.
+bool InFlight::is_full() const {
+  constexpr std::size_t hidden_each_second = 250;
+  const auto seconds_hidden = static_cast<std::size_t>(std::max<std::int64_t>(visibility_timeout_.count(), 1));
+  return entries_.size() >= std::min(bounds_.messages_max, hidden_each_second * seconds_hidden) ||
+         bytes_ >= bounds_.bytes_max;
+}
+
 std::vector<Ticket> InFlight::add(std::vector<ReceivedMessage> messages, SteadyTime at) {
   std::vector<Ticket> out;
   out.reserve(messages.size());
@@ -190,6 +199,11 @@ std::optional<InFlight::SteadyTime> InFlight::oldest_open() const {
   for (const auto& [ticket, entry] : entries_)
     if (entry.open) out = std::min(out.value_or(entry.arrived), entry.arrived);
   return out;
+}
+
+bool InFlight::has_room() const {
+  const std::lock_guard lock{mutex_};
+  return !is_full();
 }
 
 bool InFlight::wait_for_room(milliseconds patience, const std::stop_token& stop) {

@@ -70,6 +70,7 @@ class InFlight final : public ingest::AckSink {
   [[nodiscard]] std::size_t size() const;
   /// When the one was received that has had no outcome for longest.
   [[nodiscard]] std::optional<SteadyTime> oldest_open() const;
+  [[nodiscard]] bool has_room() const;
   /// Waits until there is room for more. False when there still is none, or `stop` was requested.
   bool wait_for_room(std::chrono::milliseconds patience, const std::stop_token& stop);
   /// False when some are still held.
@@ -89,7 +90,7 @@ class InFlight final : public ingest::AckSink {
   [[nodiscard]] std::chrono::milliseconds half_of_timeout() const;
   void settle_one(ingest::Settlement& settlement, Outcomes& outcomes);
   void erase(Ticket ticket);
-  [[nodiscard]] bool is_full() const { return entries_.size() >= bounds_.messages_max || bytes_ >= bounds_.bytes_max; }
+  [[nodiscard]] bool is_full() const;
 
   const Bounds bounds_;
   const Hooks hooks_;

@@ -11,7 +11,7 @@ struct SqsOptions {
   std::string region;
   std::string dead_letter_url;          ///< where poison goes when the queue has no redrive policy; empty: nowhere
   std::size_t pollers_max = 8;          ///< receives under way at once, in a backlog
-  std::size_t messages_max = 2000;      ///< held: more could not be hidden on in time while the store is away
+  std::size_t messages_max = 8000;      ///< held, and fewer where the visibility timeout is below half a minute
   std::size_t bytes_max = 32UL << 20U;  ///< of them
 };
 

@@ -35,9 +35,6 @@ Queue queue_at(const std::string& url, const SqsOptions& options, const SqsParts
   return {.url = url, .endpoint = options.endpoint, .region = options.region, .credentials = parts.credentials};
 }
 
-/// Half as many as poll keep up: a batch is deleted faster than another is received and stored.
-std::size_t deleters_for(std::size_t pollers) { return std::max<std::size_t>(1, pollers / 2); }
-
 std::deque<MessageReader> readers_for(std::size_t pollers, const SqsParts& parts) {
   std::deque<MessageReader> readers;
   while (readers.size() < pollers) readers.emplace_back(parts.client_rule, parts.clock);
@@ -92,7 +89,7 @@ Source::Source(const SqsOptions& options, const SqsParts& parts)
                      [this](Ticket ticket, const admission::Unusable& unusable) {
                        in_flight_.refuse(ticket, admission::name_of(unusable.reason), unusable.detail);
                      }}},
-      deleter_{{.queue = queue_, .in_flight = in_flight_, .state = state_}, deleters_for(options.pollers_max)},
+      deleter_{{.queue = queue_, .in_flight = in_flight_, .state = state_}, options.pollers_max},
       visibility_{{.queue = queue_, .in_flight = in_flight_, .state = state_}},
       watch_{queue_, state_, [this](const QueueFacts& facts) { heard(facts); }},
       dead_letters_{options.dead_letter_url.empty()
@@ -143,7 +140,11 @@ void Source::heard(const QueueFacts& facts) {
 /// Not before the queue's attributes are known: what becomes of a message depends on them.
 bool Source::may_receive(const std::stop_token& stopping) {
   if (!watch_.wait_for_facts(look_every, stopping)) return false;
-  if (!handover_.is_stuck()) return in_flight_.wait_for_room(look_every, stopping);
+  if (!handover_.is_stuck()) {
+    if (in_flight_.has_room()) return true;
+    if (handover_.gathered() >= in_flight_.size()) handover_.flush();  // nothing else could make room
+    return in_flight_.wait_for_room(look_every, stopping);
+  }
   std::this_thread::sleep_for(stuck_pause);
   return false;
 }
@@ -157,13 +158,14 @@ void Source::take(std::size_t poller, std::vector<ReceivedMessage> messages, InF
     read.push_back(readers_[poller].read(message));
     groups.push_back(message.group);
   }
+  const bool is_full = messages.size() == batch_max;
   const auto tickets = in_flight_.add(std::move(messages), at);
   PEBBLES_CRASH_POINT("after-parse");
   std::vector<Arrival> arrivals;
   arrivals.reserve(tickets.size());
   for (std::size_t i = 0; i < tickets.size(); ++i)
     if (tickets[i] != 0) arrivals.push_back(arrival_of(std::move(read[i]), tickets[i], std::move(groups[i])));
-  handover_.take(std::move(arrivals));
+  handover_.take(std::move(arrivals), is_full);
 }
 
 Arrival Source::arrival_of(MessageReader::Read read, Ticket ticket, std::string group) {

@@ -55,6 +55,24 @@ TEST_F(SqsInFlight, AMessageThatComesAgainMeanwhileIsNotTakenTwice) {
   EXPECT_THAT(in_flight.add(messages({{"a", "r4"}}), t0), ElementsAre(first[1] + 1));
 }
 
+TEST_F(SqsInFlight, NoMoreAreHeldThanCanBeHiddenOn) {
+  InFlight many{{.messages_max = 600, .bytes_max = 64UL << 20U}, {}};
+  const auto add = [&](int from, int to) {
+    std::vector<ReceivedMessage> all;
+    for (int i = from; i < to; ++i) all.push_back(message(std::to_string(i), "r"));
+    (void)many.add(std::move(all), t0);
+  };
+  many.set_visibility_timeout(std::chrono::seconds{2});
+  add(0, 499);
+  EXPECT_TRUE(many.has_room());
+  add(499, 500);
+  EXPECT_FALSE(many.has_room());
+  many.set_visibility_timeout(std::chrono::seconds{30});
+  EXPECT_TRUE(many.has_room());
+  add(500, 600);
+  EXPECT_FALSE(many.has_room());
+}
+
 TEST_F(SqsInFlight, OutcomesGoWhereTheyAreDealtWith) {
   const auto tickets = in_flight.add(messages({{"a", "1"}, {"b", "2"}, {"c", "3"}, {"d", "4"}}), t0);
   settle(tickets[0], ingest::Applied{});
