@@ -63,7 +63,7 @@ python_suites() {
   local limit=$1 started=$SECONDS status=0 result=$result_folder/python.xml
   shift
   rm -f "$result"
-  quietly python in_group "$limit" "$python" -m pytest "$@" -q --numprocesses 2 --dist loadfile \
+  quietly python in_group "$limit" "$python" -m pytest "$@" -q --numprocesses 3 --dist loadfile --no-loadscope-reorder \
     --junitxml "$result" || status=$?
   counted_junit "$*" "$result" "$status" $((SECONDS - started))
 }
