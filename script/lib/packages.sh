@@ -10,6 +10,7 @@ packages_debian_12() {
       ;;
     test)
       echo python3 python3-venv python3-pip strace distro-info-data curl jq util-linux faketime libcurl4 liblzma5 \
+        prometheus \
         maven openjdk-17-jre-headless
       ;;
     # clang 14, the default here, cannot read libstdc++'s <expected>, <ranges> and <coroutine>; 19 can.

@@ -41,15 +41,27 @@ Judged<std::string> key_of(std::string event_id, EventName event) {
   return event_id;  // the same key as over HTTP, where there is no source
 }
 
-Judged<Message> message_of(std::variant<Update, Faults> parsed, EventName event, const ClientKrnRule& client_rule) {
-  if (const auto* faults = std::get_if<Faults>(&parsed)) return refuse(Reason::invalid, summary_of(*faults));
+/// What a bad update says about whose it is; empty where that is no valid name.
+std::string client_in(const simdjson::dom::object& document, const ClientKrnRule& client_rule) {
+  std::string_view named;
+  if (document["clientKrn"].get(named) || !client_rule.accepts(named)) return {};
+  return std::string{named};
+}
+
+Judged<Message> message_of(const simdjson::dom::object& document, EventName event, const ClientKrnRule& client_rule) {
+  auto parsed = read_update(document);
+  if (const auto* faults = std::get_if<Faults>(&parsed))
+    return std::unexpected{
+        Unusable{.reason = Reason::invalid, .detail = summary_of(*faults), .client = client_in(document, client_rule)}};
   auto& update = std::get<Update>(parsed);
   Faults faults;
   if (!client_rule.accepts(update.client_krn))
     faults.push_back({.detail = "clientKrn must be given and a valid client name", .pointer = "/clientKrn"});
   if (!is_valid_email(update.email))
     faults.push_back({.detail = "email must be given and an address", .pointer = "/email"});
-  if (!faults.empty()) return refuse(Reason::invalid, summary_of(faults));
+  if (!faults.empty())
+    return std::unexpected{
+        Unusable{.reason = Reason::invalid, .detail = summary_of(faults), .client = client_in(document, client_rule)}};
   PEBBLES_TRY(key, key_of(std::move(update.event_id), std::move(event)));
   return Message{
       .stream = {.client = domain::ClientKrn{std::move(update.client_krn)}, .filename = std::move(update.filename)},
@@ -62,7 +74,7 @@ Judged<Message> read_json(std::string_view json, std::string_view what, EventNam
                           const ClientKrnRule& client_rule) {
   const auto document = parse_object(json, what);
   if (!document) return refuse(Reason::not_json, document.error().detail);
-  return message_of(read_update(*document), std::move(event), client_rule);
+  return message_of(*document, std::move(event), client_rule);
 }
 
 /// The members of a structured event.
@@ -110,7 +122,7 @@ Judged<Message> read_structured(std::string_view value, std::string_view content
   }
   simdjson::dom::object data;
   if (envelope.data->get(data)) return refuse(Reason::not_json, "data must be a JSON object");
-  return message_of(read_update(data), std::move(event), client_rule);
+  return message_of(data, std::move(event), client_rule);
 }
 
 std::optional<std::string_view> find_content_type(std::span<const MessageHeader> headers) {

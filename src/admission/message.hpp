@@ -37,6 +37,7 @@ enum class Reason {
 struct Unusable {
   Reason reason{};
   std::string detail;
+  std::string client = {};  ///< whose it says it is, where that is a valid name
 };
 
 /// An update and whose it is, all of it judged.

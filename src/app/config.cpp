@@ -60,6 +60,20 @@ Setting seconds(std::string_view variable, std::string_view flag, std::chrono::s
           .show = [=](const Config& config) { return fmt::format("{}", (config.*member).count()); }};
 }
 
+Setting optional_port(std::string_view variable, std::string_view flag, std::optional<std::uint16_t> Config::* member) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = "a port from 0 to 65535 (0: any free one)",
+          .set =
+              [=](Config& config, const std::string& value) {
+                std::uint16_t port = 0;
+                if (!parse_number<std::uint16_t>(value, 0, 65535, port)) return false;
+                config.*member = port;
+                return true;
+              },
+          .show = [=](const Config& config) { return config.*member ? fmt::format("{}", *(config.*member)) : ""; }};
+}
+
 Setting text(std::string_view variable, std::string_view flag, std::string_view allowed, std::string Config::* member,
              bool (*valid)(const std::string&)) {
   return {.variable = variable,
@@ -180,6 +194,9 @@ std::vector<Setting> make_settings() {
   out.push_back(text("HOST", "--host", "an address to listen on", &Config::host, is_not_empty));
   out.push_back(
       number<std::uint16_t>("PORT", "--port", "a port from 0 to 65535 (0: any free one)", &Config::port, 0, 65535));
+  out.push_back(optional_port("METRICS_PORT", "--metrics-port", &Config::metrics_port));
+  out.push_back(number<std::size_t>("METRICS_CLIENTS_MAX", "--metrics-clients-max", "a whole number from 0 to 1000",
+                                    &Config::metrics_clients_max, 0, 1000));
   out.push_back(text("PEBBLES_STORE", "--store", "mongodb or sqlite:PATH", &Config::store, is_store));
   auto mongo_uri = text("MONGO_URI", "--mongo-uri", "a mongodb:// or mongodb+srv:// connection string",
                         &Config::mongo_uri, is_mongo_uri);

@@ -19,8 +19,10 @@ namespace pebbles::app {
 struct Config {
   std::string host;  ///< empty: 127.0.0.1 when embedded, else 0.0.0.0
   std::uint16_t port = 8081;
-  std::string store = "mongodb";  ///< `mongodb` or `sqlite:PATH`
-  std::string embedded_dir;       ///< --embedded: the store is DIR/pebbles.db, a development key lies beside it
+  std::optional<std::uint16_t> metrics_port;  ///< of a second listener, which alone then has /metrics
+  std::size_t metrics_clients_max = 20;       ///< named at that listener; nobody is named on `port`
+  std::string store = "mongodb";              ///< `mongodb` or `sqlite:PATH`
+  std::string embedded_dir;  ///< --embedded: the store is DIR/pebbles.db, a development key lies beside it
   std::string jwt_secret;
   std::string jwt_public_key_file;
   std::string jwt_jwks_url;

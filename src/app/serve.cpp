@@ -17,6 +17,8 @@
 #include "auth/remote_keys.hpp"
 #include "base/clock.hpp"
 #include "egress/docs/api_docs.hpp"
+#include "egress/monitor/monitor.hpp"
+#include "egress/monitor/store_watch.hpp"
 #include "egress/query/read_progress.hpp"
 #include "http/server.hpp"
 #include "http/worker_pool.hpp"
@@ -24,7 +26,9 @@
 #include "ingress/kafka/kafka_source.hpp"
 #include "ingress/rest/report_progress.hpp"
 #include "ingress/sqs/sqs_source.hpp"
+#include "json/writer.hpp"
 #include "net/http_get.hpp"
+#include "store/measured/measured_store.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -64,6 +68,7 @@ class Service {
     PEBBLES_TRY(opened, open_store(config));  // last: a start that is refused leaves no file behind
     std::unique_ptr<Service> service{new Service{config, std::move(rule), std::move(keys), std::move(opened)}};
     PEBBLES_TRY_VOID(service->listen(config));
+    PEBBLES_TRY_VOID(service->show_metrics(config));
     PEBBLES_TRY_VOID(service->read_kafka(config));
     service->read_sqs(config);
     return service;
@@ -74,6 +79,9 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+  [[nodiscard]] std::optional<std::uint16_t> metrics_port() const {
+    return metrics_server_ ? std::optional{metrics_server_->port()} : std::nullopt;
+  }
 
   /// Serves on for the load balancer's sake, then takes nothing more, drains and ends. True when all was drained.
   bool shut_down() {
@@ -89,7 +97,8 @@ class Service {
       : config_{config},
         client_rule_{std::move(rule)},
         keys_{std::move(keys), !config.jwt_jwks_url.empty()},
-        store_{std::move(opened.store)},
+        store_{store::measured(std::move(opened.store))},
+        store_watch_{[this] { return store_->reader().ping(); }, {}},
         readers_{{.threads = opened.readers, .queue_max = 1024}} {
     if (!config.jwt_jwks_url.empty()) issuer_ = std::make_unique<auth::RemoteKeys>(keys_, issuer_options(config));
     std::vector<std::unique_ptr<store::EventStore>> lanes;
@@ -121,9 +130,6 @@ class Service {
     const query::QueryParts query{.reader = store_->reader(),
                                   .client_rule = client_rule_,
                                   .pool = readers_,
-                                  .trouble = [this] { return trouble(); },
-                                  .describe = [this] { return describe(); },
-                                  .metrics = telemetry::metrics_text,
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
                                               .items_max = config.max_errors_in_record}};
@@ -141,10 +147,52 @@ class Service {
                   const auto guard = make_guard();
                   rest::add_routes(loop, rest, guard);
                   query::add_routes(loop, query, config_.public_reads ? nullptr : guard);
+                  monitor::add_health_routes(loop, monitor_parts());
+                  if (!config_.metrics_port) monitor::add_metrics_route(loop, monitor_parts());
                   docs::add_routes(loop, version);
                 }));
     server_ = std::move(server);
+    listening_ = server_.get();
     return {};
+  }
+
+  /// Apart from those who report and read: the names of clients are nobody else's business.
+  Result<void> show_metrics(const Config& config) {
+    if (!config.metrics_port) return {};
+    http::ServerOptions options;
+    options.host = config.host_or_default();
+    options.port = *config.metrics_port;
+    options.connections_max = 100;
+    PEBBLES_TRY(server, http::Server::start(std::move(options), [this](http::Loop& loop) {
+                  monitor::add_health_routes(loop, monitor_parts());
+                  monitor::add_metrics_route(loop, monitor_parts());
+                }));
+    metrics_server_ = std::move(server);
+    return {};
+  }
+
+  monitor::MonitorParts monitor_parts() {
+    return {.trouble = [this] { return trouble(); },
+            .describe = [this] { return describe(); },
+            .metrics = [this] { return telemetry::metrics_text(readings()); },
+            .pool = questions_};
+  }
+
+  telemetry::Readings readings() const {
+    const auto store = store_->state();
+    return {.version = version,
+            .ready = !trouble(),
+            .connections = connections(),
+            .queued_updates = ingest_->queued(),
+            .pool_in_use = store.in_use,
+            .pool_idle = store.idle,
+            .pool_waiting = store.waiting,
+            .clock_difference = store.clock_difference};
+  }
+
+  std::size_t connections() const {
+    const auto* const server = listening_.load();
+    return server != nullptr ? server->connections() : 0;
   }
 
   Result<void> read_kafka(const Config& config) {
@@ -175,18 +223,32 @@ class Service {
   /// Any thread, from when the server listens.
   std::optional<std::string> trouble() const {
     if (!ready_) return "Shutting down";
+    if (auto trouble = store_watch_.trouble()) return trouble;
     if (const auto* const source = kafka_.load())
       if (auto trouble = source->trouble()) return trouble;
     const auto* const source = sqs_.load();
     return source != nullptr ? source->trouble() : std::nullopt;
   }
 
+  /// Members of a JSON object. Any thread, likewise.
   std::string describe() const {
-    std::string out = "{";
-    if (const auto* const source = kafka_.load()) out += fmt::format(R"("kafka":{})", source->describe());
-    if (const auto* const source = sqs_.load())
-      out += fmt::format(R"({}"sqs":{})", out.size() > 1 ? "," : "", source->describe());
+    const auto up = std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - started_);
+    auto out = fmt::format(R"("version":"{}","uptimeSeconds":{},"parts":{{"store":{{)", version, up.count());
+    out += describe_store();
+    out += fmt::format(R"(}},"http":{{"connections":{}}},"ingest":{{"queued":{}}})", connections(), ingest_->queued());
+    if (const auto* const source = kafka_.load()) out += fmt::format(R"(,"kafka":{})", source->describe());
+    if (const auto* const source = sqs_.load()) out += fmt::format(R"(,"sqs":{})", source->describe());
     return out + "}";
+  }
+
+  std::string describe_store() const {
+    const auto state = store_->state();
+    auto out = fmt::format(R"("kind":"{}","state":)", state.kind);
+    json::append_string(out, store_watch_.trouble().value_or("ok"));
+    if (!state.topology.empty()) out += fmt::format(R"(,"topology":"{}")", state.topology);
+    out += fmt::format(R"(,"pool":{{"inUse":{},"idle":{},"waiting":{}}})", state.in_use, state.idle, state.waiting);
+    if (state.clock_difference) out += fmt::format(R"(,"clockDifferenceMs":{})", state.clock_difference->count());
+    return out;
   }
 
   bool stop(milliseconds deadline) {
@@ -204,8 +266,13 @@ class Service {
     if (sqs_owner_) drained = sqs_owner_->stop(left_of()) && drained;
     // Handlers that were cut off still wait in the loops, so the lanes end before the loops go.
     drained = ingest_->stop(std::max(left_of(), milliseconds{1000})) && drained;
+    // Until here it says how far the drain is.
+    if (metrics_server_) metrics_server_->stop(std::min(left_of(), milliseconds{1000}));
+    questions_.stop();
     readers_.stop();
     if (issuer_) issuer_->stop();
+    metrics_server_.reset();
+    listening_ = nullptr;
     server_.reset();
     ingest_.reset();
     kafka_ = nullptr;
@@ -215,16 +282,21 @@ class Service {
     return drained;
   }
 
+  const steady_clock::time_point started_ = steady_clock::now();
   Config config_;
   SystemClock clock_;
   admission::ClientKrnRule client_rule_;
   auth::KeyRing keys_;
   std::unique_ptr<auth::RemoteKeys> issuer_;  ///< where JWT_JWKS_URL names one
   std::unique_ptr<store::Store> store_;
+  monitor::StoreWatch store_watch_;
   http::WorkerPool readers_;
+  http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<http::Server> server_;
+  std::atomic<const http::Server*> listening_{nullptr};  ///< what its own loops see of it
+  std::unique_ptr<http::Server> metrics_server_;         ///< where METRICS_PORT asks for one
   std::unique_ptr<kafka::KafkaSource> kafka_owner_;
   std::atomic<const kafka::KafkaSource*> kafka_{nullptr};  ///< what the server's loops see
   std::unique_ptr<sqs::SqsSource> sqs_owner_;
@@ -265,6 +337,7 @@ Everything is kept in {}. Ctrl-C stops the server.
 
 int serve(const Config& config) {
   telemetry::start_log(config.log_level, config.log_format);
+  telemetry::start_metrics(config.metrics_port ? config.metrics_clients_max : 0);
   block_signals();
   auto service = Service::start(config);
   if (!service) {
@@ -272,6 +345,7 @@ int serve(const Config& config) {
     return 2;
   }
   telemetry::server_listening(config.host_or_default(), (*service)->port(), version);
+  if (const auto port = (*service)->metrics_port()) telemetry::metrics_listening(config.host_or_default(), *port);
   greet(config, (*service)->port());
   telemetry::server_stopping(wait_for_signal());
   const bool drained = (*service)->shut_down();

@@ -81,6 +81,7 @@ class ItemList {
 };
 
 enum class Channel : std::uint8_t { rest, sqs, kafka };
+inline constexpr std::size_t channels = 3;
 
 /// Where in a Kafka log an update stood. `log` names the cluster (or what `KAFKA_LOG_ID` says), so that a recreated
 /// topic is not taken for the old one.

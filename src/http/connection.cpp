@@ -52,6 +52,7 @@ Task<void> Connection::run() {
     if (timed_out_ && !in_.empty()) refusal_ = 408;
     if (head != Progress::done && refusal_ == 0) co_return;  // between requests a client may leave
 
+    begun_ = std::chrono::steady_clock::now();
     Response response;
     if (refusal_ == 0) {
       response = co_await answer();
@@ -59,6 +60,7 @@ Task<void> Connection::run() {
     } else {
       response = refusal(refusal_);
     }
+    count(response.status);
     if (gone_) co_return;
     open = refusal_ == 0 && !response.close && !loop_.closing() && request_->keep_alive() && skip_body();
     prepare_answer(std::move(response), open);
@@ -76,6 +78,7 @@ Task<void> Connection::run() {
 
 void Connection::begin_request() {
   request_.reset();
+  route_ = nullptr;
   reuse(body_);
   refusal_ = 0;
   timed_out_ = false;
@@ -165,6 +168,7 @@ Task<Response> Connection::answer() {
     add_header(response, "Allow", match.allow);
     co_return response;
   }
+  route_ = match.route;
   Exchange exchange{*this, *std::move(target), std::move(match.captures)};
   std::string surprise;
   try {
@@ -176,6 +180,11 @@ Task<Response> Connection::answer() {
   auto response = problem(500, "Internal error");
   response.close = true;
   co_return response;
+}
+
+void Connection::count(int status) {
+  auto& route = route_ != nullptr ? *route_ : loop_.router().no_route();
+  route.answered(status, std::chrono::steady_clock::now() - begun_);
 }
 
 Response Connection::options(std::string_view methods) const {

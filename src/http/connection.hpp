@@ -52,6 +52,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   void prepare_answer(Response response, bool keep_alive);
   [[nodiscard]] Response refusal(int status) const;
   Task<Response> answer();
+  /// Counts what the handler, or whoever refused, has answered.
+  void count(int status);
   [[nodiscard]] Response options(std::string_view methods) const;
   /// Adds what follows from the request, whatever was answered. True when the body is still to be compressed, and is
   /// too long for a loop to do it.
@@ -69,6 +71,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::string out_;       ///< the answer's head, and its body when that is small
   std::string out_body_;  ///< a large body
   std::size_t sent_ = 0;
+  telemetry::HttpRoute* route_ = nullptr;  ///< of the request; null when no handler has it
+  TimePoint begun_;                        ///< when its head was there
   TimePoint deadline_ = TimePoint::max();
   Phase phase_ = Phase::idle;
   int refusal_ = 0;            ///< the status of what is wrong with the framing, 0 while all is well

@@ -7,13 +7,6 @@
 namespace pebbles::http {
 namespace {
 
-constexpr std::string_view capture = "{}";
-
-bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
-  const auto same = [](const std::string& a, const std::string& b) { return a == capture || a == b; };
-  return std::ranges::equal(pattern, path, same);
-}
-
 void append_method(std::string& out, std::string_view method) {
   if (!out.empty()) out += ", ";
   out += method;
@@ -22,12 +15,19 @@ void append_method(std::string& out, std::string_view method) {
 
 }  // namespace
 
+bool Router::fits(const std::vector<Segment>& pattern, const std::vector<std::string>& path) {
+  const auto same = [](const Segment& a, const std::string& b) { return !a || *a == b; };
+  return std::ranges::equal(pattern, path, same);
+}
+
 void Router::add(std::string method, std::string_view pattern, Handler handler) {
-  Route route{.method = std::move(method), .pattern = {}, .handler = std::move(handler)};
+  auto seen = std::make_unique<telemetry::HttpRoute>(method, pattern);
+  Route route{.method = std::move(method), .pattern = {}, .handler = std::move(handler), .seen = std::move(seen)};
   pattern.remove_prefix(1);
   for (;;) {
     const auto end = std::min(pattern.find('/'), pattern.size());
-    route.pattern.emplace_back(pattern.substr(0, end));
+    const auto segment = pattern.substr(0, end);
+    route.pattern.push_back(segment.starts_with('{') ? Segment{} : Segment{segment});
     if (end == pattern.size()) break;
     pattern.remove_prefix(end + 1);
   }
@@ -49,8 +49,9 @@ Router::Match Router::find(std::string_view method, const std::vector<std::strin
     if (!fits(route.pattern, path)) continue;
     if (route.method == method || (method == "HEAD" && route.method == "GET")) {
       out.handler = &route.handler;
+      out.route = route.seen.get();
       for (std::size_t i = 0; i < path.size(); ++i)
-        if (route.pattern[i] == capture) out.captures.emplace_back(path[i]);
+        if (!route.pattern[i]) out.captures.emplace_back(path[i]);
       return out;
     }
     append_method(out.allow, route.method);

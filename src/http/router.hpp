@@ -1,11 +1,14 @@
 #pragma once
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "http/response.hpp"
 #include "http/task.hpp"
+#include "telemetry/http_metrics.hpp"
 
 namespace pebbles::http {
 
@@ -20,26 +23,35 @@ class Router {
  public:
   struct Match {
     const Handler* handler = nullptr;
-    std::vector<std::string_view> captures;  ///< what stands at each `{}`, decoded; lives as long as the path
+    telemetry::HttpRoute* route = nullptr;   ///< where its answers are counted; there with a handler
+    std::vector<std::string_view> captures;  ///< what stands at each `{…}`, decoded; lives as long as the path
     std::string allow;                       ///< without a handler: the methods that this path has, "" for no path
   };
 
-  /// `pattern` is like "/clients/{}/progress"; `{}` stands for one whole, possibly empty, segment. GET serves HEAD too,
+  /// `pattern` is like "/clients/{clientKrn}/progress"; a name in braces stands for one whole, possibly empty, segment,
+  /// and is for people. GET serves HEAD too,
   /// and every path OPTIONS.
   void add(std::string method, std::string_view pattern, Handler handler);
 
   /// All methods that any path has.
   [[nodiscard]] std::string methods() const;
 
+  /// Where answers are counted that no handler gave.
+  [[nodiscard]] telemetry::HttpRoute& no_route() { return *no_route_; }
+
   [[nodiscard]] Match find(std::string_view method, const std::vector<std::string>& path) const;
 
  private:
+  using Segment = std::optional<std::string>;  ///< nullopt: anything, which is captured
+  static bool fits(const std::vector<Segment>& pattern, const std::vector<std::string>& path);
   struct Route {
     std::string method;
-    std::vector<std::string> pattern;
+    std::vector<Segment> pattern;
     Handler handler;
+    std::unique_ptr<telemetry::HttpRoute> seen;
   };
   std::vector<Route> routes_;
+  std::unique_ptr<telemetry::HttpRoute> no_route_ = std::make_unique<telemetry::HttpRoute>("(any)", "(none)");
 };
 
 }  // namespace pebbles::http

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "telemetry/http_metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::http {
@@ -118,6 +119,7 @@ void Server::Impl::deal(int descriptor) {
   if (state.connections.fetch_add(1) >= options.connections_max) {
     --state.connections;
     ::close(descriptor);
+    telemetry::connections_refused(1);
     return;
   }
   const int on = 1;

@@ -6,7 +6,7 @@
 
 #include "base/assert.hpp"
 #include "base/crash_point.hpp"
-#include "telemetry/metrics.hpp"
+#include "telemetry/ingest_metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::ingest {

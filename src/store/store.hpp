@@ -1,10 +1,24 @@
 #pragma once
+#include <chrono>
+#include <cstddef>
 #include <memory>
+#include <optional>
+#include <string_view>
 
 #include "store/event_store.hpp"
 #include "store/progress_reader.hpp"
 
 namespace pebbles::store {
+
+/// How an open store is at this moment.
+struct StoreState {
+  std::string_view kind;        ///< "mongodb" or "sqlite"
+  std::string_view topology{};  ///< of MongoDB: "replica set", "standalone", "sharded", or "unknown" until it answered
+  std::size_t in_use = 0;       ///< connections (of SQLite: those for reading)
+  std::size_t idle = 0;
+  std::size_t waiting = 0;                                      ///< threads that wait for one
+  std::optional<std::chrono::milliseconds> clock_difference{};  ///< how far this clock is ahead of the store's
+};
 
 /// What is open of a store: both ports. Destroyed after every lane and every reader.
 class Store {
@@ -18,6 +32,8 @@ class Store {
   [[nodiscard]] virtual std::unique_ptr<EventStore> writer() = 0;
   /// Lives as long as the store.
   [[nodiscard]] virtual ProgressReader& reader() = 0;
+  /// Never blocks. Threads: any.
+  [[nodiscard]] virtual StoreState state() const = 0;
 };
 
 }  // namespace pebbles::store

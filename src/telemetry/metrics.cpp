@@ -1,113 +1,69 @@
 #include "telemetry/metrics.hpp"
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
 #include <prometheus/text_serializer.h>
 
-#include <array>
-#include <map>
-#include <mutex>
-#include <utility>
+#include <iterator>
 
+#include "telemetry/http_metrics.hpp"
+#include "telemetry/ingest_metrics.hpp"
+#include "telemetry/process_metrics.hpp"
 #include "telemetry/registry.hpp"
+#include "telemetry/store_metrics.hpp"
 
 namespace pebbles::telemetry {
 namespace {
 
-using prometheus::Histogram;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
 
-const Histogram::BucketBoundaries seconds_buckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                                  0.25,  0.5,    1,     2.5,  5,     10};
-const Histogram::BucketBoundaries updates_buckets{1, 10, 100, 1'000, 5'000, 10'000, 20'000};
+MetricFamily build_info(std::string_view version) {
+  auto out = family_of("pebbles_build_info", "1, with the version of this instance.", MetricType::Gauge, 1);
+  out.metric.front().label.push_back({.name = "version", .value = std::string{version}});
+  return out;
+}
 
-/// References to series are kept: looking one up costs as much as thirty increments.
-struct Series {
-  prometheus::Family<prometheus::Counter>& consumed =
-      prometheus::BuildCounter()
-          .Name("pebbles_messages_consumed_total")
-          .Help("Messages of queues, by source and by what became of them.")
-          .Register(registry());
-  std::array<prometheus::Counter*, 4> of_kafka{
-      &consumed.Add({{"source", "kafka"}, {"outcome", "applied"}}),
-      &consumed.Add({{"source", "kafka"}, {"outcome", "duplicate"}}),
-      &consumed.Add({{"source", "kafka"}, {"outcome", "dead_lettered"}}),
-      &consumed.Add({{"source", "kafka"}, {"outcome", "dropped"}}),
+MetricFamily pool(const Readings& readings) {
+  auto out = family_of("pebbles_store_pool_connections",
+                       "Connections to the store that are in use and idle, and threads that wait for one.",
+                       MetricType::Gauge, 0);
+  out.metric.clear();
+  for (const auto& [state, count] : {std::pair{"in_use", readings.pool_in_use}, std::pair{"idle", readings.pool_idle},
+                                     std::pair{"waiting", readings.pool_waiting}}) {
+    auto& metric = out.metric.emplace_back();
+    metric.label.push_back({.name = "state", .value = state});
+    metric.gauge.value = static_cast<double>(count);
+  }
+  return out;
+}
+
+void add(std::vector<MetricFamily>& out, const Readings& readings) {
+  const auto gauge = [&out](const char* name, const char* help, auto value) {
+    out.push_back(family_of(name, help, MetricType::Gauge, static_cast<double>(value)));
   };
-  prometheus::Gauge& last_message = prometheus::BuildGauge()
-                                        .Name("pebbles_last_message_timestamp_seconds")
-                                        .Help("When the last message of a queue was settled.")
-                                        .Register(registry())
-                                        .Add({{"source", "kafka"}});
-  Histogram& commit_seconds = prometheus::BuildHistogram()
-                                  .Name("pebbles_commit_duration_seconds")
-                                  .Help("How long the store takes to commit a batch.")
-                                  .Register(registry())
-                                  .Add({}, seconds_buckets);
-  Histogram& batch_updates = prometheus::BuildHistogram()
-                                 .Name("pebbles_batch_updates")
-                                 .Help("Updates in a batch that a lane commits.")
-                                 .Register(registry())
-                                 .Add({}, updates_buckets);
-  prometheus::Counter& rebalances = prometheus::BuildCounter()
-                                        .Name("pebbles_kafka_rebalances_total")
-                                        .Help("How often this instance was given Kafka partitions anew.")
-                                        .Register(registry())
-                                        .Add({});
-  prometheus::Family<prometheus::Gauge>& lag =
-      prometheus::BuildGauge()
-          .Name("pebbles_kafka_consumer_lag")
-          .Help("Messages between the last one that is done with and the end of a partition, of those read here.")
-          .Register(registry());
-  std::mutex mutex;  ///< of the partitions
-  std::map<std::pair<std::string, std::int32_t>, prometheus::Gauge*> lags;
-};
-
-Series& series() {
-  static Series all;
-  return all;
+  out.push_back(build_info(readings.version));
+  gauge("pebbles_ready", "Whether this instance takes part: 1, or 0 while /readyz says 503.", readings.ready ? 1 : 0);
+  gauge("pebbles_http_connections", "Open connections.", readings.connections);
+  gauge("pebbles_queue_updates", "Updates that wait for their lane.", readings.queued_updates);
+  out.push_back(pool(readings));
+  if (readings.clock_difference)
+    gauge("pebbles_clock_difference_seconds", "How far this machine's clock is ahead of the database's.",
+          std::chrono::duration<double>(*readings.clock_difference).count());
 }
 
 }  // namespace
 
-prometheus::Registry& registry() {
-  static prometheus::Registry all;
-  return all;
+void start_metrics(std::size_t clients_max) {
+  name_failing_clients(clients_max);
+  connections_refused(0);
+  log_grew(0, 0);
 }
 
-void messages_consumed(Consumed outcome, std::int64_t messages) {
-  if (messages == 0) return;
-  series().of_kafka.at(static_cast<std::size_t>(outcome))->Increment(static_cast<double>(messages));
-  series().last_message.SetToCurrentTime();
-}
-
-void batch_committed(std::size_t updates, std::chrono::steady_clock::duration took) {
-  series().batch_updates.Observe(static_cast<double>(updates));
-  series().commit_seconds.Observe(std::chrono::duration<double>(took).count());
-}
-
-void kafka_lag(const std::string& topic, std::int32_t partition, std::int64_t messages) {
-  auto& all = series();
-  const std::lock_guard lock{all.mutex};
-  auto& gauge = all.lags[{topic, partition}];
-  if (gauge == nullptr) gauge = &all.lag.Add({{"topic", topic}, {"partition", std::to_string(partition)}});
-  gauge->Set(static_cast<double>(messages));
-}
-
-void kafka_not_ours(const std::string& topic, std::int32_t partition) {
-  auto& all = series();
-  const std::lock_guard lock{all.mutex};
-  const auto known = all.lags.find({topic, partition});
-  if (known == all.lags.end()) return;
-  all.lag.Remove(known->second);
-  all.lags.erase(known);
-}
-
-void kafka_rebalanced() { series().rebalances.Increment(); }
-
-std::string metrics_text() {
-  (void)series();  // shown from the start
-  return prometheus::TextSerializer{}.Serialize(registry().Collect());
+std::string metrics_text(const Readings& readings) {
+  auto families = registry().Collect();
+  add(families, readings);
+  auto process = process_metrics();
+  families.insert(families.end(), std::move_iterator{process.begin()}, std::move_iterator{process.end()});
+  return prometheus::TextSerializer{}.Serialize(families);
 }
 
 }  // namespace pebbles::telemetry

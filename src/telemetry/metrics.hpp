@@ -1,30 +1,31 @@
 #pragma once
 #include <chrono>
-#include <cstdint>
+#include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
-/// What is counted, and shown at /metrics. Names are stable; docs/kafka.md lists them. Threads: any.
+/// What is shown at /metrics. Threads: any.
 namespace pebbles::telemetry {
 
-/// What became of a message of a queue.
-enum class Consumed : std::uint8_t {
-  applied,
-  duplicate,      ///< it was counted before
-  dead_lettered,  ///< it can never be counted
-  dropped,        ///< its partition went elsewhere first; it is read again
+/// What nobody counts, because it can be looked at.
+struct Readings {
+  std::string_view version;
+  bool ready = false;
+  std::size_t connections = 0;     ///< open, of HTTP
+  std::size_t queued_updates = 0;  ///< waiting for their lane
+  std::size_t pool_in_use = 0;     ///< the store's connections
+  std::size_t pool_idle = 0;
+  std::size_t pool_waiting = 0;                                 ///< threads that wait for one
+  std::optional<std::chrono::milliseconds> clock_difference{};  ///< how far this clock is ahead of the store's
 };
-void messages_consumed(Consumed outcome, std::int64_t messages);
 
-/// A lane wrote a batch, whatever became of it.
-void batch_committed(std::size_t updates, std::chrono::steady_clock::duration took);
+/// Shows from the start what every instance counts, and names at most so many clients among those whose updates fail.
+/// Call once, before anything is counted.
+void start_metrics(std::size_t clients_max);
 
-void kafka_lag(const std::string& topic, std::int32_t partition, std::int64_t messages);
-/// The partition is read elsewhere from now on: this instance shows no lag of it.
-void kafka_not_ours(const std::string& topic, std::int32_t partition);
-void kafka_rebalanced();
-
-/// All of it in Prometheus' text format 0.0.4.
-[[nodiscard]] std::string metrics_text();
+/// All that was counted, `readings`, and what the system says of this process, in Prometheus' text format 0.0.4.
+[[nodiscard]] std::string metrics_text(const Readings& readings);
 
 }  // namespace pebbles::telemetry

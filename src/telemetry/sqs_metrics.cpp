@@ -1,14 +1,9 @@
 #include "telemetry/sqs_metrics.hpp"
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-
 #include <array>
-#include <string>
 
 #include "base/rate_limit.hpp"
-#include "telemetry/registry.hpp"
+#include "telemetry/consumed.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::telemetry {
@@ -21,33 +16,11 @@ using prometheus::Histogram;
 const Histogram::BucketBoundaries poll_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20};
 const Histogram::BucketBoundaries settle_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
 
-Counter& counter(const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry()).Add({});
-}
-
-Histogram& histogram(const char* name, const char* help, const Histogram::BucketBoundaries& buckets) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry()).Add({}, buckets);
-}
+constexpr std::array outcome_names{"applied", "duplicate", "dead_lettered", "left", "dropped"};
 
 /// References to series are kept. Without SQS none of them is there.
 struct Series {
-  // The same families as Kafka's.
-  prometheus::Family<Counter>& consumed = prometheus::BuildCounter()
-                                              .Name("pebbles_messages_consumed_total")
-                                              .Help("Messages of queues, by source and by what became of them.")
-                                              .Register(registry());
-  std::array<Counter*, 5> outcomes{
-      &consumed.Add({{"source", "sqs"}, {"outcome", "applied"}}),
-      &consumed.Add({{"source", "sqs"}, {"outcome", "duplicate"}}),
-      &consumed.Add({{"source", "sqs"}, {"outcome", "dead_lettered"}}),
-      &consumed.Add({{"source", "sqs"}, {"outcome", "left"}}),
-      &consumed.Add({{"source", "sqs"}, {"outcome", "dropped"}}),
-  };
-  Gauge& last_message = prometheus::BuildGauge()
-                            .Name("pebbles_last_message_timestamp_seconds")
-                            .Help("When the last message of a queue was settled.")
-                            .Register(registry())
-                            .Add({{"source", "sqs"}});
+  ConsumedSeries consumed{"sqs", outcome_names};
   prometheus::Family<Gauge>& depth = prometheus::BuildGauge()
                                          .Name("pebbles_sqs_queue_messages")
                                          .Help("Messages of the queue by state, as SQS last said, approximately.")
@@ -55,11 +28,7 @@ struct Series {
   Gauge& visible = depth.Add({{"state", "visible"}});
   Gauge& in_flight = depth.Add({{"state", "in_flight"}});
   Gauge& delayed = depth.Add({{"state", "delayed"}});
-  Gauge& pollers = prometheus::BuildGauge()
-                       .Name("pebbles_sqs_pollers")
-                       .Help("Receives that this instance has under way at once.")
-                       .Register(registry())
-                       .Add({});
+  Gauge& pollers = gauge("pebbles_sqs_pollers", "Receives that this instance has under way at once.");
   Counter& received = counter("pebbles_sqs_messages_received_total", "Messages received, redeliveries included.");
   Counter& damaged =
       counter("pebbles_sqs_messages_damaged_total", "Messages whose body was not what its checksum says.");
@@ -79,14 +48,10 @@ Series& series() {
   return all;
 }
 
-double seconds_of(std::chrono::steady_clock::duration took) { return std::chrono::duration<double>(took).count(); }
-
 }  // namespace
 
 void sqs_consumed(SqsOutcome outcome, std::int64_t messages) {
-  if (messages == 0) return;
-  series().outcomes.at(static_cast<std::size_t>(outcome))->Increment(static_cast<double>(messages));
-  series().last_message.SetToCurrentTime();
+  series().consumed.add(static_cast<std::size_t>(outcome), messages);
 }
 
 void sqs_received(std::size_t messages, std::chrono::steady_clock::duration took) {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-/// What is counted of a queue of SQS. Names are stable; docs/sqs.md lists them. Threads: any.
+/// What is counted of a queue of SQS. Names are stable; docs/metrics.md lists them. Threads: any.
 namespace pebbles::telemetry {
 
 /// What became of a message.

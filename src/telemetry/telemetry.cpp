@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "telemetry/metrics.hpp"
-
+#include "telemetry/kafka_metrics.hpp"
 namespace pebbles::telemetry {
 namespace {
 
@@ -76,6 +75,10 @@ bool start_log(std::string_view level, LogFormat format) {
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version) {
   say(info, "server_listening", {{"host", host}, {"port", port}, {"version", version}});
 }
+void metrics_listening(std::string_view host, std::uint16_t port) {
+  say(info, "metrics_listening", {{"host", host}, {"port", port}});
+}
+
 void server_stopping(std::string_view why) { say(info, "server_stopping", {{"why", why}}); }
 void server_stopped(bool drained) {
   say(drained ? info : warn, "server_stopped", {{"drained", drained ? "yes" : "no"}});

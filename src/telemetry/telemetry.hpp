@@ -15,6 +15,7 @@ enum class LogFormat : std::uint8_t { text, json };
 bool start_log(std::string_view level, LogFormat format);
 
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version);
+void metrics_listening(std::string_view host, std::uint16_t port);
 void server_stopping(std::string_view why);
 void server_stopped(bool drained);
 void request_failed(std::string_view method, std::string_view target, std::string_view what);

@@ -253,6 +253,9 @@ def test_answers_to_reads(api, document, krn):
     assert_documented(document, api.http.delete(path_of(krn, ident)), record_path, "get", 405)
 
 
+unkept = ("/health", "/readyz", "/livez", "/metrics")  # what is true now may not be in a moment
+
+
 def test_answers_where_reads_need_a_token(strict, document, krn):
     assert_documented(document, strict.post(krn, update(), token=mint(client="krn:b")), client_path, "post", 403)
     for path, target in ((client_path, path_of(krn)), (record_path, path_of(krn, "0" * 24))):
@@ -260,16 +263,18 @@ def test_answers_where_reads_need_a_token(strict, document, krn):
         assert_documented(document, strict.http.get(target, headers=bearer("x.y.z")), path, "get", 401)
         assert_documented(document, strict.http.get(target, headers=bearer(mint(client="krn:b"))), path, "get", 403)
         assert_documented(document, strict.http.get(target, headers=bearer(mint(None))), path, "get", 403)
-    for path in ("/openapi.json", "/api-docs", "/health", "/metrics"):
+    for path in ("/openapi.json", "/api-docs", *unkept):
         assert_documented(document, strict.http.get(path), path, "get", 200)
 
 
 def test_answers_of_the_service(api, document):
-    assert_documented(document, api.http.get("/health?verbose"), "/health", "get", 200)
-    for path in ("/openapi.json", "/api-docs", "/health", "/metrics"):
+    for path in ("/health", "/readyz"):
+        assert_documented(document, api.http.get(path + "?verbose"), path, "get", 200)
+        assert_documented(document, api.http.get(path, headers={"Accept": "application/json"}), path, "get", 200)
+    for path in ("/openapi.json", "/api-docs", *unkept):
         answer = api.http.get(path)
         assert_documented(document, answer, path, "get", 200)
-        if path not in ("/health", "/metrics"):
+        if path not in unkept:
             tag = {"If-None-Match": answer.headers["ETag"]}
             assert_documented(document, api.http.get(path, headers=tag), path, "get", 304)
             assert answer.headers["Content-Encoding"] == "gzip" and answer.headers["ETag"].startswith('W/"')
@@ -307,7 +312,9 @@ def test_health_while_stopping(make_server, document):
     with server.client() as client:
         server.process.terminate()
         answer = harness.wait_until(lambda: (got := client.get("/health")).status_code == 503 and got, what="not ready")
-    assert_documented(document, answer, "/health", "get", 503)
+        assert_documented(document, answer, "/health", "get", 503)
+        assert_documented(document, client.get("/readyz?verbose"), "/readyz", "get", 503)
+        assert client.get("/livez").text == "OK"
 
 
 def test_every_documented_status_was_seen(document):

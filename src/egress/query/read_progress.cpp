@@ -142,28 +142,6 @@ class ReadProgress {
     co_return co_await show_shared(std::move(record), std::move(read), known);
   }
 
-  /// `OK`, or with `?verbose` the state of the service's parts.
-  Task<Response> health(const Exchange& exchange) const {
-    const bool verbose = exchange.parameter_count("verbose") > 0;
-    auto work = [this, verbose] {
-      auto trouble = parts_.trouble();
-      if (!trouble) {
-        if (const auto alive = parts_.reader.ping(); !alive) {
-          (void)read_failure(alive.error());
-          trouble = "The store is not available";
-        }
-      }
-      if (verbose) return show_details(trouble);
-      return trouble ? http::try_later(*trouble) : not_kept(http::text_type, "OK");
-    };
-    co_return co_await on_pool(std::move(work));
-  }
-
-  Task<Response> metrics() const {
-    auto work = [this] { return not_kept("text/plain; version=0.0.4; charset=utf-8", parts_.metrics()); };
-    co_return co_await on_pool(std::move(work));
-  }
-
  private:
   Task<std::optional<Response>> deny(const Exchange& exchange) const {
     if (!guard_) co_return std::nullopt;
@@ -189,19 +167,6 @@ class ReadProgress {
     co_return found ? show(*found, known) : http::try_later("Too many reads at once");
   }
 
-  static Response not_kept(std::string_view type, std::string body) {
-    return {.status = 200, .content_type = type, .headers = "Cache-Control: no-store\r\n", .body = std::move(body)};
-  }
-
-  Response show_details(const std::optional<std::string>& trouble) const {
-    const auto parts = R"("parts":)" + parts_.describe() + "}";
-    if (!trouble) return not_kept(http::json_type, R"({"status":"ok",)" + parts);
-    auto out = http::try_later(*trouble);
-    out.body.back() = ',';
-    out.body += parts;
-    return out;
-  }
-
   template <class Work>
   Task<Response> on_pool(Work work) const {
     auto response = co_await http::run_on(parts_.pool, std::move(work));
@@ -219,10 +184,9 @@ class ReadProgress {
 void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard) {
   auto reads = std::make_shared<ReadProgress>(loop.executor(), parts, std::move(guard));
   auto& router = loop.router();
-  router.add("GET", "/clients/{}/progress", [reads](Exchange& exchange) { return reads->get(exchange); });
-  router.add("GET", "/clients/{}/progress/{}", [reads](Exchange& exchange) { return reads->get_by_id(exchange); });
-  router.add("GET", "/health", [reads](Exchange& exchange) { return reads->health(exchange); });
-  router.add("GET", "/metrics", [reads](Exchange&) { return reads->metrics(); });
+  router.add("GET", "/clients/{clientKrn}/progress", [reads](Exchange& exchange) { return reads->get(exchange); });
+  router.add("GET", "/clients/{clientKrn}/progress/{id}",
+             [reads](Exchange& exchange) { return reads->get_by_id(exchange); });
 }
 
 }  // namespace pebbles::query

@@ -1,9 +1,6 @@
 #pragma once
 #include <cstddef>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "access/guard.hpp"
 #include "admission/client_krn.hpp"
@@ -23,16 +20,12 @@ struct QueryOptions {
 struct QueryParts {
   store::ProgressReader& reader;
   const admission::ClientKrnRule& client_rule;
-  http::WorkerPool& pool;                               ///< where the reader may block
-  std::function<std::optional<std::string>()> trouble;  ///< why the service is not ready, if it is not; any thread
-  std::function<std::string()> describe;                ///< the state of its parts, a JSON object; any thread
-  std::function<std::string()> metrics;                 ///< in Prometheus' text format; any thread
+  http::WorkerPool& pool;  ///< where the reader may block
   QueryOptions options;
 };
 
-/// Adds GET /clients/{clientKrn}/progress, GET /clients/{clientKrn}/progress/{id}, GET /health and GET /metrics to a
-/// loop. Call once per loop, before it runs. With a guard, which is the loop's, reads ask for a token; the last two
-/// never do.
+/// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id} to a loop. Call once per loop,
+/// before it runs. With a guard, which is the loop's, they ask for a token.
 void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard);
 
 }  // namespace pebbles::query

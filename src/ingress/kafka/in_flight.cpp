@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "telemetry/metrics.hpp"
+#include "telemetry/kafka_metrics.hpp"
 
 namespace pebbles::kafka {
 
@@ -166,7 +166,7 @@ void InFlight::refuse(Ticket ticket, std::string_view reason, std::string_view d
   letter->why.detail = detail;
   when_durable(*letter, ticket, nullptr);
   write_(*std::move(letter));
-  telemetry::messages_consumed(telemetry::Consumed::dead_lettered, 1);
+  telemetry::kafka_consumed(telemetry::KafkaOutcome::dead_lettered, 1);
 }
 
 void InFlight::settle(std::vector<ingest::Settlement> settlements) {
@@ -177,10 +177,10 @@ void InFlight::settle(std::vector<ingest::Settlement> settlements) {
     rest = rest.subspan(some.size());
   }
   settled_.notify_all();
-  telemetry::messages_consumed(telemetry::Consumed::applied, counts.applied);
-  telemetry::messages_consumed(telemetry::Consumed::duplicate, counts.duplicate);
-  telemetry::messages_consumed(telemetry::Consumed::dead_lettered, counts.dead_letters);
-  telemetry::messages_consumed(telemetry::Consumed::dropped, counts.dropped);
+  telemetry::kafka_consumed(telemetry::KafkaOutcome::applied, counts.applied);
+  telemetry::kafka_consumed(telemetry::KafkaOutcome::duplicate, counts.duplicate);
+  telemetry::kafka_consumed(telemetry::KafkaOutcome::dead_lettered, counts.dead_letters);
+  telemetry::kafka_consumed(telemetry::KafkaOutcome::dropped, counts.dropped);
 }
 
 void InFlight::settle_some(std::span<ingest::Settlement> settlements, Counts& counts) {

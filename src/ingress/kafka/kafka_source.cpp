@@ -15,7 +15,8 @@
 #include "ingress/kafka/in_flight.hpp"
 #include "ingress/kafka/message_reader.hpp"
 #include "json/writer.hpp"
-#include "telemetry/metrics.hpp"
+#include "telemetry/ingest_metrics.hpp"
+#include "telemetry/kafka_metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::kafka {
@@ -363,6 +364,7 @@ std::optional<Pending> Source::read(const InFlight::Arrival& arrival, const rd_k
                    .ack = {in_flight_, arrival.ticket},
                    .epoch = assignment_.find(message.partition)->epoch};
   const auto& unusable = std::get<admission::Unusable>(read);
+  telemetry::update_failed(unusable.client, telemetry::UpdateFailure::invalid);
   in_flight_.refuse(arrival.ticket, admission::name_of(unusable.reason), unusable.detail);
   return std::nullopt;
 }
@@ -523,6 +525,7 @@ std::string Source::describe() const {
 Result<std::unique_ptr<KafkaSource>> KafkaSource::start(const KafkaOptions& options, const KafkaParts& parts) {
   if (auto conf = consumer_conf(options); !conf) return std::unexpected{std::move(conf).error()};
   if (auto conf = producer_conf(options); !conf) return std::unexpected{std::move(conf).error()};
+  telemetry::kafka_begins();
   std::unique_ptr<KafkaSource> out = std::make_unique<Source>(options, parts);
   return out;
 }

@@ -11,6 +11,7 @@
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
 #include "ingress/rest/request_headers.hpp"
+#include "telemetry/ingest_metrics.hpp"
 
 namespace pebbles::rest {
 
@@ -45,11 +46,11 @@ class ReportProgress {
   Task<Response> post(Exchange& exchange) {
     auto by = co_await guard_->admit(exchange, exchange.capture(0));
     if (!by) co_return std::move(by).error();
-    if (auto wrong = judge_head(exchange)) co_return *std::move(wrong);
+    if (auto wrong = judge_head(exchange)) co_return failed(exchange, *std::move(wrong));
     const auto body = co_await exchange.read_body(admission::update_bytes_max);
-    if (!body) co_return body.error();
+    if (!body) co_return failed(exchange, body.error());
     auto update = read_update(exchange, *body);
-    if (!update) co_return answer_of(update.error());
+    if (!update) co_return failed(exchange, answer_of(update.error()));
 
     domain::StreamId stream{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
                             .filename = std::move(update->filename)};
@@ -60,6 +61,7 @@ class ReportProgress {
     if (auto refused = parts_.ingest.submit(std::move(pending))) {
       (void)refused->ack.release();
       sink_.give_back(ticket);
+      telemetry::update_failed(exchange.capture(0), telemetry::UpdateFailure::unavailable);
       co_return overloaded();
     }
     const auto outcome = co_await sink_.wait(ticket);
@@ -73,6 +75,12 @@ class ReportProgress {
     domain::Filename filename;
     domain::Report report;
   };
+
+  /// The client of a valid token has sent what can never be counted.
+  static Response failed(const Exchange& exchange, Response response) {
+    telemetry::update_failed(exchange.capture(0), telemetry::UpdateFailure::invalid);
+    return response;
+  }
 
   std::optional<Response> judge_head(const Exchange& exchange) const {
     if (!parts_.client_rule.accepts(exchange.capture(0)))
@@ -112,7 +120,8 @@ class ReportProgress {
 
 void add_routes(http::Loop& loop, const RestParts& parts, std::shared_ptr<access::Guard> guard) {
   auto reports = std::make_shared<ReportProgress>(loop.executor(), parts, std::move(guard));
-  loop.router().add("POST", "/clients/{}/progress", [reports](Exchange& exchange) { return reports->post(exchange); });
+  loop.router().add("POST", "/clients/{clientKrn}/progress",
+                    [reports](Exchange& exchange) { return reports->post(exchange); });
 }
 
 }  // namespace pebbles::rest

@@ -15,6 +15,7 @@
 #include "ingress/sqs/poison_desk.hpp"
 #include "ingress/sqs/pollers.hpp"
 #include "json/writer.hpp"
+#include "telemetry/ingest_metrics.hpp"
 #include "telemetry/sqs_metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -87,6 +88,7 @@ Source::Source(const SqsOptions& options, const SqsParts& parts)
                 {.is_fifo = queue_.is_fifo(),
                  .refuse =
                      [this](Ticket ticket, const admission::Unusable& unusable) {
+                       telemetry::update_failed(unusable.client, telemetry::UpdateFailure::invalid);
                        in_flight_.refuse(ticket, admission::name_of(unusable.reason), unusable.detail);
                      }}},
       deleter_{{.queue = queue_, .in_flight = in_flight_, .state = state_}, options.pollers_max},

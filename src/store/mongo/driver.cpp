@@ -21,6 +21,17 @@ Fault Fault::of(const bson_error_t& error, const bson_t* reply) {
   return out;
 }
 
+Lease::Lease(mongoc_client_pool_t* pool, PoolCounts& counts) : pool_{pool}, counts_{&counts} {
+  ++counts.waiting;
+  client_ = mongoc_client_pool_pop(pool);
+  --counts.waiting;
+  if (client_ == nullptr) return;
+  const auto in_use = ++counts.in_use;
+  auto made = counts.made.load();
+  while (made < in_use && !counts.made.compare_exchange_weak(made, in_use)) {
+  }
+}
+
 Result<void> Found::end() const {
   bson_error_t error;
   const bson_t* reply = nullptr;

@@ -1,6 +1,7 @@
 #pragma once
 #include <mongoc/mongoc.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -42,25 +43,38 @@ struct Fault {
   [[nodiscard]] Error to_error() const { return {Errc::store_unavailable, "MongoDB: " + text}; }
 };
 
+/// What is lent of a pool, which does not say so itself. Threads: any.
+struct PoolCounts {
+  std::atomic<std::size_t> in_use{0};
+  std::atomic<std::size_t> made{0};  ///< the most that were in use at once: the pool makes one only when none is idle
+  std::atomic<std::size_t> waiting{0};
+};
+
 /// A client of the pool for as long as it lives. Threads: one.
 class Lease {
  public:
   Lease() = default;
-  Lease(mongoc_client_pool_t* pool, mongoc_client_t* client) : pool_{pool}, client_{client} {}
-  Lease(Lease&& other) noexcept : pool_{other.pool_}, client_{std::exchange(other.client_, nullptr)} {}
+  /// Waits for one until the pool's time is over; then it is none.
+  Lease(mongoc_client_pool_t* pool, PoolCounts& counts);
+  Lease(Lease&& other) noexcept
+      : pool_{other.pool_}, counts_{other.counts_}, client_{std::exchange(other.client_, nullptr)} {}
   Lease& operator=(Lease&& other) noexcept {
     std::swap(pool_, other.pool_);
+    std::swap(counts_, other.counts_);
     std::swap(client_, other.client_);
     return *this;
   }
   ~Lease() {
-    if (client_ != nullptr) mongoc_client_pool_push(pool_, client_);
+    if (client_ == nullptr) return;
+    mongoc_client_pool_push(pool_, client_);
+    --counts_->in_use;
   }
   [[nodiscard]] mongoc_client_t* get() const { return client_; }
   explicit operator bool() const { return client_ != nullptr; }
 
  private:
   mongoc_client_pool_t* pool_ = nullptr;
+  PoolCounts* counts_ = nullptr;
   mongoc_client_t* client_ = nullptr;
 };
 

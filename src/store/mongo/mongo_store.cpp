@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <thread>
 
@@ -90,12 +91,32 @@ class Upkeep {
   std::thread thread_;  // last: it uses the rest
 };
 
+std::string_view name_of(Topology topology) {
+  switch (topology) {
+    case Topology::replica_set: return "replica set";
+    case Topology::standalone: return "standalone";
+    case Topology::sharded: return "sharded";
+    case Topology::unknown: break;
+  }
+  return "unknown";
+}
+
 class OpenStore final : public MongoStore {
  public:
   OpenStore(std::shared_ptr<Shared> shared, bool away)
       : shared_{std::move(shared)}, reader_{make_reader(shared_)}, upkeep_{shared_, away} {}
   std::unique_ptr<EventStore> writer() override { return make_writer(shared_); }
   ProgressReader& reader() override { return *reader_; }
+  StoreState state() const override {
+    const auto& counts = shared_->pool_counts();
+    const auto in_use = counts.in_use.load();
+    return {.kind = "mongodb",
+            .topology = name_of(shared_->topology()),
+            .in_use = in_use,
+            .idle = std::max(counts.made.load(), in_use) - in_use,
+            .waiting = counts.waiting.load(),
+            .clock_difference = shared_->clock_difference()};
+  }
 
  private:
   std::shared_ptr<Shared> shared_;

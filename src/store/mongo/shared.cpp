@@ -111,7 +111,7 @@ Result<std::shared_ptr<Shared>> Shared::make(MongoOptions options) {
 }
 
 Lease Shared::lease() {
-  Lease lease{pool_.get(), mongoc_client_pool_pop(pool_.get())};
+  Lease lease{pool_.get(), counts_};
   if (lease) set_concerns(lease);
   return lease;
 }

@@ -73,6 +73,7 @@ class Shared {
 
   /// Nothing when the pool stays empty for too long.
   [[nodiscard]] Lease lease();
+  [[nodiscard]] const PoolCounts& pool_counts() const { return counts_; }
   [[nodiscard]] Collection collection(const Lease& lease, std::string_view name) const;
   [[nodiscard]] const MongoOptions& options() const { return options_; }
   [[nodiscard]] const mongoc_read_prefs_t* read_prefs() const { return mongoc_uri_get_read_prefs_t(uri_.get()); }
@@ -122,6 +123,7 @@ class Shared {
   std::mutex sessions_mutex_;
   std::map<const mongoc_client_session_t*, Bson> sessions_;  ///< their `lsid`s
   std::atomic<Topology> topology_{Topology::unknown};
+  PoolCounts counts_;
   ClientPool pool_;  // last: its clients go first
 };
 

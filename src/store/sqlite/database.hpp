@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -55,6 +56,8 @@ struct Shared {
   }
 
   SqliteOptions options;
+  std::atomic<std::size_t> readers_in_use{0};
+  std::atomic<std::size_t> readers_waiting{0};
   RecentStreams recent;
   SnapshotCache cache;  ///< asked after `recent`
   Gate gate;            ///< readers are inside for the length of a call; the writer when the log has to be reset

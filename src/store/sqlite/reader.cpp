@@ -153,10 +153,13 @@ class Reader final : public ProgressReader {
   }
 
   std::unique_ptr<ReadConnection> borrow() {
+    ++shared_->readers_waiting;
     std::unique_lock lock{mutex_};
     returned_.wait(lock, [&] { return !idle_.empty(); });
     auto connection = std::move(idle_.back());
     idle_.pop_back();
+    --shared_->readers_waiting;
+    ++shared_->readers_in_use;
     return connection;
   }
 
@@ -164,6 +167,7 @@ class Reader final : public ProgressReader {
     {
       const std::lock_guard lock{mutex_};
       idle_.push_back(std::move(connection));
+      --shared_->readers_in_use;
     }
     returned_.notify_one();
   }

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -37,13 +38,21 @@ namespace {
 class OpenStore final : public SqliteStore {
  public:
   OpenStore(FileLock lock, const std::shared_ptr<Shared>& shared)
-      : lock_{std::move(lock)}, writer_{make_writer(shared)}, reader_{make_reader(shared)} {}
+      : lock_{std::move(lock)}, shared_{shared}, writer_{make_writer(shared)}, reader_{make_reader(shared)} {}
 
   std::unique_ptr<EventStore> writer() override { return std::move(writer_); }
   ProgressReader& reader() override { return *reader_; }
+  StoreState state() const override {
+    const auto in_use = std::min(shared_->readers_in_use.load(), shared_->options.readers);
+    return {.kind = "sqlite",
+            .in_use = in_use,
+            .idle = shared_->options.readers - in_use,
+            .waiting = shared_->readers_waiting.load()};
+  }
 
  private:
   FileLock lock_;
+  std::shared_ptr<Shared> shared_;
   std::unique_ptr<EventStore> writer_;
   std::unique_ptr<ProgressReader> reader_;
 };

@@ -11,9 +11,9 @@ namespace {
 Router a_router() {
   Router out;
   const Handler nothing = [](Exchange&) -> Task<Response> { co_return Response{}; };
-  out.add("GET", "/clients/{}/progress", nothing);
-  out.add("POST", "/clients/{}/progress", nothing);
-  out.add("GET", "/clients/{}/progress/{}", nothing);
+  out.add("GET", "/clients/{clientKrn}/progress", nothing);
+  out.add("POST", "/clients/{clientKrn}/progress", nothing);
+  out.add("GET", "/clients/{clientKrn}/progress/{id}", nothing);
   return out;
 }
 

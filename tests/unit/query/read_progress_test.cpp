@@ -85,9 +85,6 @@ class ReadProgressTest : public ::testing::Test {
                  {.reader = reader,
                   .client_rule = rule,
                   .pool = pool,
-                  .trouble = [this] { return ready ? std::nullopt : std::optional<std::string>{"Shutting down"}; },
-                  .describe = [] { return R"({"kafka":{"state":"assigned"}})"; },
-                  .metrics = [] { return "pebbles_x 1\n"; },
                   .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}},
                  nullptr);
     });
@@ -109,7 +106,6 @@ class ReadProgressTest : public ::testing::Test {
   }
 
   FewRecords reader;
-  std::atomic<bool> ready = true;
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   http::WorkerPool pool{{.threads = 2, .queue_max = 16}};
@@ -193,22 +189,13 @@ TEST_F(ReadProgressTest, AnswersNotModified) {
   EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f9", "If-None-Match: *\r\n")), 404);
 }
 
-TEST_F(ReadProgressTest, SaysHowItIs) {
-  EXPECT_EQ(body_of(get("/health")), "OK");
+TEST_F(ReadProgressTest, AsksForAnotherTryWhileTheStoreIsAway) {
   reader.away = true;
-  EXPECT_EQ(status_of(get("/health")), 503);
   const auto away = get("/clients/krn:a/progress");
   EXPECT_EQ(status_of(away), 503);
   EXPECT_NE(away.find("Retry-After: "), away.npos);
   EXPECT_EQ(away.find("secret"), away.npos);
   reader.away = false;
-  EXPECT_EQ(body_of(get("/health?verbose")), R"({"status":"ok","parts":{"kafka":{"state":"assigned"}}})");
-  EXPECT_EQ(body_of(get("/metrics")), "pebbles_x 1\n");
-  ready = false;
-  EXPECT_EQ(status_of(get("/health")), 503);
-  const auto details = get("/health?verbose");
-  EXPECT_EQ(status_of(details), 503);
-  EXPECT_NE(details.find(R"("detail":"Shutting down")"), details.npos);
   EXPECT_EQ(status_of(get("/clients/krn:a/progress")), 200);
 }
 

@@ -1,0 +1,54 @@
+#include "telemetry/store_metrics.hpp"
+
+#include <array>
+
+#include "telemetry/registry.hpp"
+
+namespace pebbles::telemetry {
+namespace {
+
+// As StoreOperation has them.
+constexpr std::array operation_names{"load",  "find_keys", "find_tokens", "commit", "maintain", "by_filename",
+                                     "by_id", "list",      "events",      "tail",   "ping"};
+
+struct Series {
+  Series() {
+    auto& durations = prometheus::BuildHistogram()
+                          .Name("pebbles_store_operation_duration_seconds")
+                          .Help("How long the store takes, by operation; its failures count too.")
+                          .Register(registry());
+    auto& failed = prometheus::BuildCounter()
+                       .Name("pebbles_store_operation_failures_total")
+                       .Help("How often the store could not do what it was asked, by operation.")
+                       .Register(registry());
+    for (std::size_t i = 0; i < operation_names.size(); ++i) {
+      seconds.at(i) = &durations.Add({{"operation", operation_names.at(i)}}, seconds_buckets);
+      failures.at(i) = &failed.Add({{"operation", operation_names.at(i)}});
+    }
+  }
+  std::array<prometheus::Histogram*, operation_names.size()> seconds{};
+  std::array<prometheus::Counter*, operation_names.size()> failures{};
+  prometheus::Counter& events = counter("pebbles_log_events_total", "Events that this instance added to the log.");
+  prometheus::Counter& bytes =
+      counter("pebbles_log_bytes_total", "Bytes of the events that this instance added to the log, as text.");
+};
+
+Series& series() {
+  static Series all;
+  return all;
+}
+
+}  // namespace
+
+void store_worked(StoreOperation operation, std::chrono::steady_clock::duration took, bool failed) {
+  const auto i = static_cast<std::size_t>(operation);
+  series().seconds.at(i)->Observe(seconds_of(took));
+  if (failed) series().failures.at(i)->Increment();
+}
+
+void log_grew(std::size_t events, std::size_t bytes) {
+  series().events.Increment(static_cast<double>(events));
+  series().bytes.Increment(static_cast<double>(bytes));
+}
+
+}  // namespace pebbles::telemetry

@@ -1,0 +1,28 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// What is counted of a store. Names are stable; docs/metrics.md lists them. Threads: any.
+namespace pebbles::telemetry {
+
+enum class StoreOperation : std::uint8_t {
+  load,
+  find_keys,
+  find_tokens,
+  commit,
+  maintain,
+  by_filename,
+  by_id,
+  list,
+  events,
+  tail,
+  ping,
+};
+/// `failed`: the store said that it could not; of a commit, that some of it was not stored for a fault.
+void store_worked(StoreOperation operation, std::chrono::steady_clock::duration took, bool failed);
+
+/// So much was added to the log.
+void log_grew(std::size_t events, std::size_t bytes);
+
+}  // namespace pebbles::telemetry
