@@ -145,8 +145,7 @@ def test_every_route_of_the_source_is_documented(document):
         calls += len(re.findall(r"\brouter(?:\(\))?\.add\(", text))
         found |= set(re.findall(r'\brouter(?:\(\))?\.add\(\s*"([A-Z]+)",\s*"(/[^"]*)"', text))
     assert len(found) == calls, "a route is added in a way that this test cannot read"
-    documented = {(method.upper(), re.sub(r"\{[^}]*\}", "{}", path)) for path, method, _ in operations(document)}
-    assert documented == found
+    assert {(method.upper(), path) for path, method, _ in operations(document)} == found
 
 
 def test_the_version_is_the_servers(document):

@@ -73,8 +73,8 @@ void add_health_routes(http::Loop& loop, const MonitorParts& parts) {
   auto monitor = std::make_shared<Monitor>(parts);
   auto& router = loop.router();
   router.add("GET", "/livez", [](Exchange&) { return Monitor::alive(); });
-  for (const auto* path : {"/readyz", "/health"})
-    router.add("GET", path, [monitor](Exchange& exchange) { return monitor->ready(exchange); });
+  router.add("GET", "/readyz", [monitor](Exchange& exchange) { return monitor->ready(exchange); });
+  router.add("GET", "/health", [monitor](Exchange& exchange) { return monitor->ready(exchange); });
 }
 
 void add_metrics_route(http::Loop& loop, const MonitorParts& parts) {
