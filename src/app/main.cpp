@@ -3,6 +3,7 @@
 
 #include "app/commands.hpp"
 #include "app/version.hpp"
+#include "base/assert.hpp"
 #include "base/crash_point.hpp"
 
 namespace pebbles::app {
@@ -45,6 +46,7 @@ int run_with_config(const Flags& flags, const std::function<int(const Config&)>&
     fmt::print(stderr, "pebbles: {}\n", config.error().detail);
     return 2;
   }
+  set_last_act(telemetry::flush_log);
   telemetry::start_log("warn", config->log_format);  // `serve` turns it up
   return command(*config);
 }

@@ -34,24 +34,33 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// Blocked before any thread starts, so that every thread inherits the mask and only `wait_for_signal` sees them.
+/// All that the process is told by signals.
+sigset_t awaited_signals() {
+  sigset_t out;
+  sigemptyset(&out);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaddset(&out, signal);
+  return out;
+}
+
+/// Blocked before any thread starts, so that every thread inherits the mask and only `wait_for_end` sees them.
 void block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+  const auto signals = awaited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a client that hangs up is an error code of the write
 }
 
-std::string_view wait_for_signal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  int signal = 0;
-  sigwait(&signals, &signal);
-  return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+/// Waits for the signal to end; the others set how much is logged.
+std::string_view wait_for_end() {
+  const auto signals = awaited_signals();
+  for (;;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    switch (signal) {
+      case SIGUSR1: telemetry::change_level(telemetry::Verbosity::more); break;
+      case SIGUSR2: telemetry::change_level(telemetry::Verbosity::less); break;
+      default: return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+    }
+  }
 }
 
 /// All that runs, in the order it starts; destroyed in the other.
@@ -268,12 +277,13 @@ int serve(const Config& config) {
   block_signals();
   auto service = Service::start(config);
   if (!service) {
+    telemetry::flush_log();  // what led to it stands before it
     fmt::print(stderr, "pebbles: {}\n", service.error().detail);
     return 2;
   }
   telemetry::server_listening(config.host_or_default(), (*service)->port(), version);
   greet(config, (*service)->port());
-  telemetry::server_stopping(wait_for_signal());
+  telemetry::server_stopping(wait_for_end());
   const bool drained = (*service)->shut_down();
   telemetry::server_stopped(drained);
   return drained ? 0 : 1;

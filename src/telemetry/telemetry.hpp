@@ -4,15 +4,11 @@
 #include <string_view>
 #include <vector>
 
+#include "telemetry/log.hpp"
+
 /// One function per thing that happened. These functions alone write log lines (and later metrics), so that what the
 /// service says is found in one place. Threads: any. Texts of tenants are escaped before they are written.
 namespace pebbles::telemetry {
-
-enum class LogFormat : std::uint8_t { text, json };
-
-/// Call once before anything else here. `level` is one of spdlog's names: trace, debug, info, warn, error, off.
-/// False when it is not.
-bool start_log(std::string_view level, LogFormat format);
 
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version);
 void server_stopping(std::string_view why);
