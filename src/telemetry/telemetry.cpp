@@ -9,13 +9,52 @@ namespace pebbles::telemetry {
 
 using enum Level;
 
+namespace {
+
+double milliseconds_of(std::chrono::steady_clock::duration took) {
+  return std::chrono::duration<double, std::milli>(took).count();
+}
+
+/// Calls with the members of a request's line.
+void with_members(const RequestFacts& facts, auto&& use) {
+  use(Members{{"method", facts.method},
+              {"path", facts.path},
+              {"status", facts.status},
+              {"ms", milliseconds_of(facts.took)},
+              {"bytes", facts.bytes},
+              {"client", facts.client},
+              {"file", facts.file},
+              {"request_id", facts.request_id},
+              {"trace_id", facts.trace_id}});
+}
+
+}  // namespace
+
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version) {
   say(info, "server_listening", {{"host", host}, {"port", port}, {"version", version}});
 }
 void server_stopping(std::string_view why) { say(info, "server_stopping", {{"why", why}}); }
 void server_stopped(bool drained) { say(drained ? info : warn, "server_stopped", {{"drained", drained}}); }
-void request_failed(std::string_view method, std::string_view target, std::string_view what) {
-  say(error, "request_failed", {{"method", method}, {"target", target}, {"what", what}});
+void request_done(const RequestFacts& facts) {
+  with_members(facts, [](Members members) { say(debug, "request_done", members); });
+  ;
+}
+void request_failed(const RequestFacts& facts) {
+  // One flood must not hide the other.
+  static RepeatedEvent unavailable{warn, "request_failed"};
+  static RepeatedEvent internal{warn, "request_failed"};
+  auto& kind = facts.status == 500 ? internal : unavailable;
+  with_members(facts, [&](Members members) {
+    if (!kind.say(members)) say(debug, "request_failed", members);
+  });
+}
+void handler_threw(std::string_view request_id, std::string_view what) {
+  static RepeatedEvent kind{error, "handler_threw"};
+  kind.say({{"request_id", request_id}, {"what", what}});
+}
+void connection_failed(std::string_view what) {
+  static RepeatedEvent kind{error, "connection_failed"};
+  kind.say({{"what", what}});
 }
 void accept_failed(std::string_view what) {
   static RepeatedEvent kind{warn, "accept_failed"};
@@ -39,11 +78,11 @@ void read_failed(std::string_view what) {
 }
 void load_failed(std::string_view client, std::string_view filename, std::string_view what) {
   static RepeatedEvent kind{error, "load_failed"};
-  kind.say({{"client", client}, {"filename", filename}, {"what", what}});
+  kind.say({{"client", client}, {"file", filename}, {"what", what}});
 }
 void append_refused(std::string_view client, std::string_view filename) {
   static RepeatedEvent kind{error, "append_refused"};
-  kind.say({{"client", client}, {"filename", filename}});
+  kind.say({{"client", client}, {"file", filename}});
 }
 
 void driver_warned(std::string_view domain, std::string_view what) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,7 +14,25 @@ namespace pebbles::telemetry {
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version);
 void server_stopping(std::string_view why);
 void server_stopped(bool drained);
-void request_failed(std::string_view method, std::string_view target, std::string_view what);
+
+/// A request and what was answered.
+struct RequestFacts {
+  std::string_view method;  ///< empty, as the path and the trace, when its head made no sense
+  std::string_view path;
+  int status = 0;
+  std::chrono::steady_clock::duration took{};  ///< from its head to the last byte of the answer
+  std::size_t bytes = 0;                       ///< that were sent
+  std::string_view client;
+  std::string_view file;
+  std::string_view request_id;
+  std::string_view trace_id;
+};
+/// For debugging; ask `is_logged` before gathering the facts.
+void request_done(const RequestFacts& facts);
+/// The service's own fault: 500 or 503.
+void request_failed(const RequestFacts& facts);
+void handler_threw(std::string_view request_id, std::string_view what);
+void connection_failed(std::string_view what);
 void accept_failed(std::string_view what);
 
 void store_opened(std::string_view path, std::int64_t replayed_chunks, std::int64_t milliseconds);
