@@ -95,8 +95,9 @@ std::string redacted(std::string_view text) {
     }
     if (const auto scheme = scheme_size(text); scheme > 0) {
       out += text.substr(0, scheme);
-      out += mask;
       text.remove_prefix(scheme);
+      if (scheme_size(text) > 0) continue;
+      out += mask;
       text.remove_prefix(size_while(text, [](char c) { return !ends_value(c); }));
       continue;
     }

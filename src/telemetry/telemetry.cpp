@@ -108,6 +108,25 @@ void issuer_keys_unavailable(std::string_view url, std::string_view what) {
   say(warn, "issuer_keys_unavailable", {{"url", url}, {"what", what}});
 }
 
+void message_read(const MessageFacts& facts) {
+  say(debug, "message_read",
+      {{"source", facts.source},
+       {"id", facts.id},
+       {"client", facts.client},
+       {"file", facts.file},
+       {"trace_id", facts.trace_id}});
+}
+void message_dead_lettered(const MessageFacts& facts) {
+  static RepeatedEvent kind{warn, "message_dead_lettered"};
+  kind.say({{"source", facts.source},
+            {"id", facts.id},
+            {"client", facts.client},
+            {"file", facts.file},
+            {"trace_id", facts.trace_id},
+            {"reason", facts.reason},
+            {"detail", facts.detail}});
+}
+
 void kafka_warned(std::string_view facility, std::string_view what) {
   static RepeatedEvent kind{warn, "kafka_warned"};
   kind.say({{"facility", facility}, {"what", what}});
@@ -140,16 +159,23 @@ void sqs_keeps_poison(std::string_view queue) {
   say(warn, "sqs_keeps_poison",
       {{"queue", queue}, {"what", "it has no redrive policy, and SQS_DLQ_URL is not set: bad messages stay in it"}});
 }
-void sqs_poison_left(std::string_view id, std::string_view reason, std::string_view detail, std::int64_t deliveries,
-                     std::int64_t unsaid) {
-  say(warn, "sqs_poison_left",
-      {{"message_id", id}, {"reason", reason}, {"detail", detail}, {"deliveries", deliveries}, {"unsaid", unsaid}});
+void sqs_poison_left(const MessageFacts& facts, std::int64_t deliveries) {
+  static RepeatedEvent kind{warn, "sqs_poison_left"};
+  kind.say({{"id", facts.id},
+            {"client", facts.client},
+            {"file", facts.file},
+            {"trace_id", facts.trace_id},
+            {"reason", facts.reason},
+            {"detail", facts.detail},
+            {"deliveries", deliveries}});
 }
-void sqs_delete_refused(std::string_view code, std::string_view what, std::int64_t unsaid) {
-  say(warn, "sqs_delete_refused", {{"code", code}, {"what", what}, {"unsaid", unsaid}});
+void sqs_delete_refused(std::string_view code, std::string_view what) {
+  static RepeatedEvent kind{warn, "sqs_delete_refused"};
+  kind.say({{"code", code}, {"what", what}});
 }
-void sqs_checksum_differs(std::string_view id, std::int64_t unsaid) {
-  say(warn, "sqs_checksum_differs", {{"message_id", id}, {"unsaid", unsaid}});
+void sqs_checksum_differs(std::string_view id) {
+  static RepeatedEvent kind{warn, "sqs_checksum_differs"};
+  kind.say({{"id", id}});
 }
 void dead_letters_not_written(std::string_view topic, std::string_view what) {
   say(error, "dead_letters_not_written", {{"topic", topic}, {"what", what}});

@@ -155,6 +155,14 @@ void Source::take(std::size_t poller, std::vector<ReceivedMessage> messages, InF
   read.reserve(messages.size());
   groups.reserve(messages.size());
   for (const auto& message : messages) {
+    if (telemetry::is_logged(telemetry::Level::debug)) {
+      const auto about = about_message(message);
+      telemetry::message_read({.source = "sqs",
+                               .id = message.id,
+                               .client = about.client,
+                               .file = about.file,
+                               .trace_id = about.trace.trace_id});
+    }
     read.push_back(readers_[poller].read(message));
     groups.push_back(message.group);
   }

@@ -18,6 +18,7 @@ const std::vector<Case> cases{
     {"https://token@issuer/keys", "https://***@issuer/keys"},
     {"https://issuer/keys?mail=a@b", "https://issuer/keys?mail=a@b"},
     {"Authorization: Bearer abc.def-_~+/=, x", "Authorization: Bearer ***, x"},
+    {"Bearer Bearer abc", "Bearer Bearer ***"},
     {"bearer   abc", "bearer   ***"},
     {"Basic dXNlcjpwYXNz", "Basic ***"},
     {"forbearer abc", "forbearer abc"},
