@@ -16,6 +16,7 @@
 #include "app/version.hpp"
 #include "auth/remote_keys.hpp"
 #include "base/clock.hpp"
+#include "base/redact.hpp"
 #include "egress/docs/api_docs.hpp"
 #include "egress/query/read_progress.hpp"
 #include "http/server.hpp"
@@ -240,7 +241,7 @@ class Service {
   std::atomic<const sqs::SqsSource*> sqs_{nullptr};  ///< likewise
 };
 
-/// What a newcomer pastes next.
+/// What a newcomer pastes next. Not where a program reads what is said.
 void greet(const Config& config, std::uint16_t port) {
   const auto shown_host = config.host_or_default() == "0.0.0.0" ? "127.0.0.1" : config.host_or_default();
   const auto url = fmt::format("http://{}:{}", shown_host, port);
@@ -278,11 +279,11 @@ int serve(const Config& config) {
   auto service = Service::start(config);
   if (!service) {
     telemetry::flush_log();  // what led to it stands before it
-    fmt::print(stderr, "pebbles: {}\n", service.error().detail);
+    fmt::print(stderr, "pebbles: {}\n", redacted(service.error().detail));
     return 2;
   }
   telemetry::server_listening(config.host_or_default(), (*service)->port(), version);
-  greet(config, (*service)->port());
+  if (config.log_format == telemetry::LogFormat::text) greet(config, (*service)->port());
   telemetry::server_stopping(wait_for_end());
   const bool drained = (*service)->shut_down();
   telemetry::server_stopped(drained);

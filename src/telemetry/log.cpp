@@ -54,11 +54,14 @@ void append_escaped(std::string& out, std::string_view text) {
     if (at + std::max<std::size_t>(size, 1) > text_bytes_max) break;
     at += std::max<std::size_t>(size, 1);
     const auto first = static_cast<unsigned char>(rest.front());
+    const bool is_separator = rest.starts_with("\xe2\x80\xa8") || rest.starts_with("\xe2\x80\xa9");
     const bool is_c1 = size == 2 && first == 0xc2 && static_cast<unsigned char>(rest[1]) < 0xa0;
     if (size == 0)
       out += "\xef\xbf\xbd";
     else if (first < 0x20 || first == 0x7f)
       fmt::format_to(std::back_inserter(out), "\\u{:04x}", first);
+    else if (is_separator)  // of lines and paragraphs: some readers end a line there
+      out += rest[2] == '\xa8' ? "\\u2028" : "\\u2029";
     else if (is_c1)
       fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(rest[1]));
     else if (first == '"' || first == '\\')

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/crash_point.hpp"
+#include "base/redact.hpp"
 #include "ingress/sqs/deleter.hpp"
 #include "ingress/sqs/handover.hpp"
 #include "ingress/sqs/message_reader.hpp"
@@ -214,7 +215,7 @@ std::string Source::describe() const {
   std::string out = R"({"state":)";
   json::append_string(out, state_.describe());
   out += R"(,"queue":)";
-  json::append_string(out, options_.queue_url);
+  json::append_string(out, redacted(options_.queue_url));
   out += fmt::format(R"(,"pollers":{},"inFlight":{},"deadLettersWaiting":{})", pollers_.count(), in_flight_.size(),
                      dead_letters_ ? dead_letters_->waiting() : 0);
   if (const auto facts = watch_.facts())
