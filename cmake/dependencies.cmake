@@ -1,7 +1,6 @@
 # Everything comes from the distribution's packages; script/lib/packages names them. Nothing is downloaded here.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 find_package(CURL 7.85 REQUIRED)
 find_package(ZLIB REQUIRED)

@@ -5,13 +5,12 @@ packages_debian_12() {
   case $1 in
     build)
       echo g++ cmake ninja-build ccache mold pkg-config libboost1.81-dev libboost-url1.81-dev libsimdjson-dev \
-        libspdlog-dev libfmt-dev libcli11-dev libre2-dev libmimalloc-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev \
+        libfmt-dev libcli11-dev libre2-dev libmimalloc-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev \
         zlib1g-dev libmongoc-dev librdkafka-dev prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev
       ;;
     test)
       echo python3 python3-venv python3-pip strace distro-info-data curl jq util-linux faketime libcurl4 liblzma5 \
-        prometheus \
-        maven openjdk-17-jre-headless
+        maven openjdk-17-jre-headless prometheus slowhttptest
       ;;
     # clang 14, the default here, cannot read libstdc++'s <expected>, <ranges> and <coroutine>; 19 can.
     check) echo clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev python3 util-linux shellcheck ;;

@@ -13,6 +13,7 @@
 #include "app/sqs_options.hpp"
 #include "auth/key.hpp"
 #include "aws/endpoint.hpp"
+#include "base/redact.hpp"
 #include "http/cors.hpp"
 #include "ingress/kafka/options.hpp"
 #include "net/url.hpp"
@@ -284,8 +285,8 @@ std::vector<Setting> make_settings() {
 
 Result<void> apply(Config& config, const Setting& setting, std::string_view source, const std::string& value) {
   if (setting.set(config, value)) return {};
-  return failure(Errc::invalid_argument,
-                 fmt::format("{}={}: must be {}", source, setting.secret ? "(hidden)" : value, setting.allowed));
+  return failure(Errc::invalid_argument, fmt::format("{}={}: must be {}", source,
+                                                     setting.secret ? "(hidden)" : redacted(value), setting.allowed));
 }
 
 Result<std::string> read_file(const std::string& variable, const std::string& path) {
@@ -346,7 +347,8 @@ Result<void> apply_endpoint_alias(Config& config, const Environment& environment
     const auto value = environment(alias).value_or("");
     if (value.empty()) continue;
     if (!net::is_http_url(value))
-      return failure(Errc::invalid_argument, fmt::format("{}={}: must be an http or https address", alias, value));
+      return failure(Errc::invalid_argument,
+                     fmt::format("{}={}: must be an http or https address", alias, redacted(value)));
     config.sqs_endpoint = value;
     return {};
   }
@@ -433,7 +435,7 @@ Result<Config> load_config(const Flags& flags, const Environment& environment, c
 std::string show_config(const Config& config) {
   std::string out;
   for (const auto& setting : settings()) {
-    auto value = setting.show(config);
+    auto value = redacted(setting.show(config));  // an address may have a password in it
     if (setting.secret && !value.empty()) value = "********";
     if (setting.variable == "HOST") value = config.host_or_default();
     if (setting.variable == "PEBBLES_STORE" && config.sqlite_path()) value = "sqlite:" + *config.sqlite_path();
@@ -442,7 +444,7 @@ std::string show_config(const Config& config) {
   for (const auto& [name, value] : config.kafka) {
     std::string variable{kafka_prefix};
     for (const char c : name) variable += c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    out += fmt::format("{}={}\n", variable, kafka::is_secret(name) ? "********" : value);
+    out += fmt::format("{}={}\n", variable, kafka::is_secret(name) ? "********" : redacted(value));
   }
   return out;
 }

@@ -3,7 +3,9 @@
 
 #include "app/commands.hpp"
 #include "app/version.hpp"
+#include "base/assert.hpp"
 #include "base/crash_point.hpp"
+#include "base/redact.hpp"
 
 namespace pebbles::app {
 namespace {
@@ -39,12 +41,23 @@ void add_settings(CLI::App& command, Flags& flags) {
   }
 }
 
+/// The flags of arguments that nobody knows. What stands beside a flag with a slip in its name may be a secret.
+std::string flags_among(const std::vector<std::string>& arguments) {
+  std::string out;
+  for (const auto& argument : arguments) {
+    if (!out.empty()) out += ' ';
+    out += argument.starts_with("--") ? argument.substr(0, argument.find('=')) : "(hidden)";
+  }
+  return out;
+}
+
 int run_with_config(const Flags& flags, const std::function<int(const Config&)>& command) {
   const auto config = load_config(flags, from_process_environment, names_in_process_environment());
   if (!config) {
-    fmt::print(stderr, "pebbles: {}\n", config.error().detail);
+    fmt::print(stderr, "pebbles: {}\n", redacted(config.error().detail));
     return 2;
   }
+  set_last_act(telemetry::flush_log);
   telemetry::start_log("warn", config->log_format);  // `serve` turns it up
   return command(*config);
 }
@@ -102,7 +115,14 @@ int run(int argc, char** argv) {
   });
 #endif
 
-  CLI11_PARSE(program, argc, argv);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ExtrasError& error) {
+    fmt::print(stderr, "pebbles: not understood: {}\n", flags_among(program.remaining(true)));
+    return static_cast<int>(error.get_exit_code());
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error);
+  }
   return exit_code;
 }
 

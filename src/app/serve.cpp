@@ -16,6 +16,7 @@
 #include "app/version.hpp"
 #include "auth/remote_keys.hpp"
 #include "base/clock.hpp"
+#include "base/redact.hpp"
 #include "egress/docs/api_docs.hpp"
 #include "egress/monitor/monitor.hpp"
 #include "egress/monitor/store_watch.hpp"
@@ -38,24 +39,33 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// Blocked before any thread starts, so that every thread inherits the mask and only `wait_for_signal` sees them.
+/// All that the process is told by signals.
+sigset_t awaited_signals() {
+  sigset_t out;
+  sigemptyset(&out);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaddset(&out, signal);
+  return out;
+}
+
+/// Blocked before any thread starts, so that every thread inherits the mask and only `wait_for_end` sees them.
 void block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+  const auto signals = awaited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a client that hangs up is an error code of the write
 }
 
-std::string_view wait_for_signal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  int signal = 0;
-  sigwait(&signals, &signal);
-  return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+/// Waits for the signal to end; the others set how much is logged.
+std::string_view wait_for_end() {
+  const auto signals = awaited_signals();
+  for (;;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    switch (signal) {
+      case SIGUSR1: telemetry::change_level(telemetry::Verbosity::more); break;
+      case SIGUSR2: telemetry::change_level(telemetry::Verbosity::less); break;
+      default: return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+    }
+  }
 }
 
 /// All that runs, in the order it starts; destroyed in the other.
@@ -303,7 +313,7 @@ class Service {
   std::atomic<const sqs::SqsSource*> sqs_{nullptr};  ///< likewise
 };
 
-/// What a newcomer pastes next.
+/// What a newcomer pastes next. Not where a program reads what is said.
 void greet(const Config& config, std::uint16_t port) {
   const auto shown_host = config.host_or_default() == "0.0.0.0" ? "127.0.0.1" : config.host_or_default();
   const auto url = fmt::format("http://{}:{}", shown_host, port);
@@ -341,13 +351,14 @@ int serve(const Config& config) {
   block_signals();
   auto service = Service::start(config);
   if (!service) {
-    fmt::print(stderr, "pebbles: {}\n", service.error().detail);
+    telemetry::flush_log();  // what led to it stands before it
+    fmt::print(stderr, "pebbles: {}\n", redacted(service.error().detail));
     return 2;
   }
   telemetry::server_listening(config.host_or_default(), (*service)->port(), version);
   if (const auto port = (*service)->metrics_port()) telemetry::metrics_listening(config.host_or_default(), *port);
-  greet(config, (*service)->port());
-  telemetry::server_stopping(wait_for_signal());
+  if (config.log_format == telemetry::LogFormat::text) greet(config, (*service)->port());
+  telemetry::server_stopping(wait_for_end());
   const bool drained = (*service)->shut_down();
   telemetry::server_stopped(drained);
   return drained ? 0 : 1;

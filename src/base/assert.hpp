@@ -11,6 +11,9 @@ namespace pebbles {
 /// only a restart, which reads the log again, can tell what holds.
 [[noreturn]] void fatal(std::string_view reason) noexcept;
 
+/// What both of the above do first: what was logged before may say why. Set it before other threads are there.
+void set_last_act(void (*act)() noexcept);
+
 }  // namespace pebbles
 
 /// On in release too. `reason` says what would be wrong in the world if the condition did not hold.

@@ -4,9 +4,11 @@
 #include <cstring>
 
 #include "base/header_text.hpp"
+#include "base/trace_context.hpp"
 #include "http/exchange.hpp"
 #include "http/gzip.hpp"
 #include "http/loop.hpp"
+#include "http/request_id.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::http {
@@ -27,7 +29,23 @@ void reuse(std::string& text) {
   if (text.capacity() > kept_capacity_bytes_max) text.shrink_to_fit();
 }
 
+/// A member of its own in every error, so that who quotes the answer quotes what the log knows it by.
+void name_in(Response& response, std::string_view request_id) {
+  if (response.content_type != problem_type) return;
+  response.body.back() = ',';
+  response.body.append(R"("requestId":")").append(request_id).append(R"("})");  // it needs no escaping
+}
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
 }  // namespace
+
+/// Tells of a request once nothing more can become of it.
+struct Connection::Telling {
+  const Connection& connection;
+  int status;
+  ~Telling() { connection.tell(status); }
+};
 
 Connection::Connection(Loop& loop, Socket socket)
     : loop_{loop}, socket_{std::move(socket)}, in_{2 * loop.options().limits.head_bytes_max} {
@@ -53,14 +71,18 @@ Task<void> Connection::run() {
     if (head != Progress::done && refusal_ == 0) co_return;  // between requests a client may leave
 
     begun_ = std::chrono::steady_clock::now();
+    request_id_ = request_id_of(refusal_ == 0 ? request_->field(request_id_name) : std::string_view{});
     Response response;
     if (refusal_ == 0) {
       response = co_await answer();
+      name_in(response, request_id_);
       if (dress(response)) co_await compress(response);
     } else {
       response = refusal(refusal_);
+      name_in(response, request_id_);
     }
     count(response.status);
+    const Telling telling{.connection = *this, .status = response.status};
     if (gone_) co_return;
     open = refusal_ == 0 && !response.close && !loop_.closing() && request_->keep_alive() && skip_body();
     prepare_answer(std::move(response), open);
@@ -80,6 +102,9 @@ void Connection::begin_request() {
   request_.reset();
   route_ = nullptr;
   reuse(body_);
+  client_.clear();
+  file_.clear();
+  sent_ = 0;
   refusal_ = 0;
   timed_out_ = false;
   continue_due_ = false;
@@ -176,7 +201,7 @@ Task<Response> Connection::answer() {
   } catch (const std::exception& exception) {
     surprise = exception.what();
   }
-  telemetry::request_failed(exchange.method(), exchange.raw_target(), surprise);
+  telemetry::handler_threw(request_id_, surprise);
   auto response = problem(500, "Internal error");
   response.close = true;
   co_return response;
@@ -185,6 +210,35 @@ Task<Response> Connection::answer() {
 void Connection::count(int status) {
   auto& route = route_ != nullptr ? *route_ : loop_.router().no_route();
   route.answered(status, std::chrono::steady_clock::now() - begun_);
+}
+
+void Connection::note(std::string_view client, std::string_view file) {
+  client_ = client;
+  file_ = file;
+}
+
+void Connection::tell(int status) const {
+  const bool is_fault = status == 500 || status == 503;
+  if (!telemetry::is_logged(is_fault ? telemetry::Level::warn : telemetry::Level::debug)) return;
+  telemetry::RequestFacts facts;
+  facts.status = status;
+  facts.took = std::chrono::steady_clock::now() - begun_;
+  facts.bytes = sent_;
+  facts.client = client_;
+  facts.file = file_;
+  facts.request_id = request_id_;
+  TraceContext trace;
+  if (request_ && request_->is_head_done()) {
+    facts.method = request_->method();
+    facts.path = path_of(request_->target());  // a query may hold what is nobody's business
+    const bool is_clear = request_->count_of(traceparent_name) == 1;
+    trace = parse_traceparent(is_clear ? request_->field(traceparent_name) : std::string_view{}).value_or(new_trace());
+    facts.trace_id = trace.trace_id;
+  }
+  if (is_fault)
+    telemetry::request_failed(facts);
+  else
+    telemetry::request_done(facts);
 }
 
 Response Connection::options(std::string_view methods) const {
@@ -271,6 +325,7 @@ void Connection::prepare_answer(Response response, bool keep_alive) {
   reuse(out_);
   out_body_.clear();
   sent_ = 0;
+  add_header(response, request_id_name, request_id_);
   const bool http10 = request_ && request_->http10();
   append_head(out_, response, {.date_line = loop_.date_line(), .http10 = http10, .keep_alive = keep_alive});
   if (request_ && request_->method() == "HEAD") return;

@@ -36,8 +36,11 @@ class Connection : public boost::intrusive::list_base_hook<> {
   // For Exchange.
   [[nodiscard]] const RequestParser& request() const { return *request_; }
   Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max);
+  void note(std::string_view client, std::string_view file);
 
  private:
+  struct Telling;
+
   enum class Phase : std::uint8_t { idle, head, body, handler, write, linger };
   enum class Progress : std::uint8_t { done, more, failed };
 
@@ -54,6 +57,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   Task<Response> answer();
   /// Counts what the handler, or whoever refused, has answered.
   void count(int status);
+  /// A line of the log about the request and what was answered.
+  void tell(int status) const;
   [[nodiscard]] Response options(std::string_view methods) const;
   /// Adds what follows from the request, whatever was answered. True when the body is still to be compressed, and is
   /// too long for a loop to do it.
@@ -72,7 +77,10 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::string out_body_;  ///< a large body
   std::size_t sent_ = 0;
   telemetry::HttpRoute* route_ = nullptr;  ///< of the request; null when no handler has it
-  TimePoint begun_;                        ///< when its head was there
+  std::string request_id_;
+  std::string client_;  ///< as this and the next, what a handler noted: for the log
+  std::string file_;
+  TimePoint begun_;  ///< when its head was there
   TimePoint deadline_ = TimePoint::max();
   Phase phase_ = Phase::idle;
   int refusal_ = 0;            ///< the status of what is wrong with the framing, 0 while all is well

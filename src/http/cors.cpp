@@ -10,10 +10,10 @@ namespace {
 
 /// What a page may read besides the few headers that it always may.
 constexpr std::string_view exposed =
-    "ETag, Idempotent-Replayed, Link, Preference-Applied, Retry-After, WWW-Authenticate";
+    "ETag, Idempotent-Replayed, Link, Preference-Applied, Retry-After, WWW-Authenticate, X-Request-Id";
 /// What it may send besides those.
 constexpr std::string_view accepted =
-    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, traceparent, tracestate";
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, traceparent, tracestate, X-Request-Id";
 constexpr std::string_view preflight_age_s = "7200";  // the longest that Chromium keeps one
 
 /// Scheme, host and port as a browser writes them (RFC 6454, section 6.2): no path, nothing in upper case.

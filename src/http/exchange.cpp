@@ -10,6 +10,8 @@ std::string_view Exchange::header(std::string_view name) const { return connecti
 std::size_t Exchange::header_count(std::string_view name) const { return connection_.request().count_of(name); }
 std::string Exchange::combined_header(std::string_view name) const { return connection_.request().combined(name); }
 
+void Exchange::note(std::string_view client, std::string_view file) { connection_.note(client, file); }
+
 Task<std::expected<std::string_view, Response>> Exchange::read_body(std::size_t bytes_max) {
   return connection_.read_body(bytes_max);
 }

@@ -41,6 +41,9 @@ class Exchange {
   /// to be longer than `bytes_max`, 400 when it is malformed, 408 when it takes too long.
   [[nodiscard]] Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max);
 
+  /// Whose request it is, and of which file, as far as that is known: for the log.
+  void note(std::string_view client, std::string_view file = {});
+
  private:
   Connection& connection_;
   Target target_;

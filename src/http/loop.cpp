@@ -29,7 +29,7 @@ void Loop::run() {
       context_.run();
       return;
     } catch (const std::exception& surprise) {
-      telemetry::request_failed("", "", surprise.what());
+      telemetry::connection_failed(surprise.what());
     }
   }
 }
@@ -46,7 +46,7 @@ void Loop::adopt(asio::ip::tcp protocol, int descriptor) {
     }
     auto connection = std::make_unique<Connection>(*this, std::move(socket));
     asio::co_spawn(context_.get_executor(), drive(std::move(connection)), [](const std::exception_ptr& surprise) {
-      if (surprise) telemetry::request_failed("", "", "a connection ended with an exception");
+      if (surprise) telemetry::connection_failed("it ended with an exception");
     });
   } catch (const std::exception& surprise) {
     telemetry::accept_failed(surprise.what());

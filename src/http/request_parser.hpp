@@ -38,6 +38,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
 
   [[nodiscard]] std::string_view method() const { return text_of(method_); }
   [[nodiscard]] std::string_view target() const { return text_of(target_); }
+  [[nodiscard]] bool is_head_done() const { return head_is_done_; }
   [[nodiscard]] bool http10() const { return version_ == 10; }
   /// The first field of that name (any case), "" when absent.
   [[nodiscard]] std::string_view field(std::string_view name) const;

@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include "base/rate_limit.hpp"
 #include "telemetry/consumed.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -39,8 +38,6 @@ struct Series {
                                       "How long a receive takes, its wait for messages included.", poll_buckets);
   Histogram& settle_seconds = histogram("pebbles_sqs_settle_duration_seconds",
                                         "From a message's receipt to its outcome in the store.", settle_buckets);
-  RateLimit delete_failures_said{std::chrono::seconds{1}};
-  RateLimit damage_said{std::chrono::seconds{1}};
 };
 
 Series& series() {
@@ -73,12 +70,12 @@ void sqs_depth(const SqsDepth& depth) {
 
 void sqs_delete_failed(std::string_view code, std::string_view what) {
   series().delete_failures.Increment();
-  if (const auto unsaid = series().delete_failures_said.pass()) sqs_delete_refused(code, what, *unsaid);
+  sqs_delete_refused(code, what);
 }
 
 void sqs_message_damaged(std::string_view id) {
   series().damaged.Increment();
-  if (const auto unsaid = series().damage_said.pass()) sqs_checksum_differs(id, *unsaid);
+  sqs_checksum_differs(id);
 }
 
 }  // namespace pebbles::telemetry

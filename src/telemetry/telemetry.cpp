@@ -1,76 +1,34 @@
 #include "telemetry/telemetry.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
-#include <memory>
 
 #include "telemetry/kafka_metrics.hpp"
+#include "telemetry/log_line.hpp"
+
 namespace pebbles::telemetry {
+
+using enum Level;
+
 namespace {
 
-/// Makes text safe inside a quoted value of either format: no control character, quote or backslash stays as it is.
-std::string escaped(std::string_view text) {
-  constexpr std::size_t bytes_max = 512;
-  auto shown = std::min(text.size(), bytes_max);
-  while (shown < text.size() && shown > bytes_max - 3 && (static_cast<unsigned char>(text[shown]) & 0xC0U) == 0x80U)
-    --shown;  // whole characters, or the line isn't UTF-8 any more
-  std::string out;
-  for (const char c : text.substr(0, shown)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
-      out += fmt::format("\\u{:04x}", byte);
-    else if (c == '"' || c == '\\')
-      out += {'\\', c};
-    else
-      out.push_back(c);
-  }
-  if (shown < text.size()) out += "...";
-  return out;
+double milliseconds_of(std::chrono::steady_clock::duration took) {
+  return std::chrono::duration<double, std::milli>(took).count();
 }
 
-struct Member {
-  std::string_view name;
-  std::string value;  ///< as both formats show it
-  Member(std::string_view n, std::string_view v) : name{n}, value{'"' + escaped(v) + '"'} {}
-  Member(std::string_view n, std::int64_t v) : name{n}, value{fmt::format("{}", v)} {}
-};
-
-LogFormat log_format = LogFormat::text;
-
-void say(spdlog::level::level_enum level, std::string_view event, std::initializer_list<Member> members) {
-  if (!spdlog::should_log(level)) return;
-  std::string line;
-  if (log_format == LogFormat::json) {
-    line = fmt::format(R"("event":"{}")", event);
-    for (const auto& member : members) line += fmt::format(R"(,"{}":{})", member.name, member.value);
-  } else {
-    line = event;
-    for (const auto& member : members) line += fmt::format(" {}={}", member.name, member.value);
-  }
-  spdlog::log(level, "{}", line);
+/// Calls with the members of a request's line.
+void with_members(const RequestFacts& facts, auto&& use) {
+  use(Members{{"method", facts.method},
+              {"path", facts.path},
+              {"status", facts.status},
+              {"ms", milliseconds_of(facts.took)},
+              {"bytes", facts.bytes},
+              {"client", facts.client},
+              {"file", facts.file},
+              {"request_id", facts.request_id},
+              {"trace_id", facts.trace_id}});
 }
-
-using spdlog::level::err;
-using spdlog::level::info;
-using spdlog::level::warn;
 
 }  // namespace
-
-bool start_log(std::string_view level, LogFormat format) {
-  const auto parsed = spdlog::level::from_str(std::string{level});
-  if (parsed == spdlog::level::off && level != "off") return false;
-  log_format = format;
-  auto logger = std::make_shared<spdlog::logger>("pebbles", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_level(parsed);
-  logger->set_pattern(
-      format == LogFormat::json ? R"({"at":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %-5l %v",
-      spdlog::pattern_time_type::utc);
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
-  return true;
-}
 
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version) {
   say(info, "server_listening", {{"host", host}, {"port", port}, {"version", version}});
@@ -80,32 +38,59 @@ void metrics_listening(std::string_view host, std::uint16_t port) {
 }
 
 void server_stopping(std::string_view why) { say(info, "server_stopping", {{"why", why}}); }
-void server_stopped(bool drained) {
-  say(drained ? info : warn, "server_stopped", {{"drained", drained ? "yes" : "no"}});
+void server_stopped(bool drained) { say(drained ? info : warn, "server_stopped", {{"drained", drained}}); }
+void request_done(const RequestFacts& facts) {
+  with_members(facts, [](Members members) { say(debug, "request_done", members); });
 }
-void request_failed(std::string_view method, std::string_view target, std::string_view what) {
-  say(err, "request_failed", {{"method", method}, {"target", target}, {"what", what}});
+void request_failed(const RequestFacts& facts) {
+  // One flood must not hide the other.
+  static RepeatedEvent unavailable{warn, "request_failed"};
+  static RepeatedEvent internal{warn, "request_failed"};
+  auto& kind = facts.status == 500 ? internal : unavailable;
+  with_members(facts, [&](Members members) {
+    if (!kind.say(members)) say(debug, "request_failed", members);
+  });
 }
-void accept_failed(std::string_view what) { say(warn, "accept_failed", {{"what", what}}); }
+void handler_threw(std::string_view request_id, std::string_view what) {
+  static RepeatedEvent kind{error, "handler_threw"};
+  kind.say({{"request_id", request_id}, {"what", what}});
+}
+void connection_failed(std::string_view what) {
+  static RepeatedEvent kind{error, "connection_failed"};
+  kind.say({{"what", what}});
+}
+void accept_failed(std::string_view what) {
+  static RepeatedEvent kind{warn, "accept_failed"};
+  kind.say({{"what", what}});
+}
 
 void store_opened(std::string_view path, std::int64_t replayed_chunks, std::int64_t milliseconds) {
   say(info, "store_opened", {{"path", path}, {"replayed_chunks", replayed_chunks}, {"milliseconds", milliseconds}});
 }
-void store_refuses_commits(std::string_view what) { say(err, "store_refuses_commits", {{"what", what}}); }
+void store_refuses_commits(std::string_view what) { say(error, "store_refuses_commits", {{"what", what}}); }
 void store_commits_again(std::int64_t failed_batches) {
   say(info, "store_commits_again", {{"failed_batches", failed_batches}});
 }
-void checkpoint_failed(std::string_view what) { say(warn, "checkpoint_failed", {{"what", what}}); }
-void read_failed(std::string_view what) { say(warn, "read_failed", {{"what", what}}); }
+void checkpoint_failed(std::string_view what) {
+  static RepeatedEvent kind{warn, "checkpoint_failed"};
+  kind.say({{"what", what}});
+}
+void read_failed(std::string_view what) {
+  static RepeatedEvent kind{warn, "read_failed"};
+  kind.say({{"what", what}});
+}
 void load_failed(std::string_view client, std::string_view filename, std::string_view what) {
-  say(err, "load_failed", {{"client", client}, {"filename", filename}, {"what", what}});
+  static RepeatedEvent kind{error, "load_failed"};
+  kind.say({{"client", client}, {"file", filename}, {"what", what}});
 }
 void append_refused(std::string_view client, std::string_view filename) {
-  say(err, "append_refused", {{"client", client}, {"filename", filename}});
+  static RepeatedEvent kind{error, "append_refused"};
+  kind.say({{"client", client}, {"file", filename}});
 }
 
 void driver_warned(std::string_view domain, std::string_view what) {
-  say(warn, "driver_warned", {{"domain", domain}, {"what", what}});
+  static RepeatedEvent kind{warn, "driver_warned"};
+  kind.say({{"domain", domain}, {"what", what}});
 }
 void database_away(std::string_view what) { say(warn, "database_away", {{"what", what}}); }
 void database_answers_again() { say(info, "database_answers_again", {}); }
@@ -126,11 +111,32 @@ void issuer_keys_unavailable(std::string_view url, std::string_view what) {
   say(warn, "issuer_keys_unavailable", {{"url", url}, {"what", what}});
 }
 
+void message_read(const MessageFacts& facts) {
+  say(debug, "message_read",
+      {{"source", facts.source},
+       {"id", facts.id},
+       {"client", facts.client},
+       {"file", facts.file},
+       {"trace_id", facts.trace_id}});
+}
+void message_dead_lettered(const MessageFacts& facts) {
+  static RepeatedEvent kind{warn, "message_dead_lettered"};
+  kind.say({{"source", facts.source},
+            {"id", facts.id},
+            {"client", facts.client},
+            {"file", facts.file},
+            {"trace_id", facts.trace_id},
+            {"reason", facts.reason},
+            {"detail", facts.detail}});
+}
+
 void kafka_warned(std::string_view facility, std::string_view what) {
-  say(warn, "kafka_warned", {{"facility", facility}, {"what", what}});
+  static RepeatedEvent kind{warn, "kafka_warned"};
+  kind.say({{"facility", facility}, {"what", what}});
 }
 void kafka_failed(std::string_view part, std::string_view what) {
-  say(warn, "kafka_failed", {{"part", part}, {"what", what}});
+  static RepeatedEvent kind{warn, "kafka_failed"};
+  kind.say({{"part", part}, {"what", what}});
 }
 void kafka_away(std::string_view what) { say(warn, "kafka_away", {{"what", what}}); }
 void kafka_answers_again() { say(info, "kafka_answers_again", {}); }
@@ -143,11 +149,10 @@ void kafka_assigned(std::string_view topic, std::size_t partitions) {
   say(info, "kafka_assigned", {{"topic", topic}, {"partitions", static_cast<std::int64_t>(partitions)}});
 }
 void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost) {
-  say(info, "kafka_revoked",
-      {{"topic", topic}, {"partitions", static_cast<std::int64_t>(partitions)}, {"lost", lost ? "yes" : "no"}});
+  say(info, "kafka_revoked", {{"topic", topic}, {"partitions", static_cast<std::int64_t>(partitions)}, {"lost", lost}});
 }
 void sqs_failed(std::string_view call, std::string_view kind, std::string_view code, std::string_view what) {
-  say(err, "sqs_failed", {{"call", call}, {"kind", kind}, {"code", code}, {"what", what}});
+  say(error, "sqs_failed", {{"call", call}, {"kind", kind}, {"code", code}, {"what", what}});
 }
 void sqs_answers_again(std::string_view call) { say(info, "sqs_answers_again", {{"call", call}}); }
 void sqs_not_enabled() {
@@ -157,25 +162,32 @@ void sqs_keeps_poison(std::string_view queue) {
   say(warn, "sqs_keeps_poison",
       {{"queue", queue}, {"what", "it has no redrive policy, and SQS_DLQ_URL is not set: bad messages stay in it"}});
 }
-void sqs_poison_left(std::string_view id, std::string_view reason, std::string_view detail, std::int64_t deliveries,
-                     std::int64_t unsaid) {
-  say(warn, "sqs_poison_left",
-      {{"message_id", id}, {"reason", reason}, {"detail", detail}, {"deliveries", deliveries}, {"unsaid", unsaid}});
+void sqs_poison_left(const MessageFacts& facts, std::int64_t deliveries) {
+  static RepeatedEvent kind{warn, "sqs_poison_left"};
+  kind.say({{"id", facts.id},
+            {"client", facts.client},
+            {"file", facts.file},
+            {"trace_id", facts.trace_id},
+            {"reason", facts.reason},
+            {"detail", facts.detail},
+            {"deliveries", deliveries}});
 }
-void sqs_delete_refused(std::string_view code, std::string_view what, std::int64_t unsaid) {
-  say(warn, "sqs_delete_refused", {{"code", code}, {"what", what}, {"unsaid", unsaid}});
+void sqs_delete_refused(std::string_view code, std::string_view what) {
+  static RepeatedEvent kind{warn, "sqs_delete_refused"};
+  kind.say({{"code", code}, {"what", what}});
 }
-void sqs_checksum_differs(std::string_view id, std::int64_t unsaid) {
-  say(warn, "sqs_checksum_differs", {{"message_id", id}, {"unsaid", unsaid}});
+void sqs_checksum_differs(std::string_view id) {
+  static RepeatedEvent kind{warn, "sqs_checksum_differs"};
+  kind.say({{"id", id}});
 }
 void dead_letters_not_written(std::string_view topic, std::string_view what) {
-  say(err, "dead_letters_not_written", {{"topic", topic}, {"what", what}});
+  say(error, "dead_letters_not_written", {{"topic", topic}, {"what", what}});
 }
 void dead_letters_written_again() { say(info, "dead_letters_written_again", {}); }
 
 void aws_credentials_found(std::string_view source) { say(info, "aws_credentials_found", {{"source", source}}); }
 void aws_credentials_not_fetched(std::string_view what, bool valid) {
-  say(warn, "aws_credentials_not_fetched", {{"what", what}, {"old_ones_serve", valid ? "yes" : "no"}});
+  say(warn, "aws_credentials_not_fetched", {{"what", what}, {"old_ones_serve", valid}});
 }
 
 }  // namespace pebbles::telemetry

@@ -1,24 +1,39 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "telemetry/log.hpp"
+
 /// One function per thing that happened. These functions alone write log lines (and later metrics), so that what the
 /// service says is found in one place. Threads: any. Texts of tenants are escaped before they are written.
 namespace pebbles::telemetry {
-
-enum class LogFormat : std::uint8_t { text, json };
-
-/// Call once before anything else here. `level` is one of spdlog's names: trace, debug, info, warn, error, off.
-/// False when it is not.
-bool start_log(std::string_view level, LogFormat format);
 
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version);
 void metrics_listening(std::string_view host, std::uint16_t port);
 void server_stopping(std::string_view why);
 void server_stopped(bool drained);
-void request_failed(std::string_view method, std::string_view target, std::string_view what);
+
+/// A request and what was answered.
+struct RequestFacts {
+  std::string_view method;  ///< empty, as the path and the trace, when its head made no sense
+  std::string_view path;
+  int status = 0;
+  std::chrono::steady_clock::duration took{};  ///< from its head to the last byte of the answer
+  std::size_t bytes = 0;                       ///< that were sent
+  std::string_view client;
+  std::string_view file;
+  std::string_view request_id;
+  std::string_view trace_id;
+};
+/// For debugging; ask `is_logged` before gathering the facts.
+void request_done(const RequestFacts& facts);
+/// The service's own fault: 500 or 503.
+void request_failed(const RequestFacts& facts);
+void handler_threw(std::string_view request_id, std::string_view what);
+void connection_failed(std::string_view what);
 void accept_failed(std::string_view what);
 
 void store_opened(std::string_view path, std::int64_t replayed_chunks, std::int64_t milliseconds);
@@ -49,6 +64,20 @@ void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vect
 /// They cannot be fetched; said once until they can. What was fetched before goes on serving.
 void issuer_keys_unavailable(std::string_view url, std::string_view what);
 
+/// A message of a queue. `id` is its position in a log, or what its queue calls it.
+struct MessageFacts {
+  std::string_view source;
+  std::string_view id;
+  std::string_view client;  ///< this and the next as far as it says so
+  std::string_view file;
+  std::string_view trace_id;
+  std::string_view reason = {};  ///< why it can never be counted
+  std::string_view detail = {};
+};
+/// For debugging; ask `is_logged` before gathering the facts.
+void message_read(const MessageFacts& facts);
+void message_dead_lettered(const MessageFacts& facts);
+
 /// librdkafka complains.
 void kafka_warned(std::string_view facility, std::string_view what);
 /// Something about Kafka did not work, and is tried again where that can help.
@@ -70,11 +99,10 @@ void sqs_answers_again(std::string_view call);
 void sqs_not_enabled();
 /// The queue has neither a redrive policy nor SQS_DLQ_URL: what can never be counted stays in it.
 void sqs_keeps_poison(std::string_view queue);
-/// A message that can never be counted was left in its queue. Of the next three: `unsaid` like it were not written.
-void sqs_poison_left(std::string_view id, std::string_view reason, std::string_view detail, std::int64_t deliveries,
-                     std::int64_t unsaid);
-void sqs_delete_refused(std::string_view code, std::string_view what, std::int64_t unsaid);
-void sqs_checksum_differs(std::string_view id, std::int64_t unsaid);
+/// A message that can never be counted was left in its queue.
+void sqs_poison_left(const MessageFacts& facts, std::int64_t deliveries);
+void sqs_delete_refused(std::string_view code, std::string_view what);
+void sqs_checksum_differs(std::string_view id);
 /// Dead letters wait for their topic, and their partitions with them; said once until they are written.
 void dead_letters_not_written(std::string_view topic, std::string_view what);
 void dead_letters_written_again();

@@ -108,6 +108,8 @@ class ReadProgress {
       : parts_{parts}, guard_{std::move(guard)}, reads_{executor, parts.pool} {}
 
   Task<Response> get(Exchange& exchange) {
+    const auto* const file = exchange.parameter("filename");
+    exchange.note(exchange.capture(0), file != nullptr ? std::string_view{*file} : std::string_view{});
     if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
     auto request = read_list_request(exchange, parts_.options);  // what is wrong is said, whether it counts or not
@@ -128,6 +130,7 @@ class ReadProgress {
   }
 
   Task<Response> get_by_id(Exchange& exchange) {
+    exchange.note(exchange.capture(0));
     if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
     if (auto wrong = judge(exchange)) co_return *std::move(wrong);
     domain::FileId id{};

@@ -38,6 +38,19 @@ HeadersHandle make_headers(std::span<const Header> headers) {
   return out;
 }
 
+void put_trace(HeaderList& headers, const TraceContext& step) {
+  bool goes_on = false;
+  for (const auto& header : headers)
+    if (header.name == traceparent_name) {
+      const auto before = parse_traceparent(header.value);
+      goes_on = before && before->trace_id == step.trace_id;
+    }
+  std::erase_if(headers, [goes_on](const Header& one) {
+    return one.name == traceparent_name || (one.name == tracestate_name && !goes_on);
+  });
+  headers.push_back({.name = std::string{traceparent_name}, .value = to_traceparent(step)});
+}
+
 void append_headers(HeaderList& headers, const Refusal& refusal) {
   const auto add = [&](std::string_view name, std::string value) {
     headers.push_back({.name = std::string{name}, .value = std::move(value)});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/trace_context.hpp"
 #include "domain/values.hpp"
 #include "ingress/kafka/client.hpp"
 
@@ -41,6 +42,10 @@ using HeaderList = std::vector<Header>;
 [[nodiscard]] HeaderList headers_of(const rd_kafka_message_t& message);
 /// The same for a message to produce, which copies them.
 [[nodiscard]] HeadersHandle make_headers(std::span<const Header> headers);
+
+/// Makes the letter a step of its original's trace (W3C Trace Context): its `traceparent` becomes this one. A
+/// `tracestate` stays only where the trace was there before.
+void put_trace(HeaderList& headers, const TraceContext& step);
 
 /// Why and when a message became a dead letter, and where it had stood.
 struct Refusal {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "admission/message_about.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::kafka {
@@ -50,7 +51,24 @@ DeadLetters::~DeadLetters() {
   thread_.join();
 }
 
+/// Says what became of it, and makes it a step of its trace.
+void DeadLetters::tell(DeadLetter& letter) {
+  std::vector<admission::MessageHeader> headers;
+  headers.reserve(letter.headers.size());
+  for (const auto& [name, value] : letter.headers) headers.push_back({.name = name, .value = value});
+  const auto about = admission::about_message(letter.value ? std::string_view{*letter.value} : "", headers);
+  put_trace(letter.headers, next_step(about.trace));
+  telemetry::message_dead_lettered({.source = "kafka",
+                                    .id = position_name(letter.why.position),
+                                    .client = about.client,
+                                    .file = about.file,
+                                    .trace_id = about.trace.trace_id,
+                                    .reason = letter.why.reason,
+                                    .detail = letter.why.detail});
+}
+
 void DeadLetters::write(DeadLetter letter) {
+  tell(letter);
   auto writing = std::make_unique<Writing>();
   writing->letter = std::move(letter);
   writing->letter.why.time = clock_.now();

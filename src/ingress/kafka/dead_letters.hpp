@@ -44,6 +44,7 @@ class DeadLetters {
   struct Writing;
   struct Producer;
 
+  static void tell(DeadLetter& letter);
   void run(const std::stop_token& stopping);
   void send(std::unique_ptr<Writing> writing);
   void try_later(std::unique_ptr<Writing> writing, std::string_view what);

@@ -91,6 +91,7 @@ class Source final : public KafkaSource {
   [[nodiscard]] bool is_away() const;
   void judge_error(const rd_kafka_message_t& message, std::vector<Offset>& ends);
   [[nodiscard]] std::optional<Pending> read(const InFlight::Arrival& arrival, const rd_kafka_message_t& message);
+  [[nodiscard]] std::string position_of(const rd_kafka_message_t& message) const;
 
   // Looking after.
   void look();
@@ -354,9 +355,22 @@ void Source::judge_error(const rd_kafka_message_t& message, std::vector<Offset>&
   }
 }
 
+std::string Source::position_of(const rd_kafka_message_t& message) const {
+  return position_name(
+      {.log = log_id_, .topic = options_.topic, .partition = message.partition, .offset = message.offset});
+}
+
 /// The update that a message is; nullopt when it is none, which is settled here.
 std::optional<Pending> Source::read(const InFlight::Arrival& arrival, const rd_kafka_message_t& message) {
   if (arrival.ticket == 0) return std::nullopt;
+  if (telemetry::is_logged(telemetry::Level::debug)) {
+    const auto about = about_message(message);
+    telemetry::message_read({.source = "kafka",
+                             .id = position_of(message),
+                             .client = about.client,
+                             .file = about.file,
+                             .trace_id = about.trace.trace_id});
+  }
   auto read = reader_.read(message, log_id_, options_.topic);
   if (auto* const update = std::get_if<MessageReader::Update>(&read))
     return Pending{.stream = std::move(update->stream),

@@ -44,6 +44,10 @@ std::optional<domain::EventKey> key_of(const admission::Message& update,
 
 }  // namespace
 
+admission::MessageAbout about_message(const rd_kafka_message_t& message) {
+  return admission::about_message({static_cast<const char*>(message.payload), message.len}, headers_in(message));
+}
+
 MessageReader::Read MessageReader::read(const rd_kafka_message_t& message, const std::string& log,
                                         const std::string& topic) {
   const auto headers = headers_in(message);

@@ -4,11 +4,15 @@
 
 #include "admission/client_krn.hpp"
 #include "admission/message.hpp"
+#include "admission/message_about.hpp"
 #include "base/clock.hpp"
 #include "ingest/file_ids.hpp"
 #include "ingress/kafka/client.hpp"
 
 namespace pebbles::kafka {
+
+/// For the log.
+[[nodiscard]] admission::MessageAbout about_message(const rd_kafka_message_t& message);
 
 /// Turns messages into updates. Threads: one. What it is given outlives it.
 class MessageReader {

@@ -99,9 +99,10 @@ Result<void> apply(rd_kafka_conf_t* conf, const KafkaOptions& options) {
   for (const auto& [name, value] : options.librdkafka) {
     if (name == "partition.assignment.strategy" && value.contains("cooperative"))
       return failure(Errc::invalid_argument, fmt::format("{}={}: must be an eager one (docs/kafka.md)", name, value));
-    if (const auto wrong = set(conf, name.c_str(), value.c_str()))
-      return failure(Errc::invalid_argument,
-                     fmt::format("KAFKA_CONF: {}={}: {}", name, is_secret(name) ? "(hidden)" : value, *wrong));
+    const auto wrong = set(conf, name.c_str(), value.c_str());
+    if (wrong && is_secret(name))  // what librdkafka says may repeat the value
+      return failure(Errc::invalid_argument, fmt::format("KAFKA_CONF: {}=(hidden): is not allowed", name));
+    if (wrong) return failure(Errc::invalid_argument, fmt::format("KAFKA_CONF: {}={}: {}", name, value, *wrong));
   }
   rd_kafka_conf_set_log_cb(conf, log_of_library);
   return {};

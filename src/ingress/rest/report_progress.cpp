@@ -44,6 +44,7 @@ class ReportProgress {
       : parts_{parts}, guard_{std::move(guard)}, sink_{executor} {}
 
   Task<Response> post(Exchange& exchange) {
+    exchange.note(exchange.capture(0));
     auto by = co_await guard_->admit(exchange, exchange.capture(0));
     if (!by) co_return std::move(by).error();
     if (auto wrong = judge_head(exchange)) co_return failed(exchange, *std::move(wrong));
@@ -54,6 +55,7 @@ class ReportProgress {
 
     domain::StreamId stream{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
                             .filename = std::move(update->filename)};
+    exchange.note(*stream.client, *stream.filename);
     update->report.by = *std::move(by);
     const auto ticket = sink_.take_ticket();
     ingest::Pending pending{.stream = stream, .command = std::move(update->report), .ack = {sink_, ticket}};

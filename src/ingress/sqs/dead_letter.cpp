@@ -21,6 +21,14 @@ void add(std::vector<Attribute>& attributes, std::string_view name, std::string_
     attributes.push_back({.name = std::string{name}, .data_type = "String", .value = std::string{value}});
 }
 
+bool is_traced(const ReceivedMessage& message, std::string_view trace_id) {
+  return std::ranges::any_of(message.attributes, [&](const Attribute& attribute) {
+    if (attribute.name != traceparent_name) return false;
+    const auto trace = parse_traceparent(attribute.value);
+    return trace && trace->trace_id == trace_id;
+  });
+}
+
 }  // namespace
 
 /// Whoever can write to the queue can write that attribute, at any length.
@@ -38,8 +46,11 @@ OutgoingMessage message_of(const DeadLetter& letter, bool to_fifo, Keep keep) {
   add(attributes, dead_letter_attribute::detail, cut(letter.detail, detail_bytes_max));
   add(attributes, dead_letter_attribute::message_id, original_id(letter.original));
   add(attributes, dead_letter_attribute::time, to_rfc3339(letter.time));
+  add(attributes, traceparent_name, to_traceparent(letter.trace));
   if (keep != Keep::all) add(attributes, dead_letter_attribute::omitted, keep == Keep::body ? "attributes" : "body");
+  const bool goes_on = is_traced(letter.original, letter.trace.trace_id);
   for (const auto& attribute : letter.original.attributes) {
+    if (attribute.name == traceparent_name || (attribute.name == tracestate_name && !goes_on)) continue;
     if (keep != Keep::all || attributes.size() == attributes_max) break;
     // A dead letter that was sent back and failed again has the newer reasons alone.
     if (!attribute.name.starts_with(dead_letter_attribute::ours)) attributes.push_back(attribute);

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/clock.hpp"
+#include "base/trace_context.hpp"
 #include "ingress/sqs/protocol.hpp"
 
 /// What a dead letter says of itself. It has the body and the attributes of its original, and attributes of ours, whose
@@ -27,13 +28,15 @@ struct DeadLetter {
   std::string reason;
   std::string detail;
   Timestamp time;
+  TraceContext trace;  ///< a step of the original's (W3C Trace Context)
 };
 
 /// How much of the original a dead letter has. Where the service takes the whole it gets the whole.
 enum class Keep { all, body, reason };
 
-/// The message to send. Of the original's attributes as many are kept, in their order, as there is room for. For a FIFO
-/// queue it has the original's group, and its id against sending it twice.
+/// The message to send. Of the original's attributes as many are kept, in their order, as there is room for;
+/// its `traceparent` becomes the letter's own, and a `tracestate` stays only where the trace was there before. For a
+/// FIFO queue it has the original's group, and its id against sending it twice.
 [[nodiscard]] OutgoingMessage message_of(const DeadLetter& letter, bool to_fifo, Keep keep = Keep::all);
 
 }  // namespace pebbles::sqs

@@ -15,6 +15,11 @@ domain::EventKey key_of(const admission::Message& update, const ReceivedMessage&
 
 }  // namespace
 
+admission::MessageAbout about_message(const ReceivedMessage& message) {
+  const Content content{message};
+  return admission::about_message(content.value(), content.headers());
+}
+
 MessageReader::Read MessageReader::read(const ReceivedMessage& message) {
   const Content content{message};
   auto parsed = admission::parse_message(content.value(), content.headers(), client_rule_);

@@ -3,11 +3,15 @@
 
 #include "admission/client_krn.hpp"
 #include "admission/message.hpp"
+#include "admission/message_about.hpp"
 #include "base/clock.hpp"
 #include "ingest/file_ids.hpp"
 #include "ingress/sqs/protocol.hpp"
 
 namespace pebbles::sqs {
+
+/// For the log, and for dead letters.
+[[nodiscard]] admission::MessageAbout about_message(const ReceivedMessage& message);
 
 /// Turns messages into updates. Threads: one. What it is given outlives it.
 class MessageReader {

@@ -1,9 +1,25 @@
 #include "ingress/sqs/poison_desk.hpp"
 
+#include "ingress/sqs/message_reader.hpp"
 #include "telemetry/sqs_metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::sqs {
+namespace {
+
+/// Views into all three.
+telemetry::MessageFacts facts_of(const Poisoned& poisoned, const ReceivedMessage& message,
+                                 const admission::MessageAbout& about) {
+  return {.source = "sqs",
+          .id = message.id,
+          .client = about.client,
+          .file = about.file,
+          .trace_id = about.trace.trace_id,
+          .reason = poisoned.reason,
+          .detail = poisoned.detail};
+}
+
+}  // namespace
 
 void PoisonDesk::take(Poisoned poisoned) {
   auto message = parts_.in_flight.message(poisoned.ticket);
@@ -21,8 +37,8 @@ void PoisonDesk::take(Poisoned poisoned) {
 
 void PoisonDesk::leave(const Poisoned& poisoned, const ReceivedMessage& message, PoisonWay way) {
   telemetry::sqs_consumed(telemetry::SqsOutcome::left, 1);
-  if (const auto unsaid = said_.pass())
-    telemetry::sqs_poison_left(message.id, poisoned.reason, poisoned.detail, message.receive_count, *unsaid);
+  const auto about = about_message(message);
+  telemetry::sqs_poison_left(facts_of(poisoned, message, about), message.receive_count);
   parts_.visibility.give_back(
       {.receipt = message.receipt, .timeout = pause_of_poison(way, parts_.is_fifo, message.receive_count)});
   parts_.in_flight.forget({&poisoned.ticket, 1});
@@ -32,11 +48,14 @@ void PoisonDesk::leave(const Poisoned& poisoned, const ReceivedMessage& message,
 
 void PoisonDesk::send(Poisoned poisoned, ReceivedMessage message) {
   telemetry::sqs_consumed(telemetry::SqsOutcome::dead_lettered, 1);
+  const auto about = about_message(message);
+  telemetry::message_dead_lettered(facts_of(poisoned, message, about));
   if (!parts_.is_fifo && poisoned.gate) std::exchange(poisoned.gate, nullptr)->pass();
   parts_.dead_letters->write({.original = std::move(message),
                               .reason = std::move(poisoned.reason),
                               .detail = std::move(poisoned.detail),
-                              .time = parts_.clock.now()},
+                              .time = parts_.clock.now(),
+                              .trace = next_step(about.trace)},
                              [this, ticket = poisoned.ticket, gate = std::move(poisoned.gate)] {
                                if (gate) gate->pass();
                                parts_.finished(ticket);

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/clock.hpp"
-#include "base/rate_limit.hpp"
 #include "ingress/sqs/dead_letters.hpp"
 #include "ingress/sqs/in_flight.hpp"
 #include "ingress/sqs/poison.hpp"
@@ -39,7 +38,6 @@ class PoisonDesk {
   void send(Poisoned poisoned, ReceivedMessage message);
 
   const PoisonParts parts_;
-  RateLimit said_{std::chrono::seconds{1}};
 };
 
 }  // namespace pebbles::sqs

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/crash_point.hpp"
+#include "base/redact.hpp"
 #include "ingress/sqs/deleter.hpp"
 #include "ingress/sqs/handover.hpp"
 #include "ingress/sqs/message_reader.hpp"
@@ -157,6 +158,14 @@ void Source::take(std::size_t poller, std::vector<ReceivedMessage> messages, InF
   read.reserve(messages.size());
   groups.reserve(messages.size());
   for (const auto& message : messages) {
+    if (telemetry::is_logged(telemetry::Level::debug)) {
+      const auto about = about_message(message);
+      telemetry::message_read({.source = "sqs",
+                               .id = message.id,
+                               .client = about.client,
+                               .file = about.file,
+                               .trace_id = about.trace.trace_id});
+    }
     read.push_back(readers_[poller].read(message));
     groups.push_back(message.group);
   }
@@ -208,7 +217,7 @@ std::string Source::describe() const {
   std::string out = R"({"state":)";
   json::append_string(out, state_.describe());
   out += R"(,"queue":)";
-  json::append_string(out, options_.queue_url);
+  json::append_string(out, redacted(options_.queue_url));
   out += fmt::format(R"(,"pollers":{},"inFlight":{},"deadLettersWaiting":{})", pollers_.count(), in_flight_.size(),
                      dead_letters_ ? dead_letters_->waiting() : 0);
   if (const auto facts = watch_.facts())

@@ -17,5 +17,19 @@ TEST(RateLimit, PassesOnceAnIntervalAndCountsTheRest) {
   EXPECT_EQ(limit.pass(t0 + milliseconds{300}), 0);
 }
 
+TEST(RateLimit, WhatWasHeldBackLastIsToldOnce) {
+  RateLimit limit{milliseconds{100}};
+  const auto t0 = std::chrono::steady_clock::now();
+  EXPECT_EQ(limit.take_overdue(t0), 0);
+  (void)limit.pass(t0);
+  EXPECT_EQ(limit.take_overdue(t0 + milliseconds{200}), 0);
+  (void)limit.pass(t0 + milliseconds{200});
+  (void)limit.pass(t0 + milliseconds{250});
+  EXPECT_EQ(limit.take_overdue(t0 + milliseconds{299}), 0);
+  EXPECT_EQ(limit.take_overdue(t0 + milliseconds{300}), 1);
+  EXPECT_EQ(limit.take_overdue(t0 + milliseconds{400}), 0);
+  EXPECT_EQ(limit.pass(t0 + milliseconds{399}), std::nullopt) << "that line was one, too";
+}
+
 }  // namespace
 }  // namespace pebbles

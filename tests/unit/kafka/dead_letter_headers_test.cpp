@@ -73,5 +73,19 @@ TEST(PositionName, KeepsPositionsApart) {
   EXPECT_NE(position_name(other), position_name(base));
 }
 
+TEST(KafkaDeadLetterHeaders, GoOnWithTheTraceOfTheOriginal) {
+  const TraceContext step{.trace_id = "0af7651916cd43dd8448eb211c80319c", .parent_id = "b7ad6b7169203331", .flags = 1};
+  const Header before{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"};
+  const Header after{"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"};
+  const Header state{"tracestate", "vendor=1"};
+  const Header other{"other", "1"};
+  HeaderList headers{before, other, state};
+  put_trace(headers, step);
+  EXPECT_EQ(headers, (HeaderList{other, state, after}));
+  headers = {{"traceparent", "nonsense"}, other, state};  // its state says nothing of a new trace
+  put_trace(headers, step);
+  EXPECT_EQ(headers, (HeaderList{other, after}));
+}
+
 }  // namespace
 }  // namespace pebbles::kafka
