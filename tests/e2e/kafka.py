@@ -140,7 +140,13 @@ class Client:
         """A group's committed offset of each partition, None where there is none."""
         with self.consumer(group) as consumer:
             wanted = [confluent_kafka.TopicPartition(topic, partition) for partition in self.partitions(topic)]
-            offsets = [position.offset for position in consumer.committed(wanted, timeout=20)]
+            offsets = None
+            while offsets is None:
+                try:
+                    offsets = [position.offset for position in consumer.committed(wanted, timeout=20)]
+                except confluent_kafka.KafkaException as fault:
+                    if not fault.args[0].retriable():  # a group's coordinator may just move
+                        raise
         return [offset if offset >= 0 else None for offset in offsets]
 
     def read(self, topic, timeout=30):

@@ -62,7 +62,7 @@ TEST_F(MonitorTest, WhatIsNotReadyIsAliveYet) {
     const auto details = get(path + "?verbose");
     EXPECT_EQ(status_of(details), 503);
     EXPECT_NE(details.find(R"("detail":"Shutting down")"), std::string::npos);
-    EXPECT_NE(details.find(R"("parts":{"kafka":{"state":"assigned"}}})"), std::string::npos);
+    EXPECT_NE(details.find(R"("parts":{"kafka":{"state":"assigned"}})"), std::string::npos);
   }
   EXPECT_EQ(body_of(get("/livez")), "OK");
 }
