@@ -90,13 +90,17 @@ class Service {
         client_rule_{std::move(rule)},
         keys_{std::move(keys), !config.jwt_jwks_url.empty()},
         store_{std::move(opened.store)},
-        readers_{{.threads = opened.readers, .queue_max = 1024}} {
+        readers_{{.threads = opened.readers, .running_of_one_max = half_of(opened.readers)}},
+        // Lists are work for a processor: what is read or counted in between goes first.
+        listers_{{.threads = opened.listers, .running_of_one_max = half_of(opened.listers), .nice = 5}} {
     if (!config.jwt_jwks_url.empty()) issuer_ = std::make_unique<auth::RemoteKeys>(keys_, issuer_options(config));
     std::vector<std::unique_ptr<store::EventStore>> lanes;
     lanes.reserve(opened.lanes);
     for (std::size_t i = 0; i < opened.lanes; ++i) lanes.push_back(store_->writer());
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
   }
+
+  static std::size_t half_of(std::size_t threads) { return std::max<std::size_t>(threads / 2, 1); }
 
   static auth::RemoteKeysOptions issuer_options(const Config& config) {
     auth::RemoteKeysOptions out;
@@ -121,6 +125,7 @@ class Service {
     const query::QueryParts query{.reader = store_->reader(),
                                   .client_rule = client_rule_,
                                   .pool = readers_,
+                                  .lists = listers_,
                                   .trouble = [this] { return trouble(); },
                                   .describe = [this] { return describe(); },
                                   .metrics = telemetry::metrics_text,
@@ -205,6 +210,7 @@ class Service {
     // Handlers that were cut off still wait in the loops, so the lanes end before the loops go.
     drained = ingest_->stop(std::max(left_of(), milliseconds{1000})) && drained;
     readers_.stop();
+    listers_.stop();
     if (issuer_) issuer_->stop();
     server_.reset();
     ingest_.reset();
@@ -222,6 +228,7 @@ class Service {
   std::unique_ptr<auth::RemoteKeys> issuer_;  ///< where JWT_JWKS_URL names one
   std::unique_ptr<store::Store> store_;
   http::WorkerPool readers_;
+  http::WorkerPool listers_;
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<http::Server> server_;

@@ -198,7 +198,8 @@ bool Connection::dress(Response& response) const {
 
 Task<void> Connection::compress(Response& response) {
   auto work = [body = std::string_view{response.body}] { return gzip(body); };
-  auto compressed = co_await run_on(loop_.compressors(), std::move(work));
+  std::string anybody;
+  auto compressed = co_await run_on(loop_.compressors(), std::move(anybody), std::move(work));
   if (compressed) put_gzip(response, *std::move(compressed));  // a busy worker is no reason to wait
 }
 

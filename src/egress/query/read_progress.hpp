@@ -24,6 +24,7 @@ struct QueryParts {
   store::ProgressReader& reader;
   const admission::ClientKrnRule& client_rule;
   http::WorkerPool& pool;                               ///< where the reader may block
+  http::WorkerPool& lists;                              ///< where it reads lists, which take long
   std::function<std::optional<std::string>()> trouble;  ///< why the service is not ready, if it is not; any thread
   std::function<std::string()> describe;                ///< the state of its parts, a JSON object; any thread
   std::function<std::string()> metrics;                 ///< in Prometheus' text format; any thread

@@ -85,6 +85,7 @@ class ReadProgressTest : public ::testing::Test {
                  {.reader = reader,
                   .client_rule = rule,
                   .pool = pool,
+                  .lists = pool,
                   .trouble = [this] { return ready ? std::nullopt : std::optional<std::string>{"Shutting down"}; },
                   .describe = [] { return R"({"kafka":{"state":"assigned"}})"; },
                   .metrics = [] { return "pebbles_x 1\n"; },
