@@ -27,7 +27,7 @@ class FairQueue {
   };
 
   struct Waits {
-    std::chrono::milliseconds queued_max{500};        ///< in the queue, at the lane's pace
+    std::chrono::milliseconds queued_max{250};        ///< in the queue, at the lane's pace
     std::chrono::milliseconds batch_max{100};         ///< a batch, while several clients wait, one for an answer
     std::chrono::milliseconds large_batch_max{2000};  ///< any other batch
     std::chrono::milliseconds stuck_max{3000};        ///< a batch that takes longer may take for ever
