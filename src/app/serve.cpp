@@ -126,6 +126,7 @@ class Service {
                                   .client_rule = client_rule_,
                                   .pool = readers_,
                                   .lists = listers_,
+                                  .list_budget = list_budget_,
                                   .trouble = [this] { return trouble(); },
                                   .describe = [this] { return describe(); },
                                   .metrics = telemetry::metrics_text,
@@ -229,6 +230,7 @@ class Service {
   std::unique_ptr<store::Store> store_;
   http::WorkerPool readers_;
   http::WorkerPool listers_;
+  http::AnswerBudget list_budget_{256UL << 20U};
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;
   std::unique_ptr<http::Server> server_;

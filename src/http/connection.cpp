@@ -270,6 +270,7 @@ void Connection::prepare_answer(Response response, bool keep_alive) {
     out_ += response.body;
   else
     out_body_ = std::move(response.body);
+  share_ = std::move(response.share);
 }
 
 Connection::Progress Connection::send() {
@@ -291,6 +292,7 @@ Connection::Progress Connection::send() {
     }
   }
   out_body_ = {};
+  share_.reset();
   return Progress::done;
 }
 

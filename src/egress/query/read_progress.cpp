@@ -123,7 +123,10 @@ class ReadProgress {
     }
     std::string client = *request->client;
     auto work = [this, list = *std::move(request), known = std::move(known)] {
-      return show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
+      if (parts_.list_budget.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
+      auto out = show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
+      out.share = parts_.list_budget.take(out.body.capacity());
+      return out;
     };
     co_return co_await on(parts_.lists, std::move(client), std::move(work));
   }

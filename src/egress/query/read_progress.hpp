@@ -7,6 +7,7 @@
 
 #include "access/guard.hpp"
 #include "admission/client_krn.hpp"
+#include "http/answer_budget.hpp"
 #include "http/loop.hpp"
 #include "http/worker_pool.hpp"
 #include "store/progress_reader.hpp"
@@ -25,6 +26,7 @@ struct QueryParts {
   const admission::ClientKrnRule& client_rule;
   http::WorkerPool& pool;                               ///< where the reader may block
   http::WorkerPool& lists;                              ///< where it reads lists, which take long
+  http::AnswerBudget& list_budget;                      ///< of lists that are not sent yet
   std::function<std::optional<std::string>()> trouble;  ///< why the service is not ready, if it is not; any thread
   std::function<std::string()> describe;                ///< the state of its parts, a JSON object; any thread
   std::function<std::string()> metrics;                 ///< in Prometheus' text format; any thread

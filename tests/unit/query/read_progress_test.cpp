@@ -86,6 +86,7 @@ class ReadProgressTest : public ::testing::Test {
                   .client_rule = rule,
                   .pool = pool,
                   .lists = pool,
+                  .list_budget = budget,
                   .trouble = [this] { return ready ? std::nullopt : std::optional<std::string>{"Shutting down"}; },
                   .describe = [] { return R"({"kafka":{"state":"assigned"}})"; },
                   .metrics = [] { return "pebbles_x 1\n"; },
@@ -112,6 +113,7 @@ class ReadProgressTest : public ::testing::Test {
   FewRecords reader;
   std::atomic<bool> ready = true;
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
+  http::AnswerBudget budget{1};
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   http::WorkerPool pool{{.threads = 2, .queue_max = 16}};
 };
@@ -128,6 +130,16 @@ TEST_F(ReadProgressTest, FindsOneFile) {
   EXPECT_EQ(status_of(get("/clients/krn:b/progress/020000000000000000000000")), 404);
   EXPECT_EQ(status_of(get("/clients/other/progress")), 400);
   EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f1&filename=f2")), 400);
+}
+
+TEST_F(ReadProgressTest, ListsThatNobodyReadsAreNotFollowedByMore) {
+  auto unread = budget.take(1);
+  const auto refused = get("/clients/krn:a/progress");
+  EXPECT_EQ(status_of(refused), 503);
+  EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), refused.npos);
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f2")), 200);
+  unread.reset();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(status_of(get("/clients/krn:a/progress")), 200) << "what is sent is given back";
 }
 
 TEST_F(ReadProgressTest, ManyWhoAskForOneRecordShareAReadThatBeganBehindThem) {
