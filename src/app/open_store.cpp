@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 namespace pebbles::app {
 Result<void> make_embedded_folder(const Config& config) {
@@ -35,9 +36,13 @@ Result<OpenedStore> open_store(const Config& config) {
   // Each lane holds a client of the pool, the upkeep borrows one; the rest is for reads.
   const auto lanes = std::min(config.mongo_lanes, config.mongo_pool_size - 1);
   constexpr std::size_t readers_max = 16;
-  const auto left = config.mongo_pool_size - lanes;
-  return OpenedStore{
-      .store = std::move(store), .lanes = lanes, .readers = std::clamp<std::size_t>(left - 1, 1, readers_max)};
+  const auto left = config.mongo_pool_size - lanes - 1;
+  // At most as many lists at once as keep half of the processors busy, here or in the database.
+  const auto listers = std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 2, readers_max / 2);
+  return OpenedStore{.store = std::move(store),
+                     .lanes = lanes,
+                     .readers = std::clamp<std::size_t>(left, listers + 1, readers_max) - listers,
+                     .listers = listers};
 }
 
 }  // namespace pebbles::app

@@ -9,11 +9,12 @@
 
 namespace pebbles::app {
 
-/// The store that the configuration names, and how many lanes and reading threads it is worth.
+/// The store that the configuration names, and how many lanes and threads for reading it is worth.
 struct OpenedStore {
   std::unique_ptr<store::Store> store;
   std::size_t lanes = 1;
-  std::size_t readers = 4;
+  std::size_t readers = 3;
+  std::size_t listers = 2;  ///< of lists, which take the processor for long
 };
 
 /// Makes the folder of an embedded server, if this is one. Error: invalid_argument.

@@ -109,13 +109,17 @@ class Service {
         keys_{std::move(keys), !config.jwt_jwks_url.empty()},
         store_{store::measured(std::move(opened.store))},
         store_watch_{[this] { return store_->reader().ping(); }, {}},
-        readers_{{.threads = opened.readers, .queue_max = 1024}} {
+        readers_{{.threads = opened.readers, .running_of_one_max = half_of(opened.readers)}},
+        // Lists are work for a processor: what is read or counted in between goes first.
+        listers_{{.threads = opened.listers, .running_of_one_max = half_of(opened.listers), .nice = 5}} {
     if (!config.jwt_jwks_url.empty()) issuer_ = std::make_unique<auth::RemoteKeys>(keys_, issuer_options(config));
     std::vector<std::unique_ptr<store::EventStore>> lanes;
     lanes.reserve(opened.lanes);
     for (std::size_t i = 0; i < opened.lanes; ++i) lanes.push_back(store_->writer());
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
   }
+
+  static std::size_t half_of(std::size_t threads) { return std::max<std::size_t>(threads / 2, 1); }
 
   static auth::RemoteKeysOptions issuer_options(const Config& config) {
     auth::RemoteKeysOptions out;
@@ -140,6 +144,8 @@ class Service {
     const query::QueryParts query{.reader = store_->reader(),
                                   .client_rule = client_rule_,
                                   .pool = readers_,
+                                  .lists = listers_,
+                                  .list_budget = list_budget_,
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
                                               .items_max = config.max_errors_in_record}};
@@ -280,6 +286,7 @@ class Service {
     if (metrics_server_) metrics_server_->stop(std::min(left_of(), milliseconds{1000}));
     questions_.stop();
     readers_.stop();
+    listers_.stop();
     if (issuer_) issuer_->stop();
     metrics_server_.reset();
     listening_ = nullptr;
@@ -301,6 +308,8 @@ class Service {
   std::unique_ptr<store::Store> store_;
   monitor::StoreWatch store_watch_;
   http::WorkerPool readers_;
+  http::WorkerPool listers_;
+  http::AnswerBudget list_budget_{256UL << 20U};
   http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;

@@ -261,7 +261,8 @@ bool Connection::dress(Response& response) const {
 
 Task<void> Connection::compress(Response& response) {
   auto work = [body = std::string_view{response.body}] { return gzip(body); };
-  auto compressed = co_await run_on(loop_.compressors(), std::move(work));
+  std::string anybody;
+  auto compressed = co_await run_on(loop_.compressors(), std::move(anybody), std::move(work));
   if (compressed) put_gzip(response, *std::move(compressed));  // a busy worker is no reason to wait
 }
 
@@ -333,6 +334,7 @@ void Connection::prepare_answer(Response response, bool keep_alive) {
     out_ += response.body;
   else
     out_body_ = std::move(response.body);
+  share_ = std::move(response.share);
 }
 
 Connection::Progress Connection::send() {
@@ -354,6 +356,7 @@ Connection::Progress Connection::send() {
     }
   }
   out_body_ = {};
+  share_.reset();
   return Progress::done;
 }
 

@@ -73,8 +73,9 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::optional<RequestParser> request_;
   std::string head_copy_;  ///< of a head whose body is still to come: `in_` moves while it does
   std::string body_;
-  std::string out_;       ///< the answer's head, and its body when that is small
-  std::string out_body_;  ///< a large body
+  std::string out_;                    ///< the answer's head, and its body when that is small
+  std::string out_body_;               ///< a large body
+  std::shared_ptr<const void> share_;  ///< what it takes of a budget
   std::size_t sent_ = 0;
   telemetry::HttpRoute* route_ = nullptr;  ///< of the request; null when no handler has it
   std::string request_id_;

@@ -21,7 +21,7 @@ struct ServerState {
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> closing{false};   ///< answers from now on end their connection
   std::atomic<bool> stopping{false};  ///< idle connections end at once
-  WorkerPool compressors{{.threads = 1, .queue_max = 64}};
+  WorkerPool compressors{{.threads = 1, .queue_max = 128}};
 };
 
 /// One thread's I/O: its connections, its clock, its routes. Threads: `executor()` and `context()` may be used from

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@ struct Response {
   std::string_view content_type;  ///< of static storage
   std::string headers;            ///< further lines, each "Name: value\r\n"; write them with `add_header`
   std::string body;
-  bool close = false;  ///< end the connection after this answer
+  bool close = false;                      ///< end the connection after this answer
+  std::shared_ptr<const void> share = {};  ///< of an `AnswerBudget`, kept until the answer is sent
 };
 
 /// Adds a header line. False, and nothing is added, when the value holds what a header must not (RFC 9110, section

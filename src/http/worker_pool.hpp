@@ -9,8 +9,10 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <type_traits>
+#include <unordered_map>
 #include <vector>
 
 #include "http/task.hpp"
@@ -19,11 +21,14 @@ namespace pebbles::http {
 
 struct WorkerPoolOptions {
   std::size_t threads = 2;
-  std::size_t queue_max = 1024;  ///< jobs that wait
+  std::size_t queue_max = 1024;           ///< jobs that wait
+  std::size_t running_of_one_max = 1024;  ///< jobs of one asker that run at once
+  int nice = 0;                           ///< how far its threads stand back behind the others of the process
 };
 
-/// A few threads for what may block, which loops must not. Threads: any may submit.
-/// Lifetime: stopped after the server's loops, and before they are destroyed.
+/// A few threads for what may block, which loops must not. Askers take turns, so who asks for much waits behind its own
+/// jobs: one fills at most half of the queue that is free, and has at most `running_of_one_max` threads.
+/// Threads: any may submit. Lifetime: stopped after the server's loops, and before they are destroyed.
 class WorkerPool {
  public:
   using Job = std::move_only_function<void()>;
@@ -33,30 +38,40 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  /// False, and the job is dropped, when the queue is full or the pool has stopped. Jobs don't throw.
-  [[nodiscard]] bool submit(Job job);
+  /// False, and the job is dropped, when the queue is full for this asker or the pool has stopped. Jobs don't throw.
+  [[nodiscard]] bool submit(const std::string& asker, Job job);
 
   /// Finishes what runs, drops what waits, ends the threads.
   void stop();
 
  private:
-  void run();
+  struct Asker {
+    std::deque<Job> jobs;  ///< that wait
+    std::size_t running = 0;
+    bool has_turn = false;
+  };
+  using Askers = std::unordered_map<std::string, Asker>;
 
-  const std::size_t queue_max_;
+  void run();
+  void give_turn(Askers::value_type& asker);
+
+  const WorkerPoolOptions options_;
   std::mutex mutex_;
   std::condition_variable came_;
-  std::deque<Job> jobs_;
+  Askers askers_;                          // only those with jobs
+  std::deque<Askers::value_type*> turns_;  // those of whom a job may begin, each once
+  std::size_t waiting_ = 0;
   bool stopped_ = false;
   std::vector<std::thread> threads_;
 };
 
-/// Runs `work` on the pool and resumes on the loop that it was called from. Nullopt when the pool is full. What
-/// `work` throws comes out here. Name `work` before the `co_await` and move it in.
+/// Runs `work` on the pool, in the asker's turn, and resumes on the loop that it was called from. Nullopt when the pool
+/// is full. What `work` throws comes out here. Name `work` before the `co_await` and move it in.
 template <class Work>
-Task<std::optional<std::invoke_result_t<Work&>>> run_on(WorkerPool& pool, Work work) {
+Task<std::optional<std::invoke_result_t<Work&>>> run_on(WorkerPool& pool, std::string asker, Work work) {
   using Answer = std::optional<std::invoke_result_t<Work&>>;
   auto executor = co_await asio::this_coro::executor;
-  auto initiate = [&pool, executor](auto handler, Work run) {
+  auto initiate = [&pool, executor, asker = std::move(asker)](auto handler, Work run) {
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
     auto job = [executor, shared, run = std::move(run)]() mutable {
       Answer answer;
@@ -72,7 +87,7 @@ Task<std::optional<std::invoke_result_t<Work&>>> run_on(WorkerPool& pool, Work w
         std::move(resume)(surprise, std::move(answer));
       });
     };
-    if (pool.submit(std::move(job))) return;
+    if (pool.submit(asker, std::move(job))) return;
     asio::post(executor, [shared]() mutable {
       auto resume = std::move(*shared);
       shared.reset();

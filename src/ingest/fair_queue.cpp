@@ -9,6 +9,7 @@ bool FairQueue::insert(Pending& pending) {
   const auto bytes = bytes_of(pending);
   if (closed_ || updates_ >= bounds_.updates_max || bytes_ + bytes > bounds_.bytes_max) return false;
   auto known = clients_.find(*pending.stream.client);
+  if (!pending.epoch && would_wait_too_long(known == clients_.end() ? 0 : known->second.updates.size())) return false;
   if (known != clients_.end()) {
     const auto& own = known->second;
     if (own.updates.size() >= bounds_.updates_max - updates_ || own.bytes + bytes > bounds_.bytes_max - bytes_)
@@ -17,11 +18,25 @@ bool FairQueue::insert(Pending& pending) {
     known = clients_.try_emplace(*pending.stream.client).first;
     turns_.push_back(&*known);
   }
+  asked_ += pending.epoch ? 0 : 1;
   known->second.updates.emplace_back(std::move(pending), bytes);
   known->second.bytes += bytes;
   ++updates_;
   bytes_ += bytes;
   return true;
+}
+
+/// For who has `own` updates in the queue: clients take turns, so of each other no more go before.
+bool FairQueue::would_wait_too_long(std::size_t own) const {
+  if (pace_.elapsed(now_()) > waits_.stuck_max) return true;
+  return pace_.for_updates(std::min(updates_, (own + 1) * clients_.size())) > waits_.queued_max;
+}
+
+/// While others wait for answers a batch must not take long: who comes next would wait for all of it. Otherwise a large
+/// one costs least.
+std::size_t FairQueue::updates_of_batch(std::size_t updates_max) const {
+  const bool others_wait = asked_ > 0 && clients_.size() > 1;
+  return std::min(updates_max, pace_.updates_in(others_wait ? waits_.batch_max : waits_.large_batch_max));
 }
 
 std::optional<Pending> FairQueue::push(Pending pending) {
@@ -54,15 +69,17 @@ std::vector<Pending> FairQueue::push(std::vector<Pending> pendings) {
 
 std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::milliseconds> patience) {
   std::unique_lock lock{mutex_};
+  pace_.end(now_());
   const bool waited = updates_ == 0;
   wait(lock, 1, patience);
   if (waited && updates_ > 0 && updates_ < usual_ / 2) wait(lock, usual_, gather_for);
   woken_ = false;
 
   std::vector<Pending> out;
-  out.reserve(std::min(updates_, batch.updates_max));
+  const auto updates_max = updates_of_batch(batch.updates_max);
+  out.reserve(std::min(updates_, updates_max));
   std::size_t bytes_taken = 0;
-  while (!turns_.empty() && out.size() < batch.updates_max && bytes_taken < batch.bytes_max) {
+  while (!turns_.empty() && out.size() < updates_max && bytes_taken < batch.bytes_max) {
     auto* const turn = turns_.front();
     turns_.pop_front();
     auto& own = turn->second;
@@ -70,6 +87,7 @@ std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::mi
     own.updates.pop_front();
     own.bytes -= bytes;
     bytes_taken += bytes;
+    asked_ -= pending.epoch ? 0 : 1;
     out.push_back(std::move(pending));
     if (own.updates.empty())
       clients_.erase(clients_.find(turn->first));
@@ -78,7 +96,10 @@ std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::mi
   }
   updates_ -= out.size();
   bytes_ -= bytes_taken;
-  if (!out.empty()) usual_ = (3 * usual_ + out.size() + 2) / 4;
+  if (!out.empty()) {
+    usual_ = (3 * usual_ + out.size() + 2) / 4;
+    pace_.begin(out.size(), now_());
+  }
   return out;
 }
 

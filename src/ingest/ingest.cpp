@@ -21,7 +21,8 @@ class Ingest::Lane {
   Lane(std::unique_ptr<store::EventStore> store, const IngestOptions& options)
       : options_{options},
         queue_{std::make_shared<FairQueue>(
-            FairQueue::Bounds{.updates_max = options.queue_updates_max, .bytes_max = options.queue_bytes_max})},
+            FairQueue::Bounds{.updates_max = options.queue_updates_max, .bytes_max = options.queue_bytes_max},
+            FairQueue::Waits{})},
         store_{std::move(store)},
         ended_{done_.get_future()},
         thread_{[this] { run(); }} {}

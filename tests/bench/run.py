@@ -17,6 +17,7 @@ import urllib.request
 
 import kafka
 import mongo
+import noisy
 import sqs
 from support import CONNECTIONS, TOKEN, Nginx, Pebbles, median, run_wrk, show, token, wrk
 
@@ -166,8 +167,9 @@ def main():
     mongo.add_arguments(parser)
     kafka.add_arguments(parser)
     sqs.add_arguments(parser)
+    noisy.add_arguments(parser)
     parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
-                                           *kafka.PARTS, *sqs.PARTS])
+                                           *kafka.PARTS, *sqs.PARTS, *noisy.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -192,6 +194,8 @@ def main():
             kafka.bench(args, folder)
         if args.only in (None, *sqs.PARTS):
             sqs.bench(args, folder)
+        if args.only in (None, *noisy.PARTS):
+            noisy.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -59,7 +59,8 @@ class Monitor {
 
   template <class Work>
   Task<Response> on_pool(Work work) const {
-    auto response = co_await http::run_on(parts_.pool, std::move(work));
+    std::string anybody;
+    auto response = co_await http::run_on(parts_.pool, std::move(anybody), std::move(work));
     if (!response) co_return http::try_later("Too many questions at once");
     co_return *std::move(response);
   }

@@ -118,15 +118,19 @@ class ReadProgress {
     if (const auto* filename = exchange.parameter("filename")) {
       domain::StreamId stream{.client = std::move(request->client), .filename = domain::Filename{*filename}};
       if (auto found = parts_.reader.at_hand(stream)) co_return show(std::move(found), known);
-      std::string record = "name ";
-      record.append(*stream.client).append({'\0'}).append(*stream.filename);
-      auto read = [&reader = parts_.reader, stream = std::move(stream)] { return reader.by_filename(stream); };
-      co_return co_await show_shared(std::move(record), std::move(read), known);
+      SharedReads::Question question{.client = *stream.client, .record = "name ", .read = {}};
+      question.record.append(*stream.client).append({'\0'}).append(*stream.filename);
+      question.read = [&reader = parts_.reader, stream = std::move(stream)] { return reader.by_filename(stream); };
+      co_return co_await show_shared(std::move(question), known);
     }
+    std::string client = *request->client;
     auto work = [this, list = *std::move(request), known = std::move(known)] {
-      return show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
+      if (parts_.list_budget.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
+      auto out = show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
+      out.share = parts_.list_budget.take(out.body.capacity());
+      return out;
     };
-    co_return co_await on_pool(std::move(work));
+    co_return co_await on(parts_.lists, std::move(client), std::move(work));
   }
 
   Task<Response> get_by_id(Exchange& exchange) {
@@ -139,10 +143,10 @@ class ReadProgress {
     domain::ClientKrn client{std::string{exchange.capture(0)}};
     auto known = exchange.combined_header("If-None-Match");
     if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
-    std::string record = "id ";
-    record.append(to_hex(id)).append(*client);
-    auto read = [&reader = parts_.reader, client = std::move(client), id] { return reader.by_id(client, id); };
-    co_return co_await show_shared(std::move(record), std::move(read), known);
+    SharedReads::Question question{.client = *client, .record = "id ", .read = {}};
+    question.record.append(to_hex(id)).append(*client);
+    question.read = [&reader = parts_.reader, client = std::move(client), id] { return reader.by_id(client, id); };
+    co_return co_await show_shared(std::move(question), known);
   }
 
  private:
@@ -165,14 +169,14 @@ class ReadProgress {
   }
 
   /// `known` outlives the call.
-  Task<Response> show_shared(std::string record, SharedReads::Read read, std::string_view known) {
-    auto found = co_await reads_.ask(std::move(record), std::move(read));
+  Task<Response> show_shared(SharedReads::Question question, std::string_view known) {
+    auto found = co_await reads_.ask(std::move(question));
     co_return found ? show(*found, known) : http::try_later("Too many reads at once");
   }
 
   template <class Work>
-  Task<Response> on_pool(Work work) const {
-    auto response = co_await http::run_on(parts_.pool, std::move(work));
+  static Task<Response> on(http::WorkerPool& pool, std::string asker, Work work) {
+    auto response = co_await http::run_on(pool, std::move(asker), std::move(work));
     if (!response) co_return http::try_later("Too many reads at once");
     co_return *std::move(response);
   }

@@ -6,23 +6,23 @@ namespace pebbles::query {
 
 using http::Task;
 
-Task<std::optional<SharedReads::Found>> SharedReads::ask(std::string record, Read read) {
-  auto initiate = [this](auto handler, std::string name, Read work) {
-    const auto [flight, is_first] = flights_.try_emplace(name);
+Task<std::optional<SharedReads::Found>> SharedReads::ask(Question question) {
+  auto initiate = [this](auto handler, Question asked) {
+    const auto [flight, is_first] = flights_.try_emplace(asked.record);
     flight->second.waiting.emplace_back(std::move(handler));
     if (!is_first) return;
-    flight->second.read = std::move(work);
-    begin(name);
+    flight->second.question = std::move(asked);
+    begin(flight->first);
   };
   co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<http::Executor>,
                                                  void(std::optional<Found>)>(initiate, http::use_task,
-                                                                             std::move(record), std::move(read));
+                                                                             std::move(question));
 }
 
 void SharedReads::begin(const std::string& record) {
   auto& flight = flights_.at(record);
   auto waiting = std::make_shared<Waiting>(std::exchange(flight.waiting, {}));
-  auto job = [this, record, waiting, read = flight.read] {
+  auto job = [this, record, waiting, read = flight.question.read] {
     Found found = failure(Errc::internal, "a read ended with an exception");
     try {
       found = read();
@@ -33,7 +33,7 @@ void SharedReads::begin(const std::string& record) {
       end(record, *waiting, std::move(found));
     });
   };
-  if (!pool_.submit(std::move(job)))
+  if (!pool_.submit(flight.question.client, std::move(job)))
     boost::asio::post(executor_, [this, record, waiting] { end(record, *waiting, std::nullopt); });
 }
 

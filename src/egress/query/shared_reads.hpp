@@ -25,14 +25,19 @@ class SharedReads {
   SharedReads(const SharedReads&) = delete;
   SharedReads& operator=(const SharedReads&) = delete;
 
-  /// `record` names what `read` reads. Nullopt when the pool is full.
-  [[nodiscard]] http::Task<std::optional<Found>> ask(std::string record, Read read);
+  struct Question {
+    std::string client;  ///< whose record it is
+    std::string record;  ///< names what `read` reads, among all clients' records
+    Read read;
+  };
+  /// Nullopt when the pool is full for this client.
+  [[nodiscard]] http::Task<std::optional<Found>> ask(Question question);
 
  private:
   using Resume = std::move_only_function<void(std::optional<Found>)>;
   using Waiting = std::vector<Resume>;
   struct Flight {
-    Read read;
+    Question question;
     Waiting waiting;  ///< for the next read
   };
 

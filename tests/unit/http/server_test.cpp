@@ -46,7 +46,8 @@ class ServerTest : public ::testing::Test {
       std::this_thread::sleep_for(200ms);
       return Response{.status = 200, .content_type = text_type, .headers = {}, .body = "slow"};
     };
-    auto response = co_await run_on(pool, std::move(work));
+    std::string nobody;
+    auto response = co_await run_on(pool, std::move(nobody), std::move(work));
     co_return response ? *std::move(response) : try_later("full");
   }
 
@@ -76,7 +77,7 @@ class ServerTest : public ::testing::Test {
   }
 
   std::unique_ptr<Server> server;
-  WorkerPool pool{{.threads = 2, .queue_max = 4}};
+  WorkerPool pool{{.threads = 2, .queue_max = 8}};
 };
 
 TEST_F(ServerTest, KeepsAConnectionAlive) {

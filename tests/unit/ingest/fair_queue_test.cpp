@@ -22,7 +22,7 @@ std::vector<std::string> names(const std::vector<Pending>& batch) {
 constexpr FairQueue::Bounds wide{.updates_max = 1000, .bytes_max = 1UL << 30U};
 
 TEST(FairQueue, TakesClientsInTurnsAndEachInOrder) {
-  FairQueue queue{wide};
+  FairQueue queue{wide, {}};
   for (const auto* name : {"1", "2", "3", "4"}) EXPECT_FALSE(queue.push(pending("a", name)));
   EXPECT_FALSE(queue.push(pending("b", "1")));
   EXPECT_FALSE(queue.push(pending("c", "1")));
@@ -35,7 +35,7 @@ TEST(FairQueue, TakesClientsInTurnsAndEachInOrder) {
 }
 
 TEST(FairQueue, AFloodLeavesRoomForOthers) {
-  FairQueue queue{{.updates_max = 100, .bytes_max = 1UL << 30U}};
+  FairQueue queue{{.updates_max = 100, .bytes_max = 1UL << 30U}, {}};
   int taken_in = 0;
   while (!queue.push(pending("flood", "f"))) ++taken_in;
   EXPECT_EQ(taken_in, 50);
@@ -46,7 +46,7 @@ TEST(FairQueue, AFloodLeavesRoomForOthers) {
 }
 
 TEST(FairQueue, IsBoundedInBytes) {
-  FairQueue queue{{.updates_max = 1000, .bytes_max = 4 * bytes_of(pending("a", "f"))}};
+  FairQueue queue{{.updates_max = 1000, .bytes_max = 4 * bytes_of(pending("a", "f"))}, {}};
   int taken_in = 0;
   while (!queue.push(pending("a", "f"))) ++taken_in;
   EXPECT_EQ(taken_in, 2);
@@ -54,14 +54,14 @@ TEST(FairQueue, IsBoundedInBytes) {
 }
 
 TEST(FairQueue, GivesTheUpdateBackUnchanged) {
-  FairQueue queue{{.updates_max = 0, .bytes_max = 0}};
+  FairQueue queue{{.updates_max = 0, .bytes_max = 0}, {}};
   const auto back = queue.push(pending("a", "file"));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back->stream.filename, "file");
 }
 
 TEST(FairQueue, AnUpdateThatComesAloneAfterBurstsIsTaken) {
-  FairQueue queue{wide};
+  FairQueue queue{wide, {}};
   for (int burst = 0; burst < 8; ++burst) {
     for (int i = 0; i < 64; ++i) ASSERT_FALSE(queue.push(pending("a", "f")));
     ASSERT_EQ(queue.take(wide, milliseconds{0}).size(), 64U);
@@ -72,7 +72,7 @@ TEST(FairQueue, AnUpdateThatComesAloneAfterBurstsIsTaken) {
 }
 
 TEST(FairQueue, CloseWakesTheTakerAndKeepsWhatIsThere) {
-  FairQueue queue{wide};
+  FairQueue queue{wide, {}};
   std::thread taker{[&] {
     EXPECT_EQ(queue.take(wide, std::nullopt).size(), 1U);
     EXPECT_TRUE(queue.take(wide, std::nullopt).empty());
@@ -85,7 +85,7 @@ TEST(FairQueue, CloseWakesTheTakerAndKeepsWhatIsThere) {
 }
 
 TEST(FairQueue, OfManyNothingSlipsPastWhatComesBack) {
-  FairQueue queue{{.updates_max = 3, .bytes_max = 1U << 20U}};
+  FairQueue queue{{.updates_max = 3, .bytes_max = 1U << 20U}, {}};
   std::vector<Pending> many;
   for (const auto* name : {"1", "2", "3", "4"}) many.push_back(pending("krn:a", name));
   many.push_back(pending("krn:b", "5"));
@@ -97,7 +97,7 @@ TEST(FairQueue, OfManyNothingSlipsPastWhatComesBack) {
 }
 
 TEST(FairQueue, ALargeUpdateThatFindsNoRoomHoldsSmallerOnesBack) {
-  FairQueue queue{{.updates_max = 100, .bytes_max = 20'000}};
+  FairQueue queue{{.updates_max = 100, .bytes_max = 20'000}, {}};
   std::vector<Pending> many;
   many.push_back(pending("krn:a", "1"));
   many.push_back(pending("krn:a", std::string(18'500, 'l')));
@@ -106,9 +106,69 @@ TEST(FairQueue, ALargeUpdateThatFindsNoRoomHoldsSmallerOnesBack) {
 }
 
 TEST(FairQueue, WhoWaitsIsWoken) {
-  FairQueue queue{{.updates_max = 3, .bytes_max = 1U << 20U}};
+  FairQueue queue{{.updates_max = 3, .bytes_max = 1U << 20U}, {}};
   queue.wake();
   EXPECT_TRUE(queue.take({.updates_max = 1, .bytes_max = 1}, std::nullopt).empty());
+}
+
+/// A queue whose lane has learnt that an update takes a millisecond, at a time that stands still.
+class PacedQueue : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (int batch = 0; batch < 20; ++batch) {
+      fill("a", 100 + batch % 2 * 100);
+      take();
+    }
+    ASSERT_EQ(take(), 0U);
+  }
+  /// A batch, and the time that it takes; how many it has.
+  std::size_t take() {
+    const auto batch = queue.take({.updates_max = 10'000, .bytes_max = wide.bytes_max}, milliseconds{0});
+    now += milliseconds{batch.size()};
+    return batch.size();
+  }
+  /// How many are taken in of so many that somebody waits for.
+  std::size_t fill(const std::string& client, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+      if (queue.push(pending(client, "f"))) return i;
+    return count;
+  }
+  void fill_from_log(const std::string& client, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto read = pending(client, "f");
+      read.epoch = std::make_shared<Epoch>();
+      ASSERT_FALSE(queue.push(std::move(read)));
+    }
+  }
+
+  std::chrono::steady_clock::time_point now{std::chrono::hours{1}};
+  FairQueue queue{{.updates_max = 100'000, .bytes_max = 1UL << 30U}, {}, [this] { return now; }};
+};
+
+TEST_F(PacedQueue, RefusesWhoWouldWaitTooLong) {
+  EXPECT_NEAR(static_cast<double>(fill("a", 10'000)), 250, 2);
+  EXPECT_EQ(fill("quiet", 10), 10U) << "it does not wait behind another's flood";
+}
+
+TEST_F(PacedQueue, OfALaneThatIsStuckNobodyWaits) {
+  ASSERT_EQ(fill("a", 1), 1U);
+  ASSERT_EQ(queue.take(wide, milliseconds{0}).size(), 1U);
+  now += milliseconds{3000};
+  EXPECT_EQ(fill("b", 1), 1U);
+  now += milliseconds{1};
+  EXPECT_EQ(fill("b", 1), 0U);
+  fill_from_log("b", 1);
+}
+
+TEST_F(PacedQueue, WhatCameFromALogHasTime) { fill_from_log("a", 5'000); }
+
+TEST_F(PacedQueue, ABatchIsShortWhileSeveralWaitAndOneOfThemForAnAnswer) {
+  fill_from_log("log", 5'000);
+  fill_from_log("other log", 5'000);
+  EXPECT_NEAR(static_cast<double>(take()), 2000, 2) << "2 s of work";
+  ASSERT_EQ(fill("quiet", 1), 1U);
+  EXPECT_EQ(take(), Pace::few) << "100 ms, but no fewer than this";
+  EXPECT_NEAR(static_cast<double>(take()), 2000, 2);
 }
 
 }  // namespace

@@ -85,6 +85,8 @@ class ReadProgressTest : public ::testing::Test {
                  {.reader = reader,
                   .client_rule = rule,
                   .pool = pool,
+                  .lists = pool,
+                  .list_budget = budget,
                   .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}},
                  nullptr);
     });
@@ -107,6 +109,7 @@ class ReadProgressTest : public ::testing::Test {
 
   FewRecords reader;
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
+  http::AnswerBudget budget{1};
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   http::WorkerPool pool{{.threads = 2, .queue_max = 16}};
 };
@@ -123,6 +126,16 @@ TEST_F(ReadProgressTest, FindsOneFile) {
   EXPECT_EQ(status_of(get("/clients/krn:b/progress/020000000000000000000000")), 404);
   EXPECT_EQ(status_of(get("/clients/other/progress")), 400);
   EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f1&filename=f2")), 400);
+}
+
+TEST_F(ReadProgressTest, ListsThatNobodyReadsAreNotFollowedByMore) {
+  auto unread = budget.take(1);
+  const auto refused = get("/clients/krn:a/progress");
+  EXPECT_EQ(status_of(refused), 503);
+  EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), refused.npos);
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f2")), 200);
+  unread.reset();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(status_of(get("/clients/krn:a/progress")), 200) << "what is sent is given back";
 }
 
 TEST_F(ReadProgressTest, ManyWhoAskForOneRecordShareAReadThatBeganBehindThem) {

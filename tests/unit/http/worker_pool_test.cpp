@@ -1,0 +1,97 @@
+#include "http/worker_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+namespace pebbles::http {
+namespace {
+
+/// A pool whose jobs wait until they are let go, and note who ran.
+class WorkerPoolTest : public ::testing::Test {
+ protected:
+  void TearDown() override {
+    gate_.set_value();
+    pool_.reset();
+  }
+
+  void start(const WorkerPoolOptions& options) { pool_.emplace(options); }
+  bool submit(const std::string& asker) {
+    return pool_->submit(asker, [this, asker] {
+      note(began_, asker);
+      open_.wait();
+      note(ended_, asker);
+    });
+  }
+  void let_go() {
+    gate_.set_value();
+    gate_ = {};
+  }
+  std::vector<std::string> wait_began(std::size_t count) { return wait(began_, count); }
+  std::vector<std::string> wait_ended(std::size_t count) { return wait(ended_, count); }
+  std::size_t began() {
+    const std::lock_guard lock{mutex_};
+    return began_.size();
+  }
+
+ private:
+  void note(std::vector<std::string>& list, const std::string& asker) {
+    const std::lock_guard lock{mutex_};
+    list.push_back(asker);
+    changed_.notify_all();
+  }
+  std::vector<std::string> wait(const std::vector<std::string>& list, std::size_t count) {
+    std::unique_lock lock{mutex_};
+    changed_.wait_for(lock, std::chrono::seconds{10}, [&] { return list.size() >= count; });
+    return list;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> began_, ended_;
+  std::promise<void> gate_;
+  std::shared_future<void> open_{gate_.get_future()};
+  std::optional<WorkerPool> pool_;
+};
+
+TEST_F(WorkerPoolTest, TakesAskersInTurns) {
+  start({.threads = 1, .queue_max = 100});
+  ASSERT_TRUE(submit("first"));
+  wait_began(1);
+  for (const auto* asker : {"noisy", "noisy", "noisy", "quiet", "other", "other"}) ASSERT_TRUE(submit(asker));
+  let_go();
+  EXPECT_EQ(wait_ended(7), (std::vector<std::string>{"first", "noisy", "quiet", "other", "noisy", "other", "noisy"}));
+}
+
+TEST_F(WorkerPoolTest, OneAskerLeavesThreadsToOthers) {
+  start({.threads = 3, .queue_max = 100, .running_of_one_max = 2});
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(submit("noisy"));
+  EXPECT_EQ(wait_began(2), (std::vector<std::string>{"noisy", "noisy"}));
+  ASSERT_TRUE(submit("quiet"));
+  EXPECT_EQ(wait_began(3).back(), "quiet");
+  EXPECT_EQ(began(), 3U);
+  let_go();
+  EXPECT_EQ(wait_ended(6).size(), 6U);
+}
+
+TEST_F(WorkerPoolTest, AFloodLeavesRoomInTheQueue) {
+  start({.threads = 1, .queue_max = 8});
+  ASSERT_TRUE(submit("first"));
+  wait_began(1);
+  int taken_in = 0;
+  while (submit("noisy")) ++taken_in;
+  EXPECT_EQ(taken_in, 4);
+  EXPECT_TRUE(submit("quiet"));
+  EXPECT_FALSE(submit("noisy"));
+}
+
+TEST_F(WorkerPoolTest, WhatWaitsIsDroppedAtTheStop) {
+  start({.threads = 1});
+  ASSERT_TRUE(submit("a"));
+  wait_began(1);
+  ASSERT_TRUE(submit("a"));
+  ASSERT_TRUE(submit("b"));
+}
+
+}  // namespace
+}  // namespace pebbles::http
