@@ -18,7 +18,7 @@ from tally import totals_of
 
 instances = 3
 rounds = 10 if harness.long_rounds else 1
-messages = 40_000 if harness.long_rounds else 4_000  # of each queue
+messages = 20_000 if harness.long_rounds else 2_000  # of each queue
 catch_up_s = 120
 
 
@@ -91,7 +91,7 @@ class Feed:
 
     def run(self):
         try:
-            while portion := list(itertools.islice(self.left, 50)):
+            while portion := list(itertools.islice(self.left, None if self.ending.is_set() else 50)):
                 self.channel.send(portion)
                 self.ending.wait(0.1)
         except Exception as fault:  # told to the test, in its own thread
