@@ -36,4 +36,7 @@ int verify(const Config& config);
 /// Exit code 1 when a stream could not be derived.
 int rebuild(const Config& config);
 
+/// Copies the embedded store to a new file, beside a running server too.
+int backup(const Config& config, const std::string& file);
+
 }  // namespace pebbles::app
