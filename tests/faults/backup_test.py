@@ -95,19 +95,19 @@ def test_what_a_backup_refuses(make_server, tmp_path):
     assert not list(tmp_path.glob("file*"))
 
 
-def copy_of_member(replica_set, folder):
-    """Of a secondary's files, which has everything that was acknowledged before, and holds still meanwhile."""
+def snapshot_of_member(replica_set, folder):
+    """A secondary's files as they are at one instant, as a volume's snapshot has them; everything that was acknowledged
+    before has reached that member."""
     primary = replica_set.wait_steady()
     with primary.client() as client:
         everywhere = pymongo.WriteConcern(w=len(replica_set.members), wtimeout=30_000)
         client.admin.get_collection("backups", write_concern=everywhere).insert_one({})
     member = replica_set.others(primary)[0]
-    with member.client() as client:
-        client.admin.command("fsync", lock=True)
-        try:
-            shutil.copytree(member.folder / "data", folder / "data", ignore=shutil.ignore_patterns("mongod.lock"))
-        finally:
-            client.admin.command("fsyncUnlock")
+    member.freeze()
+    try:
+        shutil.copytree(member.folder / "data", folder / "data", ignore=shutil.ignore_patterns("mongod.lock"))
+    finally:
+        member.thaw()
 
 
 def stop(mongod):
@@ -137,7 +137,7 @@ def test_mongodb(make_server, three_nodes, tmp_path, database, seed):
     with load:
         load.wait_acknowledged(more)
         before = set(acknowledged(load))
-        copy_of_member(three_nodes, tmp_path / "mongod")
+        snapshot_of_member(three_nodes, tmp_path / "mongod")
         load.wait_acknowledged(50)
     load.check()
     member = as_a_set_of_its_own(tmp_path / "mongod")
