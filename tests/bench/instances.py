@@ -9,6 +9,7 @@ from support import CONNECTIONS, HERE, Pebbles, median, wrk
 
 PARTS = ["instances"]
 COUNTS = (1, 3)
+CLIENTS = 100
 
 
 class Side:
@@ -30,7 +31,8 @@ class Side:
         """Its figures, with the processor time of an update in microseconds, by program."""
         meter = mongo.CpuMeter(**self.processes)
         with meter:
-            figures = wrk(self.balancer.port, args.seconds, files=files, names=f"of_{files}", pause_ms=pause_ms)
+            figures = wrk(self.balancer.port, args.seconds, files=files, names=f"of_{files}", clients=CLIENTS,
+                          pause_ms=pause_ms)
         self.answered += int(figures["requests"])
         for name, used in meter.used.items():
             program = name.split("-")[0]
@@ -39,7 +41,7 @@ class Side:
 
     def stop(self, rounds):
         memory = ", ".join(f"{server.memory('VmHWM'):.0f}" for server in self.servers)
-        stored = self.servers[0].totals()
+        stored = sum(self.servers[0].totals(f"krn:acme:client:{123 + client}") for client in range(CLIENTS))
         print(f"  {self.count}: answered {self.answered}, stored {stored}, peak RSS {memory} MiB", flush=True)
         # wrk hangs up with requests in flight: those may be counted without having been seen answered.
         assert self.answered <= stored <= self.answered + CONNECTIONS * rounds, "a count was lost or doubled"
@@ -51,7 +53,7 @@ class Side:
 def bench_load(args, sides, files):
     """The same load of updates to so many files for each side."""
     target = sides[1].load(args, files)["rate"] / 2
-    print(f"{files:,} files, {target:.0f} updates a second on {CONNECTIONS} connections, {args.rounds} interleaved "
+    print(f"{files:,} files of {CLIENTS} clients, {target:.0f} updates a second on {CONNECTIONS} connections, {args.rounds} interleaved "
           f"rounds of {args.seconds} s", flush=True)
     pause = dict.fromkeys(sides, CONNECTIONS / target * 1000)
     rounds = {count: [] for count in sides}
