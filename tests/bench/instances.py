@@ -5,11 +5,14 @@ import statistics
 import sys
 
 import mongo
-from support import CONNECTIONS, HERE, Pebbles, median, wrk
+from support import HERE, Pebbles, median, wrk
 
 PARTS = ["instances"]
 COUNTS = (1, 3)
 CLIENTS = 100
+FILES = 1_000
+CONNECTIONS = (64, 256)
+settling_rounds = 2  # which are not counted: until all sides run at the same rate
 
 
 class Side:
@@ -27,11 +30,11 @@ class Side:
         self.processes = {"mongod": mongod.process, "haproxy": self.balancer.process,
                           **{f"pebbles-{number}": server.process for number, server in enumerate(self.servers)}}
 
-    def load(self, args, files, pause_ms=0.0):
+    def load(self, args, connections, pause_ms=0.0):
         """Its figures, with the processor time of an update in microseconds, by program."""
         meter = mongo.CpuMeter(**self.processes)
         with meter:
-            figures = wrk(self.balancer.port, args.seconds, files=files, names=f"of_{files}", clients=CLIENTS,
+            figures = wrk(self.balancer.port, args.seconds, files=FILES, clients=CLIENTS, connections=connections,
                           pause_ms=pause_ms)
         self.answered += int(figures["requests"])
         for name, used in meter.used.items():
@@ -39,30 +42,33 @@ class Side:
             figures[program] = figures.get(program, 0.0) + used / figures["requests"] * 1e6
         return figures
 
-    def stop(self, rounds):
+    def stop(self, in_flight_max):
         memory = ", ".join(f"{server.memory('VmHWM'):.0f}" for server in self.servers)
         stored = sum(self.servers[0].totals(f"krn:acme:client:{123 + client}") for client in range(CLIENTS))
         print(f"  {self.count}: answered {self.answered}, stored {stored}, peak RSS {memory} MiB", flush=True)
         # wrk hangs up with requests in flight: those may be counted without having been seen answered.
-        assert self.answered <= stored <= self.answered + CONNECTIONS * rounds, "a count was lost or doubled"
+        assert self.answered <= stored <= self.answered + in_flight_max, "a count was lost or doubled"
         self.balancer.kill()
         for server in self.servers:
             server.stop()
 
 
-def bench_load(args, sides, files):
-    """The same load of updates to so many files for each side."""
-    target = sides[1].load(args, files)["rate"] / 2
-    print(f"{files:,} files of {CLIENTS} clients, {target:.0f} updates a second on {CONNECTIONS} connections, {args.rounds} interleaved "
-          f"rounds of {args.seconds} s", flush=True)
-    pause = dict.fromkeys(sides, CONNECTIONS / target * 1000)
+def bench_load(args, sides, connections):
+    """The same load for each side."""
+    for side in sides.values():
+        side.load(args, connections)  # makes the files
+    target = sides[1].load(args, connections)["rate"] / 2
+    print(f"{connections} connections, {target:.0f} updates a second, {args.rounds} interleaved rounds of {args.seconds} s",
+          flush=True)
+    pause = dict.fromkeys(sides, connections / target * 1000)
     rounds = {count: [] for count in sides}
-    for _ in range(args.rounds):
+    for number in range(settling_rounds + args.rounds):
         for count, side in sides.items():
-            figures = side.load(args, files, pause[count])
-            rounds[count].append(figures)
+            figures = side.load(args, connections, pause[count])
+            if number >= settling_rounds:
+                rounds[count].append(figures)
             # What a request takes comes off the pause, so that all sides run at the same rate.
-            pause[count] = max(0.0, pause[count] + (CONNECTIONS / target - CONNECTIONS / figures["rate"]) * 1000)
+            pause[count] = max(0.0, pause[count] + (connections / target - connections / figures["rate"]) * 1000)
     for count, figures in rounds.items():
         shown = ", ".join(f"{program} {median(figures, program):.0f} us" for program in ("pebbles", "mongod", "haproxy"))
         print(f"  {count}: {median(figures, 'rate'):6.0f}/s   p99 {median(figures, 'p99_ms'):6.2f} ms   an update takes "
@@ -83,10 +89,10 @@ def bench(args, folder):
     mongod = mongo.Mongod(args, folder / "instances-mongod")
     try:
         sides = {count: Side(args, mongod, folder / f"instances-{count}", count) for count in COUNTS}
-        print("MongoDB, instances behind haproxy, POST, wrk -t1", flush=True)
-        for files in (200, 20_000):
-            bench_load(args, sides, files)
+        print(f"MongoDB, instances behind haproxy, POST, wrk -t1, {FILES} files of {CLIENTS} clients", flush=True)
+        for connections in CONNECTIONS:
+            bench_load(args, sides, connections)
         for side in sides.values():
-            side.stop(2 * (args.rounds + 1))
+            side.stop(sum(CONNECTIONS) * (args.rounds + settling_rounds + 2))
     finally:
         mongod.stop()

@@ -12,9 +12,12 @@ from harness import Started, free_port, root, wait_until
 shipped = root / "deploy/haproxy.cfg"
 
 
-def configuration(servers, port, control):
+def configuration(servers, port, control, balance):
     """The shipped one with other addresses, and with a socket at which it tells its state."""
     text = shipped.read_text()
+    if balance:
+        text, replaced = re.subn(r"(?m)^  balance uri$", f"  balance {balance}", text)
+        assert replaced == 1, "deploy/haproxy.cfg balances otherwise"
     text = re.sub(r"(?m)^  bind .*$", f"  bind 127.0.0.1:{port}", text)
     lines = "\n".join(f"  server pebbles-{number} 127.0.0.1:{server.port}" for number, server in enumerate(servers, 1))
     text, replaced = re.subn(r"(?m)(^  server .*\n)+", lines + "\n", text)
@@ -24,11 +27,11 @@ def configuration(servers, port, control):
 
 class Haproxy(Started):
     """One balancer on a folder and a port of its own; its start waits until `ready` of the servers are: all, if not
-    told."""
+    told. `balance` is another way to choose a server."""
 
-    def __init__(self, folder, servers, ready=None):
+    def __init__(self, folder, servers, ready=None, balance=None):
         self.folder = pathlib.Path(folder)
-        self.servers, self.port = servers, free_port()
+        self.servers, self.port, self.balance = servers, free_port(), balance
         self.ready_at_start = len(servers) if ready is None else ready
         self.control = self.folder / "haproxy.sock"
         self.log = self.folder / "haproxy.log"
@@ -40,7 +43,7 @@ class Haproxy(Started):
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "haproxy.cfg"
-        path.write_text(configuration(self.servers, self.port, self.control))
+        path.write_text(configuration(self.servers, self.port, self.control, self.balance))
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(["haproxy", "-db", "-f", path], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)

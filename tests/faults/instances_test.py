@@ -113,7 +113,8 @@ class Stage:
         env = {"SHUTDOWN_DELAY_S": "2", **self.channels[0].env(), **self.channels[1].env()}
         self.servers = [make_server(uri=uri, env=env).start() for _ in range(instances)]
         self.channels[1].send_openers()
-        self.balancer = Haproxy(folder / "haproxy", self.servers)
+        # By turns, so that each instance has requests, and of the same files: the load is of one client.
+        self.balancer = Haproxy(folder / "haproxy", self.servers, balance="roundrobin")
         self.load = Load(self.servers[0], seed, files=12, refusals=(502, 503))
         self.load.servers = [self.balancer]
 
