@@ -58,8 +58,8 @@ def bench_load(args, sides, connections):
     for side in sides.values():
         side.load(args, connections)  # makes the files
     target = sides[1].load(args, connections)["rate"] / 2
-    print(f"{connections} connections, {target:.0f} updates a second, {args.rounds} interleaved rounds of {args.seconds} s",
-          flush=True)
+    print(f"{connections} connections, {target:.0f} updates a second, {args.rounds} interleaved rounds of "
+          f"{args.seconds} s", flush=True)
     pause = dict.fromkeys(sides, connections / target * 1000)
     rounds = {count: [] for count in sides}
     for number in range(settling_rounds + args.rounds):
@@ -71,9 +71,10 @@ def bench_load(args, sides, connections):
             pause[count] = max(0.0, pause[count] + (connections / target - connections / figures["rate"]) * 1000)
     for count, figures in rounds.items():
         shown = ", ".join(f"{program} {median(figures, program):.0f} us" for program in ("pebbles", "mongod", "haproxy"))
-        print(f"  {count}: {median(figures, 'rate'):6.0f}/s   p99 {median(figures, 'p99_ms'):6.2f} ms   an update takes "
-              f"{shown}")
-    ratios = {program: statistics.median(many[program] / one[program] for one, many in zip(*rounds.values()))
+        print(f"  {count}: {median(figures, 'rate'):6.0f}/s   p99 {median(figures, 'p99_ms'):6.2f} ms   an update "
+              f"takes {shown}")
+    one, three = rounds.values()
+    ratios = {program: statistics.median(b[program] / a[program] for a, b in zip(one, three))
               for program in ("pebbles", "mongod")}
     print(f"  three to one, by round: pebbles {ratios['pebbles']:.2f}  (at most 1.2), mongod {ratios['mongod']:.2f}",
           flush=True)

@@ -1,5 +1,5 @@
-"""Backup under load and restore, as docs/operations.md has them: what was acknowledged before a backup is in it, it can be
-proved, and callers that then send everything again, with their keys, arrive at the very same totals."""
+"""Backup under load and restore, as docs/operations.md has them: what was acknowledged before a backup is in it, it
+can be proved, and callers that then send everything again, with their keys, arrive at the very same totals."""
 import contextlib
 import shutil
 

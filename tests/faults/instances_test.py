@@ -1,5 +1,5 @@
-"""Three instances behind haproxy on one MongoDB, fed by all three channels: to replace them in turn fails no request, to
-kill one fails those that it had in hand, and every total is exact."""
+"""Three instances behind haproxy on one MongoDB, fed by all three channels: to replace them in turn fails no request,
+to kill one fails those that it had in hand, and every total is exact."""
 import contextlib
 import itertools
 import random

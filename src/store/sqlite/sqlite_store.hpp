@@ -39,9 +39,9 @@ class SqliteStore : public Store {
 /// `rev`. Errors: as for `SqliteStore::open`; store_unavailable while a server has the file.
 [[nodiscard]] Result<RebuildReport> rebuild_sqlite(const SqliteOptions& options, const OnProgress& on_progress);
 
-/// Copies the store, as it is at one moment, into a new file `to`, which is there once it is whole and synced; gives its
-/// bytes. Runs beside a server: while it does, the server's write-ahead log grows. Errors: not_found; invalid_argument
-/// when `to` is there; otherwise as for `SqliteStore::open`.
+/// Copies the store, as it is at one moment, into a new file `to`, which is there once it is whole and synced; gives
+/// its bytes. Runs beside a server: while it does, the server's write-ahead log grows. Errors: not_found;
+/// invalid_argument when `to` is there; otherwise as for `SqliteStore::open`.
 [[nodiscard]] Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::string& to);
 
 }  // namespace pebbles::store
