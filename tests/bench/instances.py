@@ -70,7 +70,8 @@ def bench_load(args, sides, connections):
             # What a request takes comes off the pause, so that all sides run at the same rate.
             pause[count] = max(0.0, pause[count] + (connections / target - connections / figures["rate"]) * 1000)
     for count, figures in rounds.items():
-        shown = ", ".join(f"{program} {median(figures, program):.0f} us" for program in ("pebbles", "mongod", "haproxy"))
+        shown = ", ".join(f"{program} {median(figures, program):.0f} us"
+                          for program in ("pebbles", "mongod", "haproxy"))
         print(f"  {count}: {median(figures, 'rate'):6.0f}/s   p99 {median(figures, 'p99_ms'):6.2f} ms   an update "
               f"takes {shown}")
     one, three = rounds.values()
