@@ -10,7 +10,7 @@ packages_debian_12() {
       ;;
     test)
       echo python3 python3-venv python3-pip strace distro-info-data curl jq util-linux faketime libcurl4 liblzma5 \
-        maven openjdk-17-jre-headless prometheus slowhttptest
+        maven openjdk-17-jre-headless haproxy prometheus slowhttptest systemd binutils
       ;;
     # clang 14, the default here, cannot read libstdc++'s <expected>, <ranges> and <coroutine>; 19 can.
     check) echo clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev python3 util-linux shellcheck ;;

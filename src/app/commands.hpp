@@ -30,10 +30,17 @@ int replay_dead_letters(const Config& config, const ReplayRequest& request);
 
 int print_config(const Config& config);
 
+/// Asks a server whether it is ready, at `url`, or empty: the one that this configuration starts on this host, as the
+/// health checks of containers do. Exit code 1 when it is not, or does not answer.
+int ask_health(const Config& config, const std::string& url);
+
 /// Exit code 1 when a stream differs.
 int verify(const Config& config);
 
 /// Exit code 1 when a stream could not be derived.
 int rebuild(const Config& config);
+
+/// Copies the embedded store to a new file, beside a running server too.
+int backup(const Config& config, const std::string& file);
 
 }  // namespace pebbles::app

@@ -87,6 +87,15 @@ int run(int argc, char** argv) {
   add("config", "print the configuration in force, secrets masked", print_config);
   add("verify", "prove that every snapshot is the fold of its events", verify);
   add("rebuild", "derive the snapshots and indexes from the log again", rebuild);
+  std::string health_url;
+  add("health", "ask the server on this host whether it is ready: exit code 0 or 1", [&](const Config& config) {
+    return ask_health(config, health_url);
+  })->add_option("--url", health_url, "ask there instead");
+  std::string backup_file;
+  add("backup", "copy the embedded store to a new file, beside a running server too",
+      [&](const Config& config) { return backup(config, backup_file); })
+      ->add_option("FILE", backup_file, "must not be there yet")
+      ->required();
   auto* const mint = add("token", "print a development token", [&](const Config& config) {
     const auto seconds = parse_duration(ttl);
     if (!seconds) {

@@ -78,4 +78,16 @@ int rebuild(const Config& config) {
   return report->failed == 0 ? 0 : 1;
 }
 
+int backup(const Config& config, const std::string& file) {
+  const auto path = config.sqlite_path();
+  if (!path) {
+    fmt::print(stderr, "pebbles: MongoDB has tools of its own for that, such as mongodump --oplog\n");
+    return 2;
+  }
+  const auto bytes = store::backup_sqlite({.path = *path, .vfs = {}}, file);
+  if (!bytes) return fail(bytes.error());
+  fmt::print("{} bytes in {}\n", *bytes, file);
+  return 0;
+}
+
 }  // namespace pebbles::app

@@ -5,10 +5,10 @@ local pause_ms = tonumber(os.getenv("BENCH_PAUSE_MS") or "0")
 local token = os.getenv("BENCH_TOKEN")
 local run = os.getenv("BENCH_RUN") or "0"
 local names = os.getenv("BENCH_NAMES") or "sales_data"
+local clients = tonumber(os.getenv("BENCH_CLIENTS") or "1")
 -- So many requests are made in advance; more would not fit into the memory that Lua has here.
 local made_max = 100000
 
-local path = "/clients/krn:acme:client:123/progress"
 local bodies = {}
 local ready = {}
 local sent = 0
@@ -19,6 +19,11 @@ local function headers(key)
   return out
 end
 
+-- Each file is of one client.
+local function path(i)
+  return string.format("/clients/krn:acme:client:%d/progress", 123 + i % clients)
+end
+
 local function body(i)
   return string.format('{"filename":"%s_%d.csv","counts":{"done":500,"warn":2,"failed":1},"total":10000000}', names, i)
 end
@@ -27,15 +32,15 @@ function init()
   math.randomseed(42 + tonumber(run))
   for i = 1, math.min(files, made_max) do
     bodies[i] = body(i)
-    if not keyed then ready[i] = wrk.format("POST", path, headers(nil), bodies[i]) end
+    if not keyed then ready[i] = wrk.format("POST", path(i), headers(nil), bodies[i]) end
   end
 end
 
 function request()
   local i = math.random(files)
-  if not keyed then return ready[i] or wrk.format("POST", path, headers(nil), body(i)) end
+  if not keyed then return ready[i] or wrk.format("POST", path(i), headers(nil), body(i)) end
   sent = sent + 1
-  return wrk.format("POST", path, headers(string.format('"%s-%09d-%08x"', run, sent, math.random(0, 0x7fffffff))), bodies[i] or body(i))
+  return wrk.format("POST", path(i), headers(string.format('"%s-%09d-%08x"', run, sent, math.random(0, 0x7fffffff))), bodies[i] or body(i))
 end
 
 if pause_ms > 0 then

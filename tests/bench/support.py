@@ -117,13 +117,15 @@ def wait_for(port):
 RUNS = 0
 
 
-def wrk(port, seconds, files=200, keyed=False, pause_ms=0.0, bearer=None, names="sales_data", connections=CONNECTIONS):
+def wrk(port, seconds, files=200, keyed=False, pause_ms=0.0, bearer=None, names="sales_data", clients=1,
+        connections=CONNECTIONS):
     """POSTs."""
     global RUNS
     RUNS += 1
     return run_wrk(port, seconds, "post.lua", {
         "BENCH_FILES": str(files), "BENCH_KEYED": "1" if keyed else "0", "BENCH_TOKEN": bearer or TOKEN,
-        "BENCH_PAUSE_MS": str(pause_ms), "BENCH_RUN": str(RUNS), "BENCH_NAMES": names}, connections)
+        "BENCH_PAUSE_MS": str(pause_ms), "BENCH_RUN": str(RUNS), "BENCH_NAMES": names,
+        "BENCH_CLIENTS": str(clients)}, connections)
 
 
 def run_wrk(port, seconds, script, settings, connections=CONNECTIONS):

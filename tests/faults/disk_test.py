@@ -6,7 +6,7 @@ import time
 
 import harness
 import pytest
-from api_support import Api, Connection, assert_problem
+from api_support import Api, Connection, assert_problem, pebbles
 from history import check
 from load import Load, krn, verify_clean
 
@@ -216,3 +216,16 @@ def test_a_failed_sync_at_the_first_start(make_server, tmp_path):
     server.executable = harness.binary()
     server.start()
     Api(server).report(krn, done=1)
+
+
+def test_a_backup_to_a_full_disk_leaves_nothing_behind(mount_small, make_server, tmp_path, seed):
+    server = make_server().start()
+    load = Load(server, seed, files=200)
+    with load:
+        load.wait_acknowledged(300)
+    mount_small(tmp_path / "small", 16)
+    fill(tmp_path / "small" / "ballast")
+    refused = pebbles("backup", *server.store_arguments, tmp_path / "small" / "backup.db")
+    assert refused.returncode == 2 and "full" in refused.stderr, refused
+    assert [path.name for path in (tmp_path / "small").iterdir()] == ["ballast"]
+    load.check()

@@ -16,12 +16,14 @@ class Load:
     Use it as a context: they run inside it. `bursts` makes all of them pause together every half second, so that the
     server has idle moments. `others` are further servers on the same store, among which the threads are dealt out. A
     thread waits `pause` seconds after an update that was not acknowledged. With `must_answer` a request without an
-    answer is a fault."""
+    answer is a fault. `refusals` are the other statuses than 200 that are none. `failed` has of each attempt that was
+    not acknowledged when it began, and the status or what became of the connection."""
 
     def __init__(self, server, seed, *, others=(), threads=6, files=8, keyed=0.7, bursts=False, pause=0.005,
-                 must_answer=False):
+                 must_answer=False, refusals=(503,)):
         self.server, self.seed, self.threads = server, seed, threads
         self.servers, self.pause, self.must_answer = [server, *others], pause, must_answer
+        self.refusals, self.failed = refusals, []
         self.files = [f"file {number}.csv" for number in range(files)]
         self.keyed, self.bursts = keyed, bursts
         self.dice = random.Random(str(seed))
@@ -70,17 +72,22 @@ class Load:
     def send(self, connection, update):
         """One attempt; true if it was acknowledged."""
         body = {"filename": update.filename, "counts": {"done": update.mark, "warn": update.warn, "failed": 0}}
+        began = time.monotonic()
         try:
             status, _, answer = connection.post(krn, body, update.key)
-        except ConnectionRefusedError:
+        except ConnectionRefusedError as failure:
+            self.failed.append((began, repr(failure)))
             return False  # nobody has seen it
         except Connection.failures as failure:
             update.answered(None)
+            self.failed.append((began, repr(failure)))
             if self.must_answer:
                 self.faults.append(f"{update}: no answer: {failure!r}")
             return False
         update.answered(status, answer.get("error", ""))
-        if status not in (200, 503):
+        if status != 200:
+            self.failed.append((began, f"{status} {answer}"))
+        if status not in (200, *self.refusals):
             self.faults.append(f"{update}: answered {status} {answer}")
         if status == 200 and answer["counts"]["done"] < update.mark:
             self.faults.append(f"{update}: the answer {answer} does not have it")

@@ -96,6 +96,8 @@ def test_not_ready_but_serving_for_a_while(make_server):
     server.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     api = Api(server)
+    asked = pebbles("health", env={"PORT": str(server.port)})
+    assert asked.returncode == 1 and "Shutting down" in asked.stderr
     health = api.http.get("/health")
     assert (health.status_code, health.headers["Connection"]) == (503, "close") and health.headers["Retry-After"]
     answer = api.post(krn, harness.update(done=1))

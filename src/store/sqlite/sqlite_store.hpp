@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -37,5 +38,10 @@ class SqliteStore : public Store {
 /// Derives every snapshot, and the indexes over chunks and keys, from the log again. A rewritten snapshot gets a new
 /// `rev`. Errors: as for `SqliteStore::open`; store_unavailable while a server has the file.
 [[nodiscard]] Result<RebuildReport> rebuild_sqlite(const SqliteOptions& options, const OnProgress& on_progress);
+
+/// Copies the store, as it is at one moment, into a new file `to`, which is there once it is whole and synced; gives
+/// its bytes. Runs beside a server: while it does, the server's write-ahead log grows. Errors: not_found;
+/// invalid_argument when `to` is there; otherwise as for `SqliteStore::open`.
+[[nodiscard]] Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::string& to);
 
 }  // namespace pebbles::store
