@@ -26,10 +26,12 @@ bool FairQueue::insert(Pending& pending) {
   return true;
 }
 
-/// For who has `own` updates in the queue: clients take turns, so of each other no more go before.
+/// For who has `own` updates in the queue: clients take turns, so of each other no more go before. A few are let in
+/// whatever the pace: batches of a handful say little of it, where other instances write the same files nothing.
 bool FairQueue::would_wait_too_long(std::size_t own) const {
   if (pace_.elapsed(now_()) > waits_.stuck_max) return true;
-  return pace_.for_updates(std::min(updates_, (own + 1) * clients_.size())) > waits_.queued_max;
+  const auto before = std::min(updates_, (own + 1) * clients_.size());
+  return before >= Pace::few && pace_.for_updates(before) > waits_.queued_max;
 }
 
 /// While others wait for answers a batch must not take long: who comes next would wait for all of it. Otherwise a large
