@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
@@ -62,6 +63,14 @@ std::string_view wait_for_end() {
       default: return signal == SIGTERM ? "SIGTERM" : "SIGINT";
     }
   }
+}
+
+/// As many connections as the system allows: what a shell allows by default is few.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);  // refused: then it stays as it is, and accept says when it is not enough
 }
 
 /// All that runs, in the order it starts; destroyed in the other.
@@ -276,6 +285,7 @@ Everything is kept in {}. Ctrl-C stops the server.
 int serve(const Config& config) {
   telemetry::start_log(config.log_level, config.log_format);
   block_signals();
+  raise_descriptor_limit();
   auto service = Service::start(config);
   if (!service) {
     telemetry::flush_log();  // what led to it stands before it

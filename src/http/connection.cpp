@@ -54,7 +54,10 @@ Connection::Connection(Loop& loop, Socket socket)
   loop_.enter(*this);
 }
 
-Connection::~Connection() { loop_.leave(*this); }
+Connection::~Connection() {
+  release();
+  loop_.leave(*this);
+}
 
 Task<void> Connection::run() {
   bool open = true;
@@ -77,6 +80,7 @@ Task<void> Connection::run() {
       response = co_await answer();
       name_in(response, request_id_);
       if (dress(response)) co_await compress(response);
+      hold(response);
     } else {
       response = refusal(refusal_);
       name_in(response, request_id_);
@@ -93,6 +97,7 @@ Task<void> Connection::run() {
       if (timed_out_) co_return;
     }
     if (sent == Progress::failed) co_return;
+    release();
   }
   co_await linger();
 }
@@ -326,6 +331,19 @@ void Connection::prepare_answer(Response response, bool keep_alive) {
   else
     out_body_ = std::move(response.body);
 }
+
+void Connection::hold(Response& response) {
+  if (response.body.size() <= small_body_bytes_max || request_->method() == "HEAD") return;
+  const auto bytes = response.body.capacity();
+  if (loop_.hold_answer(bytes)) {
+    held_bytes_ = bytes;
+    return;
+  }
+  response = try_later("Too many long answers at once");
+  name_in(response, request_id_);
+}
+
+void Connection::release() { loop_.release_answer(std::exchange(held_bytes_, 0)); }
 
 Connection::Progress Connection::send() {
   error_code failed;

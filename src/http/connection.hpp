@@ -53,6 +53,9 @@ class Connection : public boost::intrusive::list_base_hook<> {
   bool skip_body();
   Progress send();
   void prepare_answer(Response response, bool keep_alive);
+  /// Takes room for a long answer, or puts a 503 in its place: who reads slowly must not fill the memory.
+  void hold(Response& response);
+  void release();
   [[nodiscard]] Response refusal(int status) const;
   Task<Response> answer();
   /// A line of the log about the request and what was answered.
@@ -74,6 +77,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::string out_;       ///< the answer's head, and its body when that is small
   std::string out_body_;  ///< a large body
   std::size_t sent_ = 0;
+  std::size_t held_bytes_ = 0;  ///< of the answer, against what all may hold
   std::string request_id_;
   std::string client_;  ///< as this and the next, what a handler noted: for the log
   std::string file_;

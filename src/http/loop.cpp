@@ -60,6 +60,12 @@ void Loop::leave(Connection& connection) {
   --state_.connections;
 }
 
+bool Loop::hold_answer(std::size_t bytes) {
+  if (state_.answers_bytes.load() >= options_.answers_bytes_max) return false;
+  state_.answers_bytes += bytes;
+  return true;
+}
+
 void Loop::close_idle() {
   for (auto& connection : connections_) connection.close_if_idle();
 }

@@ -19,8 +19,9 @@ namespace pebbles::http {
 /// What all loops of a server share.
 struct ServerState {
   std::atomic<std::size_t> connections{0};
-  std::atomic<bool> closing{false};   ///< answers from now on end their connection
-  std::atomic<bool> stopping{false};  ///< idle connections end at once
+  std::atomic<std::size_t> answers_bytes{0};  ///< of long answers that are not yet sent
+  std::atomic<bool> closing{false};           ///< answers from now on end their connection
+  std::atomic<bool> stopping{false};          ///< idle connections end at once
   WorkerPool compressors{{.threads = 1, .queue_max = 64}};
 };
 
@@ -51,6 +52,9 @@ class Loop {
   [[nodiscard]] std::string_view date_line() const { return date_line_; }
   [[nodiscard]] WorkerPool& compressors() { return state_.compressors; }
   [[nodiscard]] bool closing() const { return state_.closing.load(std::memory_order_relaxed); }
+  /// Room for a long answer until `release_answer`; false when there is none.
+  [[nodiscard]] bool hold_answer(std::size_t bytes);
+  void release_answer(std::size_t bytes) { state_.answers_bytes -= bytes; }
   void enter(Connection& connection) { connections_.push_back(connection); }
   void leave(Connection& connection);
 
