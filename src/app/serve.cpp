@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
@@ -66,6 +67,14 @@ std::string_view wait_for_end() {
       default: return signal == SIGTERM ? "SIGTERM" : "SIGINT";
     }
   }
+}
+
+/// As many connections as the system allows: what a shell allows by default is few.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);  // refused: then it stays as it is, and accept says when it is not enough
 }
 
 /// All that runs, in the order it starts; destroyed in the other.
@@ -145,7 +154,6 @@ class Service {
                                   .client_rule = client_rule_,
                                   .pool = readers_,
                                   .lists = listers_,
-                                  .list_budget = list_budget_,
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
                                               .items_max = config.max_errors_in_record}};
@@ -309,7 +317,6 @@ class Service {
   monitor::StoreWatch store_watch_;
   http::WorkerPool readers_;
   http::WorkerPool listers_;
-  http::AnswerBudget list_budget_{256UL << 20U};
   http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;
@@ -358,6 +365,7 @@ int serve(const Config& config) {
   telemetry::start_log(config.log_level, config.log_format);
   telemetry::start_metrics(config.metrics_port ? config.metrics_clients_max : 0);
   block_signals();
+  raise_descriptor_limit();
   auto service = Service::start(config);
   if (!service) {
     telemetry::flush_log();  // what led to it stands before it

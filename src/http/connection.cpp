@@ -77,6 +77,7 @@ Task<void> Connection::run() {
       response = co_await answer();
       name_in(response, request_id_);
       if (dress(response)) co_await compress(response);
+      hold(response);
     } else {
       response = refusal(refusal_);
       name_in(response, request_id_);
@@ -335,6 +336,16 @@ void Connection::prepare_answer(Response response, bool keep_alive) {
   else
     out_body_ = std::move(response.body);
   share_ = std::move(response.share);
+}
+
+void Connection::hold(Response& response) {
+  if (response.share || response.body.size() <= small_body_bytes_max || request_->method() == "HEAD") return;
+  if (!loop_.long_answers().is_spent()) {
+    response.share = loop_.long_answers().take(response.body.capacity());
+    return;
+  }
+  response = try_later("Too many long answers wait to be read by their clients");
+  name_in(response, request_id_);
 }
 
 Connection::Progress Connection::send() {

@@ -53,6 +53,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   bool skip_body();
   Progress send();
   void prepare_answer(Response response, bool keep_alive);
+  /// Takes room for a long answer, or puts a 503 in its place: who reads slowly must not fill the memory.
+  void hold(Response& response);
   [[nodiscard]] Response refusal(int status) const;
   Task<Response> answer();
   /// Counts what the handler, or whoever refused, has answered.

@@ -24,6 +24,9 @@ struct ServerOptions {
   std::uint16_t port = 0;          ///< 0: any free one
   std::size_t threads = 1;
   std::size_t connections_max = 10'000;
+  /// Long answers that wait for their readers, all together; beyond it the next one is a 503. What is under way may go
+  /// over it by an answer a loop.
+  std::size_t answers_bytes_max = 128UL << 20U;
   FramingLimits limits;
   Deadlines deadlines;
   CorsPolicy cors;

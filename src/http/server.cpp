@@ -49,7 +49,7 @@ struct Server::Impl {
   void deal(int descriptor);
 
   const ServerOptions options;
-  ServerState state;
+  ServerState state{options.answers_bytes_max};
   std::vector<std::unique_ptr<Loop>> loops;
   std::optional<Acceptor> acceptor;
   std::uint16_t port = 0;

@@ -104,8 +104,8 @@ std::expected<ListRequest, Response> read_list_request(const Exchange& exchange,
 
 class ReadProgress {
  public:
-  ReadProgress(http::Executor executor, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, guard_{std::move(guard)}, reads_{executor, parts.pool} {}
+  ReadProgress(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
+      : parts_{parts}, guard_{std::move(guard)}, unread_{loop.long_answers()}, reads_{loop.executor(), parts.pool} {}
 
   Task<Response> get(Exchange& exchange) {
     const auto* const file = exchange.parameter("filename");
@@ -125,9 +125,9 @@ class ReadProgress {
     }
     std::string client = *request->client;
     auto work = [this, list = *std::move(request), known = std::move(known)] {
-      if (parts_.list_budget.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
+      if (unread_.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
       auto out = show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
-      out.share = parts_.list_budget.take(out.body.capacity());
+      out.share = unread_.take(out.body.capacity());
       return out;
     };
     co_return co_await on(parts_.lists, std::move(client), std::move(work));
@@ -183,13 +183,14 @@ class ReadProgress {
 
   QueryParts parts_;
   std::shared_ptr<access::Guard> guard_;
+  http::AnswerBudget& unread_;
   SharedReads reads_;
 };
 
 }  // namespace
 
 void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard) {
-  auto reads = std::make_shared<ReadProgress>(loop.executor(), parts, std::move(guard));
+  auto reads = std::make_shared<ReadProgress>(loop, parts, std::move(guard));
   auto& router = loop.router();
   router.add("GET", "/clients/{clientKrn}/progress", [reads](Exchange& exchange) { return reads->get(exchange); });
   router.add("GET", "/clients/{clientKrn}/progress/{id}",

@@ -4,7 +4,6 @@
 
 #include "access/guard.hpp"
 #include "admission/client_krn.hpp"
-#include "http/answer_budget.hpp"
 #include "http/loop.hpp"
 #include "http/worker_pool.hpp"
 #include "store/progress_reader.hpp"
@@ -21,9 +20,8 @@ struct QueryOptions {
 struct QueryParts {
   store::ProgressReader& reader;
   const admission::ClientKrnRule& client_rule;
-  http::WorkerPool& pool;           ///< where the reader may block
-  http::WorkerPool& lists;          ///< where it reads lists, which take long
-  http::AnswerBudget& list_budget;  ///< of lists that are not sent yet
+  http::WorkerPool& pool;   ///< where the reader may block
+  http::WorkerPool& lists;  ///< where it reads lists, which take long
   QueryOptions options;
 };
 

@@ -80,13 +80,15 @@ class FewRecords final : public store::ProgressReader {
 class ReadProgressTest : public ::testing::Test {
  protected:
   ReadProgressTest() {
-    auto started = http::Server::start({}, [this](http::Loop& loop) {
+    http::ServerOptions options;
+    options.answers_bytes_max = 1;
+    auto started = http::Server::start(std::move(options), [this](http::Loop& loop) {
+      budget = &loop.long_answers();
       add_routes(loop,
                  {.reader = reader,
                   .client_rule = rule,
                   .pool = pool,
                   .lists = pool,
-                  .list_budget = budget,
                   .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}},
                  nullptr);
     });
@@ -108,8 +110,8 @@ class ReadProgressTest : public ::testing::Test {
   }
 
   FewRecords reader;
+  http::AnswerBudget* budget = nullptr;
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
-  http::AnswerBudget budget{1};
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   http::WorkerPool pool{{.threads = 2, .queue_max = 16}};
 };
@@ -129,7 +131,7 @@ TEST_F(ReadProgressTest, FindsOneFile) {
 }
 
 TEST_F(ReadProgressTest, ListsThatNobodyReadsAreNotFollowedByMore) {
-  auto unread = budget.take(1);
+  auto unread = budget->take(1);
   const auto refused = get("/clients/krn:a/progress");
   EXPECT_EQ(status_of(refused), 503);
   EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), refused.npos);
