@@ -12,7 +12,7 @@ std::string local_url(const Config& config) {
   if (host == "0.0.0.0") host = "127.0.0.1";
   if (host == "::") host = "::1";
   const bool is_v6 = host.find(':') != std::string::npos;
-  return fmt::format("http://{}{}{}:{}/health", is_v6 ? "[" : "", host, is_v6 ? "]" : "", config.port);
+  return fmt::format("http://{}{}{}:{}/readyz", is_v6 ? "[" : "", host, is_v6 ? "]" : "", config.port);
 }
 
 }  // namespace

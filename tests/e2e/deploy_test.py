@@ -50,7 +50,6 @@ def test_each_alert_is_explained():
     assert re.findall(r"(?m)^\| `(Pebbles\w+)` \|", operations) == [rule["alert"] for rule in rules]
 
 
-@pytest.mark.skipif(not metrics.exists(), reason="there is no page of the metrics yet")
 def test_expressions_are_promql_over_metrics_that_there_are(tmp_path):
     texts = [text.replace("$__rate_interval", "5m") for text in expressions()]
     groups = [{"name": "all", "rules": [{"record": f"expression:{number}", "expr": text}
@@ -122,7 +121,9 @@ def test_whoever_is_named_is_there():
     found = re.findall(r"(?m)^  server (\S+) (\S+)$", (deploy / "haproxy.cfg").read_text())
     assert {address for _, address in found} == wanted and len(found) == 2 * len(wanted)
     prometheus = yaml.safe_load((deploy / "prometheus/prometheus.yml").read_text())
-    assert set(prometheus["scrape_configs"][0]["static_configs"][0]["targets"]) == wanted
+    metrics_port = services["pebbles-1"]["environment"]["METRICS_PORT"]
+    watched = {f"{name}:{metrics_port}" for name in instances()}
+    assert set(prometheus["scrape_configs"][0]["static_configs"][0]["targets"]) == watched
     topics = (deploy / "kafka-topics.sh").read_text()
     environment = services["pebbles-1"]["environment"]
     assert f"{environment['KAFKA_TOPIC_NAME']} {environment['KAFKA_DLQ_TOPIC']};" in topics

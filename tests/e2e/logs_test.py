@@ -320,7 +320,8 @@ def test_no_secret_is_logged_or_answered(make_server, krn, format):
                 target = f"{path_of(krn)}?access_token={secrets['query']}"
                 answer = client.post(target, content=content, headers={"Content-Type": "application/json", **headers})
                 said.append(answer.text + str(answer.headers))
-        for target in (f"/?access_token={secrets['query']}", f"/{token}", f"{path_of(krn)}?x={secrets['query']}&limit=x",
+        for target in (f"/?access_token={secrets['query']}", f"/{token}",
+                       f"{path_of(krn)}?x={secrets['query']}&limit=x",
                        f"/health?verbose&token={secrets['query']}", f"/x/access_token={secrets['query']}", "/metrics"):
             answer = client.get(target)
             said.append(answer.text + str(answer.headers))
@@ -356,7 +357,8 @@ def test_no_secret_is_in_the_config_print_or_in_errors_at_start(tmp_path):
         refused = pebbles("serve", env={**env, name: value, "PORT": "0"})
         assert refused.returncode == 2 and "pebbles: " in refused.stderr, (name, refused)
         assert_no_secret(refused.stdout + refused.stderr, f"what is said of a bad {name}")
-    for arguments in (("serve", "--jwt-secert", secrets["JWT_SECRET"]), ("serve", f"--jwt-secert={secrets['JWT_SECRET']}"),
+    for arguments in (("serve", "--jwt-secert", secrets["JWT_SECRET"]),
+                      ("serve", f"--jwt-secert={secrets['JWT_SECRET']}"),
                       ("config", secrets["JWT_SECRET"])):
         refused = pebbles(*arguments)
         assert refused.returncode != 0

@@ -10,6 +10,7 @@ import re
 import secrets
 import socket
 import threading
+import urllib.parse
 import unicodedata
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -127,18 +128,35 @@ class Line:
 
 
 class Log:
-    """What the server has logged since it was asked last."""
+    """What the server logs from now on, and whose request each line is about."""
 
     def __init__(self, path):
-        self.path, self.seen = path, os.path.getsize(path)
+        self.path, self.start, self.whose, self.last = path, os.path.getsize(path), {}, None
 
-    def news(self):
-        if os.path.getsize(self.path) == self.seen:
-            return b""
+    def note(self, answer, tenant, request):
+        self.last = answer.headers["X-Request-Id"]
+        body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
+        self.whose[self.last] = tenant, urllib.parse.unquote(request.path).encode() + body
+
+    def read(self):
         with open(self.path, "rb") as log:
-            log.seek(self.seen)
-            text = log.read()
-        self.seen += len(text)
+            log.seek(self.start)
+            return log.read()
+
+    def assert_clean(self, tenants):
+        """Each line has nothing but what is of whoever asked, or what they asked for; what a fault says of a file, by
+        the client in it. All that was logged."""
+        harness.wait_until(lambda: self.last.encode() in self.read(), what="the line of the last request")
+        text = self.read()
+        for line in text.splitlines():
+            named = re.search(rb'request_id="(\w+)"', line)
+            asked, said = self.whose.get(named[1].decode(), (None, b"")) if named else (None, b"")
+            if asked is None:
+                asked = next((tenant for tenant in tenants for name in (tenant.krn, tenant.guests)
+                              if f'client="{name}"'.encode() in line), None)
+            for tenant in tenants:
+                for mark in tenant.marks() if tenant is not asked else ():
+                    assert mark not in line or mark in said, f"{mark} of {tenant.krn!r} in a line of the log: {line}"
         return text
 
 
@@ -370,9 +388,10 @@ def test_no_answer_and_no_log_line_holds_anything_of_another_tenant(api, family)
         except AssertionError as fault:
             raise AssertionError(f"{where}: {fault}") from fault
         assert_clean(answer.raw, tenants, None if answer.status >= 400 else tenant, where)
-        assert_clean(log.news(), tenants, tenant, f"the log of {where}")
+        log.note(answer, tenant, request)
         count += 1
     assert count > 1300, "the matrix is whole"
+    log.assert_clean(tenants)
     for tenant in tenants:  # and what the writes have left is each one's own
         records = api.get(tenant.krn, headers=harness.bearer(tenant.token)).json()
         assert {record["filename"]: record["counts"]["done"] for record in records} == {
@@ -411,11 +430,13 @@ def test_tenants_that_speak_at_once_get_their_own_answers(api):
         try:
             for number in range(5):
                 body = json.dumps(update(f"{tenant.canary}-{number}", errors=tenant.items())).encode()
-                line.send(Request("", "POST", path_of(tenant.guests), 200, body=body,
-                                  headers={"Content-Type": "application/json"}), f"Bearer {tenant.token}")
+                post = Request("", "POST", path_of(tenant.guests), 200, body=body,
+                               headers={"Content-Type": "application/json"})
+                log.note(line.send(post, f"Bearer {tenant.token}"), tenant, post)
                 for request in reads(tenant, other):
                     answer = line.send(request, f"Bearer {tenant.token}")
                     assert answer.status == request.status, request.name
+                    log.note(answer, tenant, request)
                     assert_clean(answer.raw, tenants, tenant, request.name)
         except Exception as fault:
             faults.append(fault)
@@ -426,7 +447,7 @@ def test_tenants_that_speak_at_once_get_their_own_answers(api):
     for thread in threads:
         thread.join()
     assert not faults, faults
-    assert_clean(log.news(), tenants, None, "the log")
+    log.assert_clean(tenants)
 
 
 def test_what_is_logged_when_the_store_fails_is_the_clients_own(make_server):
@@ -441,13 +462,12 @@ def test_what_is_logged_when_the_store_fails_is_the_clients_own(make_server):
         for page in range(1, os.path.getsize(path) // 4096):
             store.seek(page * 4096)
             store.write(b"\xff" * 64)
-    line, log, seen = Line(server.port), Log(server.log), b""
+    line, log = Line(server.port), Log(server.log)
     for tenant, other, kind, request in cells(tenants):
         answer = line.send(request, authorization_of(tenant, other, kind))
-        news = log.news()
+        log.note(answer, tenant, request)
         assert_clean(answer.raw, tenants, None if answer.status >= 400 else tenant, request.name)
-        assert_clean(news, tenants, tenant, f"the log of {request.name}")
-        seen += news
+    seen = log.assert_clean(tenants)
     assert b"read_failed" in seen and b"load_failed" in seen
     assert all(f'client="{tenant.krn}"'.encode() in seen for tenant in tenants), "the lines that this is about"
     assert_no_secret_in(seen.decode(), [token for tenant in tenants for token in (tenant.token, tenant.spoilt)])
