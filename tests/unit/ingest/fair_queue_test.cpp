@@ -142,12 +142,22 @@ class PacedQueue : public ::testing::Test {
   }
 
   std::chrono::steady_clock::time_point now{std::chrono::hours{1}};
-  FairQueue queue{{.updates_max = 100'000, .bytes_max = 1UL << 30U}, {}, [this] { return now; }};
+  FairQueue queue{
+      {.updates_max = 100'000, .bytes_max = 1UL << 30U}, {.queued_max = milliseconds{500}}, [this] { return now; }};
 };
 
 TEST_F(PacedQueue, RefusesWhoWouldWaitTooLong) {
-  EXPECT_NEAR(static_cast<double>(fill("a", 10'000)), 250, 2);
+  EXPECT_NEAR(static_cast<double>(fill("a", 10'000)), 500, 2);
   EXPECT_EQ(fill("quiet", 10), 10U) << "it does not wait behind another's flood";
+}
+
+TEST_F(PacedQueue, AFewAreLetInWhateverThePaceSays) {
+  for (int batch = 0; batch < 20; ++batch) {
+    fill("a", 1 + batch % 2);
+    take();
+    now += milliseconds{500 * (batch % 2)};  // another instance was in the way
+  }
+  EXPECT_EQ(fill("a", 10'000), Pace::few);
 }
 
 TEST_F(PacedQueue, OfALaneThatIsStuckNobodyWaits) {
