@@ -146,8 +146,11 @@ void Committer::load(Groups& groups, Mail& mail) {
     streams.push_back(group.stream);
   }
   if (wanted.empty()) return;
+  const auto began = std::chrono::steady_clock::now();
   bool good = false;
-  if (auto loaded = store_.load(streams, mode)) {
+  auto loaded = store_.load(streams, mode);
+  bool is_away = !loaded && loaded.error().code == Errc::store_unavailable;
+  if (loaded) {
     good = true;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       auto state = catch_up(wanted[i]->stream, (*loaded)[i]);
@@ -160,12 +163,20 @@ void Committer::load(Groups& groups, Mail& mail) {
     }
   }
   if (good) return;
-  // One damaged stream must not stop the others (invariant 6): each of the rest is asked for on its own.
-  std::erase_if(groups, [&](Group& group) { return !group.loaded && !load_apart(group, mail); });
+  // One damaged stream must not stop the others (invariant 6): each of the rest is asked for on its own. Not where the
+  // store is away: each would wait for its time-out once more.
+  std::erase_if(groups, [&](Group& group) {
+    if (group.loaded) return false;
+    if (!is_away || std::chrono::steady_clock::now() - began < away_after) return !load_apart(group, mail, is_away);
+    telemetry::load_failed(*group.stream.client, *group.stream.filename, "the store does not answer");
+    give_up(group, mail);
+    return true;
+  });
 }
 
-bool Committer::load_apart(Group& group, Mail& mail) {
+bool Committer::load_apart(Group& group, Mail& mail, bool& is_away) {
   auto loaded = store_.load(std::span{&group.stream, 1}, LoadMode::with_log);
+  is_away = !loaded && loaded.error().code == Errc::store_unavailable;
   auto state = loaded ? catch_up(group.stream, loaded->front()) : Result<SnapshotPtr>{std::unexpected{loaded.error()}};
   if (state) {
     group.state = *std::move(state);

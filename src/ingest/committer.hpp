@@ -64,7 +64,8 @@ class Committer {
   void run(Groups groups, Mail& mail);
   void pause_between(const Groups& again);
   void load(Groups& groups, Mail& mail);
-  [[nodiscard]] bool load_apart(Group& group, Mail& mail);
+  /// Says in `is_away` whether the store could not be asked.
+  [[nodiscard]] bool load_apart(Group& group, Mail& mail, bool& is_away);
   [[nodiscard]] bool find_keys(Groups& groups, Mail& mail);
   void commit(Groups& groups, Mail& mail, Groups& again);
   void conclude(Group& group, Attempt attempt, store::AppendOutcome outcome, Mail& mail, Groups& again);
@@ -76,6 +77,9 @@ class Committer {
   [[nodiscard]] bool is_due(const domain::StreamId& stream, const Held& held) const;
   void take_opened(Groups& groups);
   void retry_held(Groups& again, Mail& mail);
+
+  /// A store that could not load for so long is not asked for each stream again.
+  static constexpr std::chrono::milliseconds away_after{1000};
 
   store::EventStore& store_;
   CommitterOptions options_;

@@ -51,6 +51,7 @@ class Client:
     def __init__(self, service):
         self.service = service
         self.boto = client_of(service.url)
+        self.sends_repeated = 0  # by boto3: what was sent twice are two messages
 
     def create(self, name=None, *, dead_letters=None, receives_max=5, **attributes):
         """A queue; `attributes` are those of SQS, such as VisibilityTimeout=4 or FifoQueue="true". `dead_letters` is
@@ -103,6 +104,7 @@ class Queue:
             entries = [entry_of(str(number), message)
                        for number, message in enumerate(wanted[start:start + batch_max])]
             answer = self.boto.send_message_batch(QueueUrl=self.url, Entries=entries)
+            self.client.sends_repeated += answer["ResponseMetadata"]["RetryAttempts"]
             assert not answer.get("Failed"), answer["Failed"]
             ids += [sent["MessageId"] for sent in sorted(answer["Successful"], key=lambda sent: int(sent["Id"]))]
         return ids

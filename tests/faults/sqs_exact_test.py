@@ -72,7 +72,8 @@ class Stage:
 
     def explained(self, text):
         logs = "\n".join(f"--- server {number}\n{server.log_tail(15)}" for number, server in enumerate(self.servers))
-        return f"{text}\nPEBBLES_SEED={self.seed[0]}\n{logs}"
+        return (f"{text}\n{self.client.sends_repeated} sends were repeated by boto3\nPEBBLES_SEED={self.seed[0]}\n"
+                f"{logs}")
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ const std::vector<Case> cases{
     {R"(sasl.password=a b)", R"(sasl.password=*** b)"},
     {R"({\"password\":\"abc\"})", R"({\"password\":\"***"})"},
     {"token%3Dabc", "token%3D***"},
+    {"JWT_SECRET_FILE=/run/key cannot be read", "JWT_SECRET_FILE=/run/key cannot be read"},
+    {"secret_filed=abc", "secret_filed=***"},
     {"the token was refused", "the token was refused"},
     {"token expired: later", "token expired: later"},
     {"Über://пароль@host", "Über://***@host"},

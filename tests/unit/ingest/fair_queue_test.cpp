@@ -152,7 +152,7 @@ TEST_F(PacedQueue, RefusesWhoWouldWaitTooLong) {
 }
 
 TEST_F(PacedQueue, AFewAreLetInWhateverThePaceSays) {
-  for (int batch = 0; batch < 20; ++batch) {
+  for (int batch = 0; batch < 80; ++batch) {
     fill("a", 1 + batch % 2);
     take();
     now += milliseconds{500 * (batch % 2)};  // another instance was in the way
