@@ -128,6 +128,7 @@ class Server(Started):
         inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
         settings = {"HOST": "127.0.0.1", "PORT": str(self.port), "JWT_SECRET": secret, "SHUTDOWN_DELAY_S": "0",
                     "no_proxy": "127.0.0.1",
+                    "MONGOC_DISABLE_SHM": "1",  # or libmongoc complains, in its own way, of what a killed one left there
                     **self.store_env, **self.env, **(env or {})}
         command = [self.executable, "serve", *self.store_arguments, *self.arguments]
         with open(self.log, "ab") as log:

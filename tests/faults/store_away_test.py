@@ -91,7 +91,7 @@ def test_all_channels_wait_for_the_store(make_server, one_node, shared_kafka, sh
         (member,) = one_node.members
         come_back = go_away(member)
         try:
-            time.sleep(1)  # answers to what was committed before are on their way no more
+            wait_for_silence(load)  # answers to what was committed before are on their way no more
             before = load.acknowledged, queues.committed(), rss_mib(server)
             queues.fill(messages)
             refused = len(load.history.updates)
@@ -111,6 +111,14 @@ def test_all_channels_wait_for_the_store(make_server, one_node, shared_kafka, sh
     assert not faults, load.explained("\n".join(faults[:20]))
     server.stop()
     verify_clean(server)
+
+
+def wait_for_silence(load, seconds=2):
+    acknowledged, since = load.acknowledged, time.monotonic()
+    while time.monotonic() - since < seconds:
+        if load.acknowledged != acknowledged:
+            acknowledged, since = load.acknowledged, time.monotonic()
+        time.sleep(0.1)
 
 
 def watch_memory(server, seconds):
