@@ -1,6 +1,6 @@
 """What an update costs with one instance and with three, behind haproxy on one MongoDB at the same load, in interleaved
-rounds. Part of run.py. Each side has a database of its own; each load has as many updates a second as half of what one
-instance takes, so that neither side gathers larger batches because it is late."""
+rounds. Part of run.py. Each side has a database of its own. At half of what one instance takes neither side gathers
+larger batches because it is late; at full load both take what they can."""
 import statistics
 import sys
 
@@ -11,7 +11,7 @@ PARTS = ["instances"]
 COUNTS = (1, 3)
 CLIENTS = 100
 FILES = 1_000
-CONNECTIONS = (64, 256)
+LOADS = ((64, 0.5), (256, 0.5), (1024, None))  # connections, and the share of what one instance takes
 settling_rounds = 2  # which are not counted: until all sides run at the same rate
 
 
@@ -53,22 +53,23 @@ class Side:
             server.stop()
 
 
-def bench_load(args, sides, connections):
+def bench_load(args, sides, connections, share):
     """The same load for each side."""
     for side in sides.values():
         side.load(args, connections)  # makes the files
-    target = sides[1].load(args, connections)["rate"] / 2
-    print(f"{connections} connections, {target:.0f} updates a second, {args.rounds} interleaved rounds of "
-          f"{args.seconds} s", flush=True)
-    pause = dict.fromkeys(sides, connections / target * 1000)
+    target = sides[1].load(args, connections)["rate"] * (share or 1)
+    print(f"{connections} connections, {f'{target:.0f} updates a second' if share else 'full load'}, {args.rounds} "
+          f"interleaved rounds of {args.seconds} s", flush=True)
+    pause = dict.fromkeys(sides, connections / target * 1000 if share else 0.0)
     rounds = {count: [] for count in sides}
     for number in range(settling_rounds + args.rounds):
         for count, side in sides.items():
             figures = side.load(args, connections, pause[count])
+            figures["both"] = figures["pebbles"] + figures["mongod"]
             if number >= settling_rounds:
                 rounds[count].append(figures)
             # What a request takes comes off the pause, so that all sides run at the same rate.
-            pause[count] = max(0.0, pause[count] + (connections / target - connections / figures["rate"]) * 1000)
+            pause[count] = share and max(0.0, pause[count] + (connections / target - connections / figures["rate"]) * 1000)
     for count, figures in rounds.items():
         shown = ", ".join(f"{program} {median(figures, program):.0f} us"
                           for program in ("pebbles", "mongod", "haproxy"))
@@ -76,9 +77,9 @@ def bench_load(args, sides, connections):
               f"takes {shown}")
     one, three = rounds.values()
     ratios = {program: statistics.median(b[program] / a[program] for a, b in zip(one, three))
-              for program in ("pebbles", "mongod")}
-    print(f"  three to one, by round: pebbles {ratios['pebbles']:.2f}  (at most 1.2), mongod {ratios['mongod']:.2f}",
-          flush=True)
+              for program in ("pebbles", "mongod", "both")}
+    print(f"  three to one, by round: pebbles {ratios['pebbles']:.2f}, mongod {ratios['mongod']:.2f}, both "
+          f"{ratios['both']:.2f}  (at most 1.2)", flush=True)
 
 
 def bench(args, folder):
@@ -92,9 +93,9 @@ def bench(args, folder):
     try:
         sides = {count: Side(args, mongod, folder / f"instances-{count}", count) for count in COUNTS}
         print(f"MongoDB, instances behind haproxy, POST, wrk -t1, {FILES} files of {CLIENTS} clients", flush=True)
-        for connections in CONNECTIONS:
-            bench_load(args, sides, connections)
+        for connections, share in LOADS:
+            bench_load(args, sides, connections, share)
         for side in sides.values():
-            side.stop(sum(CONNECTIONS) * (args.rounds + settling_rounds + 2))
+            side.stop(sum(connections for connections, _ in LOADS) * (args.rounds + settling_rounds + 2))
     finally:
         mongod.stop()
