@@ -68,9 +68,9 @@ def bench_load(args, sides, connections, share):
             figures["both"] = figures["pebbles"] + figures["mongod"]
             if number >= settling_rounds:
                 rounds[count].append(figures)
-            # What a request takes comes off the pause, so that all sides run at the same rate.
-            late = connections / target - connections / figures["rate"]
-            pause[count] = share and max(0.0, pause[count] + late * 1000)
+            if share:  # what a request takes comes off the pause, so that all sides run at the same rate
+                late = connections / target - connections / figures["rate"]
+                pause[count] = max(0.0, pause[count] + late * 1000)
     for count, figures in rounds.items():
         shown = ", ".join(f"{program} {median(figures, program):.0f} us"
                           for program in ("pebbles", "mongod", "haproxy"))

@@ -7,6 +7,7 @@ namespace {
 
 const std::string trace = "0af7651916cd43dd8448eb211c80319c";
 const std::string parent = "00-" + trace + "-b7ad6b7169203331-01";
+const std::string half = "00-" + trace;
 const std::string other = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
 struct Case {
@@ -25,7 +26,7 @@ TEST(MessageAbout, FindsWhatThereIs) {
             "nonsense",
             "",
             true},
-           {R"({"clientKrn":7,"filename":["f"]})", {{"traceparent", "00-" + trace}}, "", "", false},
+           {R"({"clientKrn":7,"filename":["f"]})", {{"traceparent", half}}, "", "", false},
            {"{nonsense", {{"ce_traceparent", parent}}, "", "", true},
            {"", {}, "", "", false},
            {R"({"filename":"f","traceparent":")" + parent + "\"}", {}, "", "f", false},
