@@ -71,7 +71,7 @@ TEST(LogWriter, NobodyIsHeldUpThoughNobodyReadsAndWhatWasLostIsCounted) {
   LogWriter writer{options_for(pipe)};
   for (int i = 0; i < 5000; ++i) writer.append(line);
   const auto lost = writer.dropped();
-  EXPECT_GT(lost, 3000);
+  EXPECT_GT(lost, 2800);  // one buffer waits, one is being written
   EXPECT_LT(lost, 4200);
   EXPECT_FALSE(writer.flush(milliseconds{50}));
 
