@@ -179,6 +179,9 @@ class Server(Started):
         return httpx.Client(base_url=self.url, trust_env=False, timeout=15, **options)
 
     def log_text(self):
+        """What was logged before this call: a thread of the server's writes it some milliseconds later."""
+        if self.running:
+            time.sleep(0.1)
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def log_tail(self, lines=60):
