@@ -48,20 +48,22 @@ std::string client_in(const simdjson::dom::object& document, const ClientKrnRule
   return std::string{named};
 }
 
+std::unexpected<Unusable> refuse(const Faults& faults, const simdjson::dom::object& document,
+                                 const ClientKrnRule& client_rule) {
+  return std::unexpected{
+      Unusable{.reason = Reason::invalid, .detail = summary_of(faults), .client = client_in(document, client_rule)}};
+}
+
 Judged<Message> message_of(const simdjson::dom::object& document, EventName event, const ClientKrnRule& client_rule) {
   auto parsed = read_update(document);
-  if (const auto* faults = std::get_if<Faults>(&parsed))
-    return std::unexpected{
-        Unusable{.reason = Reason::invalid, .detail = summary_of(*faults), .client = client_in(document, client_rule)}};
+  if (const auto* faults = std::get_if<Faults>(&parsed)) return refuse(*faults, document, client_rule);
   auto& update = std::get<Update>(parsed);
   Faults faults;
   if (!client_rule.accepts(update.client_krn))
     faults.push_back({.detail = "clientKrn must be given and a valid client name", .pointer = "/clientKrn"});
   if (!is_valid_email(update.email))
     faults.push_back({.detail = "email must be given and an address", .pointer = "/email"});
-  if (!faults.empty())
-    return std::unexpected{
-        Unusable{.reason = Reason::invalid, .detail = summary_of(faults), .client = client_in(document, client_rule)}};
+  if (!faults.empty()) return refuse(faults, document, client_rule);
   PEBBLES_TRY(key, key_of(std::move(update.event_id), std::move(event)));
   return Message{
       .stream = {.client = domain::ClientKrn{std::move(update.client_krn)}, .filename = std::move(update.filename)},

@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/header_text.hpp"
+#include "base/hex.hpp"
 #include "base/random_bits.hpp"
 
 namespace pebbles {
@@ -19,11 +21,6 @@ bool is_lower_hex(std::string_view text) {
 }
 
 bool is_id(std::string_view text) { return is_lower_hex(text) && text.find_first_not_of('0') != text.npos; }
-
-std::uint8_t value_of(std::string_view two_digits) {
-  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  return static_cast<std::uint8_t>(digit(two_digits[0]) * 16 + digit(two_digits[1]));
-}
 
 std::string new_parent_id() {
   std::uint64_t bits = 0;
@@ -45,7 +42,9 @@ std::optional<TraceContext> parse_traceparent(std::string_view text) {
     return std::nullopt;
   const auto rest = text.substr(size_of_00);
   if (!rest.empty() && (version == "00" || rest.front() != '-')) return std::nullopt;
-  return TraceContext{.trace_id = std::string{trace_id}, .parent_id = std::string{parent_id}, .flags = value_of(flags)};
+  std::array<std::uint8_t, 1> bits{};
+  (void)from_hex(flags, bits);  // two digits, as was seen above
+  return TraceContext{.trace_id = std::string{trace_id}, .parent_id = std::string{parent_id}, .flags = bits[0]};
 }
 
 TraceContext new_trace() {

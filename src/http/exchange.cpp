@@ -5,7 +5,6 @@
 namespace pebbles::http {
 
 std::string_view Exchange::method() const { return connection_.request().method(); }
-std::string_view Exchange::raw_target() const { return connection_.request().target(); }
 std::string_view Exchange::header(std::string_view name) const { return connection_.request().field(name); }
 std::size_t Exchange::header_count(std::string_view name) const { return connection_.request().count_of(name); }
 std::string Exchange::combined_header(std::string_view name) const { return connection_.request().combined(name); }

@@ -23,8 +23,6 @@ class Exchange {
   Exchange& operator=(const Exchange&) = delete;
 
   [[nodiscard]] std::string_view method() const;
-  /// As sent: for logs.
-  [[nodiscard]] std::string_view raw_target() const;
   /// What stood at the n-th `{…}` of the route's pattern, decoded: UTF-8 without NUL.
   [[nodiscard]] std::string_view capture(std::size_t n) const { return captures_[n]; }
   /// A query parameter's decoded value, nullptr when absent; the first when there are several.

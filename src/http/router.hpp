@@ -28,9 +28,8 @@ class Router {
     std::string allow;                       ///< without a handler: the methods that this path has, "" for no path
   };
 
-  /// `pattern` is like "/clients/{clientKrn}/progress"; a name in braces stands for one whole, possibly empty, segment,
-  /// and is for people. GET serves HEAD too,
-  /// and every path OPTIONS.
+  /// `pattern` is like "/clients/{clientKrn}/progress"; a name in braces, which is for people, stands for one whole,
+  /// possibly empty, segment. GET serves HEAD too, and every path OPTIONS.
   void add(std::string method, std::string_view pattern, Handler handler);
 
   /// All methods that any path has.

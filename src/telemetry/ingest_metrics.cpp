@@ -16,9 +16,8 @@ using prometheus::Counter;
 constexpr std::array channel_names{"rest", "sqs", "kafka"};  // as domain::Channel has them
 constexpr std::array<const char*, update_outcomes> outcome_names{"applied", "duplicate", "refused", "retry"};
 constexpr std::array failure_names{"invalid", "unavailable"};
-constexpr std::string_view rest_name = "(others)";  // no client's: the pattern of names is for people to choose
+constexpr std::string_view others_name = "(others)";  // no client's: the pattern of names is for people to choose
 constexpr std::string_view unknown_name = "(unknown)";
-constexpr std::size_t clients_max_default = 20;
 
 struct Series {
   Series() {
@@ -57,7 +56,7 @@ class Failures {
     if (client.empty()) return of(unknown_name).at(static_cast<std::size_t>(why))->Increment();
     const auto counted = top_.count(client);
     if (counted.leaves) forget(*counted.leaves);
-    of(counted.named ? client : rest_name).at(static_cast<std::size_t>(why))->Increment();
+    of(counted.named ? client : others_name).at(static_cast<std::size_t>(why))->Increment();
   }
 
  private:
@@ -82,7 +81,7 @@ class Failures {
                                              .Help("Updates that were not counted, by client and by why not.")
                                              .Register(registry());
   std::mutex mutex_;
-  TopClients top_{clients_max_default};
+  TopClients top_{0};  ///< until it is said how many
   std::unordered_map<std::string, Both> clients_;
 };
 

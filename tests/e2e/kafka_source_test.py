@@ -12,6 +12,7 @@ import mongo
 import pytest
 from harness import owner, update, wait_until
 from kafka import Message, new_name
+from metrics_support import metrics
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -74,14 +75,8 @@ def details(server):
     return httpx.get(f"{server.url}/health", params={"verbose": ""}, trust_env=False).json()
 
 
-def metrics(server):
-    text = httpx.get(f"{server.url}/metrics", trust_env=False).text
-    return {name: float(value) for name, value in
-            (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
-
-
 def consumed(server, outcome):
-    return metrics(server)[f'pebbles_messages_consumed_total{{outcome="{outcome}",source="kafka"}}']
+    return metrics(server.url)[f'pebbles_messages_consumed_total{{outcome="{outcome}",source="kafka"}}']
 
 
 def test_an_update_is_counted_and_its_offset_committed(make_server, topic, krn):

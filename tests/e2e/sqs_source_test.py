@@ -9,6 +9,7 @@ import mongo
 import pytest
 from elasticmq import ElasticMq
 from harness import bearer, owner, update, wait_until
+from metrics_support import metrics
 from sqs import Message, new_name
 from sqs_proxy import SqsProxy
 
@@ -37,14 +38,8 @@ def health(server):
     return httpx.get(f"{server.url}/health", trust_env=False).status_code
 
 
-def metrics(server):
-    text = httpx.get(f"{server.url}/metrics", trust_env=False).text
-    return {name: float(value) for name, value in
-            (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))}
-
-
 def consumed(server, outcome):
-    return metrics(server)[f'pebbles_messages_consumed_total{{outcome="{outcome}",source="sqs"}}']
+    return metrics(server.url)[f'pebbles_messages_consumed_total{{outcome="{outcome}",source="sqs"}}']
 
 
 def wait_consumed(server, outcome, count, timeout=60):
@@ -140,7 +135,7 @@ def test_a_message_that_was_not_deleted_is_recognised(consumer, shared_sqs, krn)
         server = consumer(queue, SQS_ENDPOINT=proxy.url)
         queue.wait_empty()
         assert record(server, krn)["counts"]["done"] == 20
-        assert metrics(server)["pebbles_sqs_delete_failures_total"] >= 20
+        assert metrics(server.url)["pebbles_sqs_delete_failures_total"] >= 20
         assert consumed(server, "applied") == 20 and consumed(server, "duplicate") >= 1
         server.stop()
 
@@ -393,7 +388,7 @@ def test_a_damaged_body_is_as_if_it_had_not_come(consumer, shared_sqs, queue, kr
         server = consumer(queue, SQS_ENDPOINT=proxy.url)
         queue.send([body(krn=krn, done=1)])
         wait_for_done(server, krn, 1)
-        assert metrics(server)["pebbles_sqs_messages_damaged_total"] == 1
+        assert metrics(server.url)["pebbles_sqs_messages_damaged_total"] == 1
         assert "sqs_checksum_differs" in server.log_text()
         server.stop()
 
@@ -417,7 +412,7 @@ def test_while_the_store_is_away_messages_stay_hidden(consumer, shared_sqs, one_
         wait_for_done(server, krn, 10, f"file-{number}")
     queue.wait_empty()
     assert not any(letters.depth())
-    assert metrics(server)["pebbles_sqs_visibility_extensions_total"] >= 30
+    assert metrics(server.url)["pebbles_sqs_visibility_extensions_total"] >= 30
 
 
 def test_what_it_does_is_seen(consumer, queue, krn):
@@ -425,7 +420,7 @@ def test_what_it_does_is_seen(consumer, queue, krn):
     server = consumer(queue)
     wait_for_done(server, krn, 30)
     queue.wait_empty()
-    shown = metrics(server)
+    shown = metrics(server.url)
     assert shown["pebbles_sqs_messages_received_total"] >= 30
     assert shown["pebbles_sqs_receive_duration_seconds_count"] >= 3
     assert shown["pebbles_sqs_settle_duration_seconds_count"] == 30

@@ -92,4 +92,11 @@ inline std::string body_of(const std::string& answer) {
   return end == std::string::npos ? "" : answer.substr(end + 4);
 }
 
+/// A whole answer, on a connection of its own; `headers` are lines.
+inline std::string get_from(std::uint16_t port, const std::string& target, const std::string& headers = "") {
+  Client client{port};
+  client.send("GET " + target + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + headers + "\r\n");
+  return client.read_to_end();
+}
+
 }  // namespace pebbles::http::testing

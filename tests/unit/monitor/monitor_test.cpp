@@ -12,7 +12,6 @@ namespace {
 
 using std::chrono_literals::operator""s;
 using http::testing::body_of;
-using http::testing::Client;
 using http::testing::status_of;
 
 class MonitorTest : public ::testing::Test {
@@ -33,9 +32,7 @@ class MonitorTest : public ::testing::Test {
     pool.stop();
   }
   std::string get(const std::string& target, const std::string& headers = "") const {
-    Client client{server->port()};
-    client.send("GET " + target + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + headers + "\r\n");
-    return client.read_to_end();
+    return http::testing::get_from(server->port(), target, headers);
   }
 
   std::atomic<bool> ready = true;

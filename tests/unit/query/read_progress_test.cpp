@@ -99,9 +99,7 @@ class ReadProgressTest : public ::testing::Test {
     pool.stop();
   }
   std::string get(const std::string& target, const std::string& headers = "") const {
-    Client client{server->port()};
-    client.send("GET " + target + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + headers + "\r\n");
-    return client.read_to_end();
+    return http::testing::get_from(server->port(), target, headers);
   }
   static std::string between(const std::string& text, const std::string& before, const std::string& after) {
     const auto start = text.find(before);
