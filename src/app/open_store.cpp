@@ -33,10 +33,11 @@ Result<OpenedStore> open_store(const Config& config) {
     return OpenedStore{.store = std::move(store)};
   }
   PEBBLES_TRY(store, store::MongoStore::open(mongo_options(config)));
-  // Each lane holds a client of the pool, the upkeep borrows one; the rest is for reads.
-  const auto lanes = std::min(config.mongo_lanes, config.mongo_pool_size - 1);
+  // Each lane holds a client of the pool and borrows one for its snapshots, the upkeep borrows one; the rest is for
+  // reads.
+  const auto lanes = std::min(config.mongo_lanes, config.mongo_pool_size / 2);
   constexpr std::size_t readers_max = 16;
-  const auto left = config.mongo_pool_size - lanes - 1;
+  const auto left = config.mongo_pool_size - std::min(config.mongo_pool_size, 2 * lanes + 1);
   // At most as many lists at once as keep half of the processors busy, here or in the database.
   const auto listers = std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 2, readers_max / 2);
   return OpenedStore{.store = std::move(store),

@@ -19,6 +19,10 @@ bool FairQueue::insert(Pending& pending) {
     turns_.push_back(&*known);
   }
   asked_ += pending.epoch ? 0 : 1;
+  if (flood_.came(*pending.stream.client, now_()) && rests_) {
+    rests_ = false;
+    wanted_ = 1;
+  }
   known->second.updates.emplace_back(std::move(pending), bytes);
   known->second.bytes += bytes;
   ++updates_;
@@ -72,6 +76,7 @@ std::vector<Pending> FairQueue::push(std::vector<Pending> pendings) {
 std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::milliseconds> patience) {
   std::unique_lock lock{mutex_};
   pace_.end(now_());
+  rest(lock);
   const bool waited = updates_ == 0;
   wait(lock, 1, patience);
   if (waited && updates_ > 0 && updates_ < usual_ / 2) wait(lock, usual_, gather_for);
@@ -101,6 +106,7 @@ std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::mi
   if (!out.empty()) {
     usual_ = (3 * usual_ + out.size() + 2) / 4;
     pace_.begin(out.size(), now_());
+    flood_.begin(out, now_());
   }
   return out;
 }
@@ -113,6 +119,17 @@ void FairQueue::wait(std::unique_lock<std::mutex>& lock, std::size_t wanted,
     came_.wait_for(lock, *patience, enough);
   else
     came_.wait(lock, enough);
+  wanted_ = 0;
+}
+
+/// Unless somebody else than who floods waits.
+void FairQueue::rest(std::unique_lock<std::mutex>& lock) {
+  const auto length = flood_.rest(now_());
+  const bool others_wait = clients_.size() > 1 || (clients_.size() == 1 && !flood_.is_of(clients_.begin()->first));
+  if (length == Flood::Duration::zero() || others_wait) return;
+  rests_ = true;
+  came_.wait_for(lock, length, [&] { return !rests_ || closed_ || woken_; });
+  rests_ = false;
   wanted_ = 0;
 }
 

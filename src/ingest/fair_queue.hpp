@@ -10,15 +10,17 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ingest/flood.hpp"
 #include "ingest/pace.hpp"
 #include "ingest/pending.hpp"
 
 namespace pebbles::ingest {
 
 /// Updates on their way into a lane, each client's in order, taken in turns: a client that floods waits behind its own
-/// flood. Bounded in number and bytes; one client fills at most half of what is free, so others always find room.
-/// Whoever waits for an answer is refused at once where it would take too long (`Waits`). What came from a log has
-/// time: for that the number alone counts. Threads: any may push, one takes.
+/// flood, and while another sends something too the lane rests between its batches (`Flood`). Bounded in number and
+/// bytes; one client fills at most half of what is free, so others always find room. Whoever waits for an answer is
+/// refused at once where it would take too long (`Waits`). What came from a log has time: for that the number alone
+/// counts. Threads: any may push, one takes.
 class FairQueue {
  public:
   struct Bounds {
@@ -71,6 +73,7 @@ class FairQueue {
   [[nodiscard]] bool would_wait_too_long(std::size_t own) const;
   [[nodiscard]] std::size_t updates_of_batch(std::size_t updates_max) const;
   void wait(std::unique_lock<std::mutex>& lock, std::size_t wanted, std::optional<std::chrono::microseconds> patience);
+  void rest(std::unique_lock<std::mutex>& lock);
 
   Bounds bounds_;
   Waits waits_;
@@ -83,6 +86,8 @@ class FairQueue {
   std::size_t bytes_ = 0;
   std::size_t asked_ = 0;  ///< of them, those for which somebody waits
   Pace pace_;
+  Flood flood_;
+  bool rests_ = false;
   bool closed_ = false;
   bool woken_ = false;
   std::size_t wanted_ = 0;  ///< who takes is woken when so many are there; 0: nobody waits

@@ -106,6 +106,29 @@ TEST_P(MongoSnapshots, ARecordIsWhereItsLogIsAndListsFollow) {
   EXPECT_EQ(listed_version(), 30);
 }
 
+TEST_P(MongoSnapshots, RoundsFollowBesideTheCommits) {
+  auto state = tell_much(nullptr);
+  for (std::int64_t listed = 10; listed < 300;) {
+    if (state->progress.version < 300) state = tell_much(state);
+    fixture->store().maintain(store::Load::busy);
+    const auto now = listed_version();
+    ASSERT_GE(now, listed) << "a snapshot went back";
+    ASSERT_EQ(now % 10, 0);
+    listed = now;
+  }
+  expect_same(load(file), state);
+}
+
+TEST_P(MongoSnapshots, WhatCompletesAFileOvertakesTheRoundUnderWay) {
+  auto state = tell_much(tell_much(nullptr));
+  fixture->store().maintain(store::Load::busy);  // begins a round
+  const auto append = support::append_to(file, state, {{}, {}, {}, {}, {.is_last = true}});
+  EXPECT_EQ(fixture->store().commit(std::vector{append}).front(), store::AppendOutcome::stored);
+  EXPECT_EQ(listed_version(), 25);
+  fixture->store().maintain(store::Load::idle);
+  EXPECT_EQ(listed_version(), 25);
+}
+
 TEST_P(MongoSnapshots, AWriterThatEndsLeavesNothingBehind) {
   auto state = tell_much(tell_much(nullptr));
   EXPECT_EQ(listed_version(), 10);

@@ -1,6 +1,9 @@
 #include "store/mongo/snapshot_writer.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -54,6 +57,32 @@ bool is_done(const std::optional<Fault>& fault, const BulkReply& done) {
   return std::ranges::all_of(done.errors, [](const auto& error) { return error.second == duplicate_key; });
 }
 
+StepsOutcome write_steps(mongoc_collection_t* progress, const std::vector<SnapshotStep>& steps) {
+  if (steps.empty()) return StepsOutcome::written;
+  Writes writes{progress, nullptr};
+  for (const auto& [base, next, whole] : steps) {
+    if (whole) {
+      put_forward(writes, *next);
+    } else if (base == nullptr) {
+      const bool taken = writes.insert(snapshot_document(*next));
+      PEBBLES_ASSERT(taken, "a snapshot is small");
+    } else if (base->progress.is_before_log()) {
+      writes.update(filter_of_same(*base), snapshot_update(*next));
+    } else {
+      writes.update(filter_of_same(*base), snapshot_update(*base, *next));
+    }
+  }
+  BulkReply done;
+  const auto fault = writes.execute(done);
+  if (!is_done(fault, done)) return StepsOutcome::failed;
+  const bool met_others = done.inserted + done.matched + done.upserted != static_cast<std::int64_t>(steps.size());
+  return met_others ? StepsOutcome::met_others : StepsOutcome::written;
+}
+
+bool is_over(const auto& round) {
+  return round.valid() && round.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+}
+
 std::size_t bytes_of(const SnapshotPtr& state) { return state ? store::bytes_of(*state) : 0; }
 
 }  // namespace
@@ -79,15 +108,15 @@ void SnapshotWriter::forget(const StreamId& stream) {
 void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now) {
   const auto& stream = after->stream;
   auto& known = saw(stream, after->progress.version, after->rev, now);
-  if (known.newest) {
-    bytes_ -= bytes_of(known.newest);
-  } else {
+  if (!known.newest) {
     bytes_ -= bytes_of(known.base);
     bytes_ += bytes_of(before);
     known.base = before;
     ++waiting_;
     const bool is_new = before == nullptr || before->progress.is_before_log();
-    if (is_new || now >= known.written + round || of_few) mark_at_once(stream, known);
+    if (is_new || of_few) mark_at_once(stream, known);
+  } else if (known.newest != known.flying) {
+    bytes_ -= bytes_of(known.newest);
   }
   bytes_ += bytes_of(after);
   known.newest = after;
@@ -100,85 +129,124 @@ void SnapshotWriter::mark_at_once(const StreamId& stream, Followed& known) {
 }
 
 bool SnapshotWriter::write(Which which, mongoc_collection_t* progress, mongoc_collection_t* events, Time now) {
-  if (which == Which::due && bytes_ <= bytes_max && now < next_round_) return true;
-  std::vector<StreamId> streams;
-  if (which == Which::at_once) {
-    streams.swap(at_once_);
-  } else {
-    next_round_ = now + round;
-    if (waiting_ > 0)
-      for (const auto& [stream, known] : streams_)
-        if (known.newest) streams.push_back(stream);
-    at_once_.clear();
-  }
-  const bool done = streams.empty() || write(streams, progress, events, now);
-  if (which != Which::at_once && (now >= next_purge_ || bytes_ > bytes_max)) purge(now);
-  return done;
+  const bool is_full = bytes_ > bytes_max;
+  if (round_.valid() && (is_full || which == Which::all || is_over(round_)) && !end_round(progress, events))
+    return false;
+  if (which == Which::at_once) return write_now(std::exchange(at_once_, {}), progress, events);
+  const bool all = which == Which::all || is_full;
+  const bool done = !all || write_now(take_all(), progress, events);
+  if (round_.valid()) return done;  // it knows its streams by name
+  if (now >= next_purge_ || is_full) purge(now);
+  return all || now < next_round_ ? done : begin_round(now);
 }
 
-bool SnapshotWriter::write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
-                           mongoc_collection_t* events, Time now) {
-  Writes writes{progress, nullptr};
-  std::int64_t wanted = 0;
+SnapshotWriter::Streams SnapshotWriter::take_all() {
+  Streams out;
+  out.reserve(waiting_);
+  if (waiting_ > 0)
+    for (const auto& [stream, known] : streams_)
+      if (known.newest) out.push_back(stream);
+  at_once_.clear();
+  return out;
+}
+
+std::vector<SnapshotStep> SnapshotWriter::steps_of(const Streams& streams) {
+  std::vector<SnapshotStep> out;
+  out.reserve(streams.size());
   for (const auto& stream : streams) {
     auto& known = streams_.at(stream);
     known.at_once = false;
     if (!known.newest) continue;
-    ++wanted;
-    if (known.whole) {
-      put_forward(writes, *known.newest);
-    } else if (known.base == nullptr) {
-      const bool taken = writes.insert(snapshot_document(*known.newest));
-      PEBBLES_ASSERT(taken, "a snapshot is small");
-    } else if (known.base->progress.is_before_log()) {
-      writes.update(filter_of_same(*known.base), snapshot_update(*known.newest));
-    } else {
-      writes.update(filter_of_same(*known.base), snapshot_update(*known.base, *known.newest));
-    }
+    if (known.flying && known.flying != known.newest) bytes_ -= bytes_of(known.flying);
+    known.flying = known.newest;
+    out.push_back({.base = known.base, .next = known.newest, .whole = std::exchange(known.whole, false)});
   }
-  if (writes.empty()) return true;
-  BulkReply done;
-  const auto fault = writes.execute(done);
-  if (!is_done(fault, done)) return false;
-  if (done.inserted + done.matched != wanted && !write_onto(streams, progress, events)) return false;
-  for (const auto& stream : streams) written(stream, now);
+  return out;
+}
+
+bool SnapshotWriter::begin_round(Time now) {
+  next_round_ = now + round;
+  in_round_ = take_all();
+  if (in_round_.empty()) return true;
+  const auto work = [shared = shared_, steps = steps_of(in_round_), now] {
+    pthread_setname_np(pthread_self(), "mongo-snapshots");
+    Round out{.outcome = StepsOutcome::failed};
+    if (const auto lease = shared->lease())
+      out.outcome = write_steps(shared->collection(lease, progress_name).get(), steps);
+    constexpr int share = 4;
+    const auto took = std::chrono::steady_clock::now() - now;
+    out.next = now + std::clamp<Time::duration>(share * took, round, round_max);
+    return out;
+  };
+  try {
+    round_ = std::async(std::launch::async, work);
+  } catch (const std::system_error&) {  // no thread is to be had
+    return fail(std::exchange(in_round_, {}));
+  }
   return true;
 }
 
+bool SnapshotWriter::end_round(mongoc_collection_t* progress, mongoc_collection_t* events) {
+  const auto [outcome, next] = round_.get();
+  next_round_ = next;
+  return conclude(outcome, std::exchange(in_round_, {}), progress, events);
+}
+
+bool SnapshotWriter::write_now(const Streams& streams, mongoc_collection_t* progress, mongoc_collection_t* events) {
+  return conclude(write_steps(progress, steps_of(streams)), streams, progress, events);
+}
+
+bool SnapshotWriter::conclude(StepsOutcome outcome, const Streams& streams, mongoc_collection_t* progress,
+                              mongoc_collection_t* events) {
+  const bool done = outcome == StepsOutcome::written ||
+                    (outcome == StepsOutcome::met_others && write_onto(streams, progress, events));
+  if (!done) return fail(streams);
+  for (const auto& stream : streams) {
+    auto& known = streams_.at(stream);
+    if (!known.flying) continue;
+    bytes_ -= bytes_of(known.base);
+    known.base = std::exchange(known.flying, nullptr);
+    if (known.newest != known.base) continue;  // more has come meanwhile
+    known.newest = nullptr;
+    --waiting_;
+  }
+  return true;
+}
+
+/// What stands in the database now is not known.
+bool SnapshotWriter::fail(const Streams& streams) {
+  for (const auto& stream : streams) {
+    auto& known = streams_.at(stream);
+    if (!known.flying) continue;
+    const auto flying = std::exchange(known.flying, nullptr);
+    if (flying != known.newest) bytes_ -= bytes_of(flying);
+    known.whole = true;
+  }
+  return false;
+}
+
 /// For those of which something else stands in the database than was thought.
-bool SnapshotWriter::write_onto(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
-                                mongoc_collection_t* events) {
+bool SnapshotWriter::write_onto(const Streams& streams, mongoc_collection_t* progress, mongoc_collection_t* events) {
   const auto places = find_places(progress, streams);
   if (!places) return false;
   Writes writes{progress, nullptr};
   for (const auto& stream : streams) {
     auto& known = streams_.at(stream);
-    if (!known.newest) continue;
+    if (!known.flying) continue;
     const auto found = places->find(stream);
-    const Place place = found == places->end() ? Place{.rev = known.newest->rev} : found->second;
-    if (place.rev != known.newest->rev) {
+    const Place place = found == places->end() ? Place{.rev = known.flying->rev} : found->second;
+    if (place.rev != known.flying->rev) {
       // It was derived again. The lane's next append is to a state that no longer holds, and must learn it.
       known.seen = {};
       if (!catch_up(progress, events, stream)) return false;
-    } else if (place.version < known.newest->progress.version) {
-      put_forward(writes, *known.newest);
+    } else if (place.version < known.flying->progress.version) {
+      put_forward(writes, *known.flying);
     }
   }
   if (writes.empty()) return true;
   BulkReply done;
   const auto fault = writes.execute(done);
   return is_done(fault, done);
-}
-
-void SnapshotWriter::written(const StreamId& stream, Time now) {
-  auto& known = streams_.at(stream);
-  if (!known.newest) return;
-  bytes_ -= bytes_of(known.base);
-  known.base = std::move(known.newest);
-  known.newest = nullptr;
-  known.written = now;
-  known.whole = false;
-  --waiting_;
 }
 
 void SnapshotWriter::purge(Time now) {

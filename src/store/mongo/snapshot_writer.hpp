@@ -1,28 +1,50 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <future>
+#include <memory>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "store/event_store.hpp"
 #include "store/mongo/driver.hpp"
+#include "store/mongo/shared.hpp"
 
 namespace pebbles::store::mongo {
 
-/// The snapshots of one writer's streams, which follow its log (invariant 3). The first change of a quiet file and the
-/// one that completes a file are written before the commit is answered, and all changes of a commit of few updates;
-/// else a busy file's snapshot is written once a `round`, with all that has come meanwhile. Whoever reads or loads one
-/// record reads the chunks behind it, so only lists show a busy file of a busy writer up to two rounds late. Threads:
-/// the lane's.
+/// A snapshot's way from what stands in the database to what shall stand there.
+struct SnapshotStep {
+  SnapshotPtr base;  ///< null when there is none
+  SnapshotPtr next;
+  bool whole = false;  ///< what stands there is not `base` for sure, or made by other rules: all of it is written
+};
+
+enum class StepsOutcome : std::uint8_t {
+  written,
+  met_others,  ///< some met something else than their base, and were left
+  failed,      ///< how many were written is not known
+};
+
+/// The snapshots of one writer's streams, which follow its log (invariant 3). The first of a new file and the one that
+/// completes a file are written before the commit is answered, and all those of a commit of few updates. The others are
+/// written in rounds, each with all that has come until then, by a thread and a client of their own: no update waits
+/// for a round. Rounds take at most a quarter of the time (unless one takes longer than `round_max`). Whoever reads or
+/// loads one record reads the chunks behind its snapshot, so only lists show a busy writer's files late: by two rounds.
+/// Threads: the lane's.
 class SnapshotWriter {
  public:
   using Time = std::chrono::steady_clock::time_point;
+  /// From the beginning of a round to that of the next, at least.
   static constexpr std::chrono::milliseconds round{100};
+  /// The same for rounds that take long, at most.
+  static constexpr std::chrono::milliseconds round_max{1000};
   /// What is known of a stream counts for so long: `rebuild` may have changed it since.
   static constexpr std::chrono::seconds known_for{1};
-  /// States held here, besides the lane's cache.
+  /// States held here, besides the lane's cache. Beyond, the lane writes before it goes on.
   static constexpr std::size_t bytes_max = 32UL << 20U;
+
+  explicit SnapshotWriter(std::shared_ptr<Shared> shared) : shared_{std::move(shared)} {}
 
   /// A load has found the log at that version, and the snapshot with that rev.
   void loaded(const StreamId& stream, Version version, std::int64_t rev, Time now) { saw(stream, version, rev, now); }
@@ -40,10 +62,10 @@ class SnapshotWriter {
 
   enum class Which : std::uint8_t {
     at_once,  ///< those that must not wait for the round
-    due,      ///< all when the round is over, else none
-    all,
+    due,      ///< begins a round when it is time for one
+    all,      ///< and waits until they are written
   };
-  /// Writes them. False when that failed: they wait for the next call.
+  /// False when that failed, or the round before has: they wait for the next call.
   bool write(Which which, mongoc_collection_t* progress, mongoc_collection_t* events, Time now);
 
  private:
@@ -51,28 +73,40 @@ class SnapshotWriter {
     Version version = 0;   ///< of the log, as far as seen here
     std::int64_t rev = 0;  ///< of the snapshot
     Time seen{};
-    Time written{};
     SnapshotPtr base;    ///< what stands in the database, if nobody else has written
     SnapshotPtr newest;  ///< what shall stand there; null when it does
+    SnapshotPtr flying;  ///< what is being written, by the round under way say; an older one never replaces a newer
     bool at_once = false;
     bool whole = false;
+  };
+  using Streams = std::vector<StreamId>;
+  struct Round {
+    StepsOutcome outcome{};
+    Time next{};  ///< no round begins before
   };
 
   Followed& saw(const StreamId& stream, Version version, std::int64_t rev, Time now);
   void mark_at_once(const StreamId& stream, Followed& known);
-  [[nodiscard]] bool write(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
-                           mongoc_collection_t* events, Time now);
-  [[nodiscard]] bool write_onto(const std::vector<StreamId>& streams, mongoc_collection_t* progress,
-                                mongoc_collection_t* events);
-  void written(const StreamId& stream, Time now);
+  [[nodiscard]] Streams take_all();
+  [[nodiscard]] std::vector<SnapshotStep> steps_of(const Streams& streams);
+  bool begin_round(Time now);
+  bool end_round(mongoc_collection_t* progress, mongoc_collection_t* events);
+  bool write_now(const Streams& streams, mongoc_collection_t* progress, mongoc_collection_t* events);
+  bool conclude(StepsOutcome outcome, const Streams& streams, mongoc_collection_t* progress,
+                mongoc_collection_t* events);
+  bool write_onto(const Streams& streams, mongoc_collection_t* progress, mongoc_collection_t* events);
+  bool fail(const Streams& streams);
   void purge(Time now);
 
+  std::shared_ptr<Shared> shared_;
   std::unordered_map<StreamId, Followed> streams_;
-  std::vector<StreamId> at_once_;
+  Streams at_once_;
   std::size_t waiting_ = 0;
-  std::size_t bytes_ = 0;  ///< of states waiting or kept as a base, a bound
-  Time next_round_{};
+  std::size_t bytes_ = 0;  ///< of states waiting, under way or kept as a base, a bound
   Time next_purge_{};
+  Streams in_round_;
+  std::future<Round> round_;  ///< under way; valid until its end is seen
+  Time next_round_{};
 };
 
 /// Brings a stream's snapshot to where its log is, if it is behind. What cannot be read or has a gap is logged and left

@@ -20,7 +20,7 @@ constexpr auto retry_pause = std::chrono::milliseconds{50};
 /// Chunks first: what stands in the log is what has happened. Snapshots follow (SnapshotWriter).
 class Writer final : public EventStore {
  public:
-  explicit Writer(std::shared_ptr<Shared> shared) : shared_{std::move(shared)} {}
+  explicit Writer(std::shared_ptr<Shared> shared) : shared_{std::move(shared)}, snapshots_{shared_} {}
   ~Writer() override {
     write_snapshots(SnapshotWriter::Which::all);
     if (behind_) behind_->leave_open();  // somebody has to catch up with what is missing

@@ -34,6 +34,46 @@ TEST(FairQueue, TakesClientsInTurnsAndEachInOrder) {
   EXPECT_EQ(queue.size(), 0U);
 }
 
+TEST(FairQueue, RestsBetweenTheBatchesOfAFloodUntilSomebodyElseSends) {
+  auto now = std::chrono::steady_clock::time_point{} + std::chrono::hours{1};
+  FairQueue queue{wide, {}, [&now] { return now; }};
+  const auto flood = [&] {
+    for (int i = 0; i < 20; ++i) EXPECT_FALSE(queue.push(pending("flood", "f")));
+  };
+  flood();
+  EXPECT_FALSE(queue.push(pending("quiet", "1")));
+  EXPECT_EQ(queue.take(wide, milliseconds{0}).size(), 21U);
+  EXPECT_FALSE(queue.push(pending("quiet", "2")));  // it comes lately
+  flood();
+  now += milliseconds{40};
+  EXPECT_EQ(queue.take(wide, milliseconds{0}).size(), 21U) << "somebody else waits: no rest";
+
+  flood();
+  now += milliseconds{40};
+  auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(queue.take(wide, milliseconds{0}).size(), 20U);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds{40});
+
+  now += milliseconds{40};
+  flood();
+  std::jthread other{[&queue] {
+    EXPECT_FALSE(queue.push(pending("quiet", "3")));
+    std::this_thread::sleep_for(milliseconds{35});
+    EXPECT_FALSE(queue.push(pending("quiet", "4")));
+  }};
+  EXPECT_EQ(queue.take(wide, milliseconds{0}).size(), 21U) << "who comes ends the rest";
+}
+
+TEST(FairQueue, ARestEndsWithTheQueue) {
+  FairQueue queue{wide, {}};
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(queue.push(pending("flood", "f")));
+  EXPECT_FALSE(queue.push(pending("quiet", "1")));
+  EXPECT_EQ(queue.take(wide, milliseconds{0}).size(), 21U);
+  EXPECT_FALSE(queue.push(pending("flood", "f")));
+  queue.close();
+  EXPECT_EQ(queue.take(wide, std::nullopt).size(), 1U);
+}
+
 TEST(FairQueue, AFloodLeavesRoomForOthers) {
   FairQueue queue{{.updates_max = 100, .bytes_max = 1UL << 30U}, {}};
   int taken_in = 0;
