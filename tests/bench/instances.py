@@ -1,6 +1,7 @@
 """What an update costs with one instance and with three, behind haproxy on one MongoDB at the same load, in interleaved
-rounds. Part of run.py. Each side has a database of its own. At half of what one instance takes neither side gathers
-larger batches because it is late; at full load both take what they can."""
+rounds. Part of run.py. Each side has a database of its own, and each instance of three one lane, as docs/operations.md
+says. At half of what one instance takes neither side gathers larger batches because it is late; at full load both take
+what they can."""
 import statistics
 import sys
 
@@ -22,9 +23,11 @@ class Side:
         import haproxy
         folder.mkdir()
         database = f"instances{count}"
+        lanes = "2" if count == 1 else "1"
         self.count, self.answered = count, 0
         self.servers = [Pebbles(args.binary, folder / f"pebbles-{number}", store=[
-            "--store", "mongodb", "--mongo-uri", f"{mongod.uri}/{database}", "--host", "127.0.0.1"])
+            "--store", "mongodb", "--mongo-uri", f"{mongod.uri}/{database}", "--mongo-lanes", lanes,
+            "--host", "127.0.0.1"])
             for number in range(count)]
         self.balancer = haproxy.Haproxy(folder / "haproxy", self.servers).start()
         self.processes = {"mongod": mongod.process, "haproxy": self.balancer.process,
@@ -35,7 +38,7 @@ class Side:
         meter = mongo.CpuMeter(**self.processes)
         with meter:
             figures = wrk(self.balancer.port, args.seconds, files=FILES, clients=CLIENTS, connections=connections,
-                          pause_ms=pause_ms)
+                          pause_ms=pause_ms, may_refuse=pause_ms == 0)
         self.answered += int(figures["requests"])
         for name, used in meter.used.items():
             program = name.split("-")[0]

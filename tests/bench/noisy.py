@@ -10,7 +10,8 @@ import sys
 import time
 
 import mongo
-from support import TOKEN, Pebbles, median
+import noisy_peer
+from support import TOKEN, Pebbles, median, put_first
 
 PARTS = ["overload", "noisy"]
 CROWD = 100  # connections of the noisy client
@@ -25,10 +26,12 @@ def add_arguments(parser):
 class Load:
     """Runs from now on."""
 
-    def __init__(self, args, server, **options):
+    def __init__(self, args, server, first=False, **options):
         flags = [f"--{name}={value}" for name, value in options.items()]
         self.process = subprocess.Popen([args.open_loop, f"--port={server.port}", f"--token={TOKEN}", *flags],
                                         stdout=subprocess.PIPE, text=True)
+        if first:
+            put_first(self.process.pid)
 
     def figures(self):
         out, _ = self.process.communicate()
@@ -73,17 +76,30 @@ def bench_noisy(args, name, server):
                 crowd = Load(args, server, client="krn:noisy", connections=CROWD, seconds=args.seconds + 1,
                              **floods[flood])
                 time.sleep(0.5)
-            rounds[ask, flood].append(Load(args, server, **quiet, **asks[ask]).figures())
+            rounds[ask, flood].append(Load(args, server, first=True, **quiet, **asks[ask]).figures())
             assert not rounds[ask, flood][-1]["busy"], "the quiet client was refused"
             if crowd:
-                crowd.figures()
+                noise = crowd.figures()
+                rounds[ask, flood][-1]["beside"] = noise["ok"] / noise["seconds"]
     for (ask, flood), figures in rounds.items():
         p99 = median(figures, "ok_p990_ms")
         ratio = p99 / median(rounds[ask, "alone"], "ok_p990_ms")
-        wanted = "(at most 3)" if (ask, flood) == ("reports", "beside updates") else ""
-        print(f"  {name}, {ask} {flood}: p50 {median(figures, 'ok_p500_ms'):.2f} ms, p99 {p99:.2f} ms, to alone "
-              f"{ratio:.2f}  {wanted}")
+        wanted = "  (at most 3)" if (ask, flood) == ("reports", "beside updates") else ""
+        noise = f" ({median(figures, 'beside'):.0f}/s)" if floods[flood] else ""
+        print(f"  {name}, {ask} {flood}{noise}: p50 {median(figures, 'ok_p500_ms'):.2f} ms, p99 {p99:.2f} ms, to alone "
+              f"{ratio:.2f}{wanted}", flush=True)
     print(f"    peak RSS {server.memory('VmHWM'):.0f} MiB", flush=True)
+
+
+def bench_peer(args, mongod):
+    """What the database itself makes of a quiet client beside a flood as large as Pebbles takes."""
+    rounds = {False: [], True: []}
+    for _ in range(args.rounds):
+        for is_noisy, figures in rounds.items():
+            figures.append(noisy_peer.run(mongod.uri, QUIET_RATE, args.seconds, is_noisy))
+    alone, beside = (median(figures, "ok_p990_ms") for figures in rounds.values())
+    print(f"  bare MongoDB: single inserts alone p99 {alone:.2f} ms, beside {median(rounds[True], 'beside'):.0f} inserts a "
+          f"second {beside:.2f} ms, to alone {beside / alone:.2f}", flush=True)
 
 
 def bench(args, folder):
@@ -104,6 +120,8 @@ def bench(args, folder):
             for name, server in servers.items():
                 run(args, name, server)
                 server.stop()
+            if mongod and part == "noisy":
+                bench_peer(args, mongod)
     finally:
         if mongod:
             mongod.stop()

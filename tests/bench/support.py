@@ -104,6 +104,15 @@ class Pebbles:
         shutil.rmtree(self.folder)
 
 
+def put_first(pid=0):
+    """Lets a process (this one: 0) have a processor as soon as it wants one, where we may: what measures the time of
+    answers must not wait for those that it measures, as it would not on a machine of its own."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, -10)
+    except PermissionError:
+        pass
+
+
 def wait_for(port):
     for _ in range(200):
         try:
@@ -118,24 +127,26 @@ RUNS = 0
 
 
 def wrk(port, seconds, files=200, keyed=False, pause_ms=0.0, bearer=None, names="sales_data", clients=1,
-        connections=CONNECTIONS):
-    """POSTs."""
+        connections=CONNECTIONS, may_refuse=False):
+    """POSTs. `may_refuse`: what is over the server's strength is taken off the requests, and is one in a hundred at
+    most."""
     global RUNS
     RUNS += 1
     return run_wrk(port, seconds, "post.lua", {
         "BENCH_FILES": str(files), "BENCH_KEYED": "1" if keyed else "0", "BENCH_TOKEN": bearer or TOKEN,
         "BENCH_PAUSE_MS": str(pause_ms), "BENCH_RUN": str(RUNS), "BENCH_NAMES": names,
-        "BENCH_CLIENTS": str(clients)}, connections)
+        "BENCH_CLIENTS": str(clients)}, connections, 0.01 if may_refuse else 0)
 
 
-def run_wrk(port, seconds, script, settings, connections=CONNECTIONS):
+def run_wrk(port, seconds, script, settings, connections=CONNECTIONS, refused_max=0.0):
     out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / script),
                           f"http://127.0.0.1:{port}/"], env={**os.environ, "BENCH_FOLDER": str(HERE), **settings},
                          capture_output=True, text=True, check=True).stdout
     found = re.search(r"BENCH (.*)", out).group(1)
     figures = {k: float(v) for k, v in (part.split("=") for part in found.split())}
+    assert figures["errors"] <= refused_max * figures["requests"], out
+    figures["requests"] -= figures["errors"]
     figures["rate"] = figures["requests"] / figures["seconds"]
-    assert figures["errors"] == 0, out
     return figures
 
 

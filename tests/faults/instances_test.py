@@ -158,7 +158,8 @@ def test_a_killed_instance_fails_only_what_it_had_in_hand(stage):
             stage.load.wait_acknowledged(100)
             failed = stage.load.failed[before:]
             assert all(began < killed for began, _ in failed), stage.load.explained(f"{killed}: {failed}")
-            assert len(failed) <= stage.load.threads
+            # Each thread had one in hand, and may have sent one more while the process was ending.
+            assert len(failed) <= 2 * stage.load.threads
             # Of a connection that was used before haproxy says nothing about it: the caller is to decide.
             assert all(what.startswith(("502", "RemoteDisconnected")) for _, what in failed), failed
             server.start()
