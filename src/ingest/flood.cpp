@@ -28,7 +28,7 @@ void Flood::begin(std::span<const Pending> batch, Time now) {
 
 Flood::Duration Flood::rest(Time now) const {
   if (!is_large_ || client_.empty() || others_came_ + lately < now) return {};
-  return std::min<Duration>(now - began_, rest_max);
+  return std::min<Duration>(rest_share * (now - began_), rest_max);
 }
 
 }  // namespace pebbles::ingest

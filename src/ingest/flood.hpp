@@ -7,10 +7,10 @@
 
 namespace pebbles::ingest {
 
-/// A client that fills a lane's batches over HTTP while others send little. After each such batch the lane rests for as
-/// long as it took, or until one of the others sends something: so those find the lane free and the store at rest more
-/// often than not. It costs the flood little: what comes meanwhile goes into its next batch.
-/// Threads: none of its own; whoever holds it locks.
+/// A client that fills a lane's batches over HTTP while others send little. After each such batch the lane rests for
+/// `rest_share` times as long as it took, or until one of the others sends something: so those find the lane free and
+/// the store at rest more often than not. What comes meanwhile goes into the flood's next batch, so it loses less than
+/// the share of the rests. Threads: none of its own; whoever holds it locks.
 class Flood {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -18,6 +18,7 @@ class Flood {
 
   static constexpr std::size_t batch_min = 8;  ///< updates; of fewer the store has no trouble
   static constexpr std::chrono::seconds lately{1};
+  static constexpr int rest_share = 3;
   static constexpr std::chrono::milliseconds rest_max{50};
 
   /// An update has come. True when it is for its client that a lane should not rest.

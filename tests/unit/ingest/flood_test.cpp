@@ -26,12 +26,12 @@ class FloodTest : public testing::Test {
   Flood flood;
 };
 
-TEST_F(FloodTest, ALaneRestsAsLongAsTheBatchTook) {
+TEST_F(FloodTest, ALaneRestsLongerThanTheBatchTook) {
   flood.begin(batch({{"noisy", 20}, {"quiet", 1}}), t0);
   EXPECT_TRUE(flood.is_of("noisy"));
   EXPECT_TRUE(flood.came("quiet", t0 + milliseconds{1}));
   EXPECT_FALSE(flood.came("noisy", t0 + milliseconds{1}));
-  EXPECT_EQ(flood.rest(t0 + milliseconds{4}), milliseconds{4});
+  EXPECT_EQ(flood.rest(t0 + milliseconds{4}), milliseconds{12});
   EXPECT_EQ(flood.rest(t0 + milliseconds{400}), Flood::rest_max);
 }
 
@@ -40,7 +40,7 @@ TEST_F(FloodTest, NotWhenNobodyElseHasComeLately) {
   EXPECT_EQ(flood.rest(t0 + milliseconds{4}), milliseconds{0});
   (void)flood.came("quiet", t0 + milliseconds{4});
   flood.begin(batch({{"noisy", 20}}), t0 + seconds{1});
-  EXPECT_EQ(flood.rest(t0 + seconds{1} + milliseconds{3}), milliseconds{3});
+  EXPECT_EQ(flood.rest(t0 + seconds{1} + milliseconds{3}), milliseconds{9});
   flood.begin(batch({{"noisy", 20}}), t0 + seconds{2});
   EXPECT_EQ(flood.rest(t0 + seconds{2}), milliseconds{0});
 }
