@@ -21,7 +21,7 @@ bool FairQueue::insert(Pending& pending) {
   asked_ += pending.epoch ? 0 : 1;
   if (flood_.came(*pending.stream.client, now_()) && rests_) {
     rests_ = false;
-    wanted_ = 1;
+    came_.notify_one();
   }
   known->second.updates.emplace_back(std::move(pending), bytes);
   known->second.bytes += bytes;
@@ -130,7 +130,6 @@ void FairQueue::rest(std::unique_lock<std::mutex>& lock) {
   rests_ = true;
   came_.wait_for(lock, length, [&] { return !rests_ || closed_ || woken_; });
   rests_ = false;
-  wanted_ = 0;
 }
 
 void FairQueue::wake() {
