@@ -20,8 +20,16 @@ struct Report {
   FileId id_if_new{};  ///< becomes the file's id if this update creates it
 };
 
-/// Everything that changes a stream. Later kinds (delete, prune, adopt) join the variant.
-using Command = std::variant<Report>;
+/// A file is to go: its owner wants it so, or its time is over.
+struct Delete {
+  FileId id{};  ///< the file that is meant: not one that has begun under its name meanwhile
+  Timestamp at;
+  Email by;                                        ///< empty for the service itself, which asks no owner
+  std::optional<Timestamp> completed_before = {};  ///< of the service: only a file that was complete before that time
+};
+
+/// Everything that changes a stream.
+using Command = std::variant<Report, Delete>;
 
 /// An event of the stream, or of the same batch, that carries the command's key.
 struct KeyHit {
@@ -29,7 +37,7 @@ struct KeyHit {
   ShortDigest fingerprint{};
 };
 
-enum class Rejection { not_the_owner, key_reused, already_completed, counter_overflow };
+enum class Rejection { not_the_owner, key_reused, already_completed, counter_overflow, no_such_file };
 
 /// The stable name of a rejection, for logs, metrics and dead letters.
 [[nodiscard]] std::string_view name_of(Rejection rejection);
@@ -45,9 +53,10 @@ struct Duplicate {
 };
 using Decision = std::variant<Accepted, Duplicate, Rejection>;
 
-/// Judges a command against the stream's present state (`nullptr`: no such file yet). Rules, in this order: the first
-/// creator owns the file; a replay is a replay for ever; a completed file is final; counters do not overflow.
-/// An accepted event's time never lies before the stream's last.
-[[nodiscard]] Decision decide(const Progress* now, const Command& command, const KeyHit* hit);
+/// Judges a command against the stream's present state. Rules for a report, in this order: what was counted in an
+/// earlier life of the file is a duplicate, whoever owns it now; the first creator owns the file; a replay is a replay
+/// for ever; a completed file is final; counters do not overflow. An accepted event's time never lies before the
+/// stream's last.
+[[nodiscard]] Decision decide(const Progress& now, const Command& command, const KeyHit* hit);
 
 }  // namespace pebbles::domain

@@ -1,6 +1,8 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "domain/values.hpp"
@@ -27,17 +29,42 @@ struct Adopted {
   friend bool operator==(const Adopted&, const Adopted&) = default;
 };
 
+/// The file was deleted, by its owner or, where `by` is empty, because its time was over. Its life ends; its versions
+/// and what redeliveries are recognised by go on. Says all that goes on, so that a fold may begin here.
+struct Deleted {
+  std::vector<LogPosition> positions;
+  friend bool operator==(const Deleted&, const Deleted&) = default;
+};
+
+struct Progress;
+
+/// Stands in the place of the first events of a log, up to and with its own version: what they had come to. The only
+/// kind that does not follow another one.
+struct Baseline {
+  std::shared_ptr<const Progress> state;     ///< never null
+  Version head = 0;                          ///< the last chunk that is gone: its first version,
+  std::array<std::uint8_t, 32> head_hash{};  ///< and its hash, which the chunk behind it names
+  friend bool operator==(const Baseline& a, const Baseline& b);
+};
+
 /// Something that happened to a stream, once and for ever. docs/log-format.md says how it is stored.
 struct ProgressEvent {
   Version version = 0;
-  std::optional<FileId> id;  ///< on the first event of a file's life
+  std::optional<FileId> id;  ///< on the first event of a file's life; of a `Deleted` and a `Baseline`: whose they are
   Timestamp at;
   Email by;
   Channel channel = Channel::rest;
   std::optional<EventKey> key;
   std::optional<LogPosition> position;
-  std::variant<Reported, Adopted> what;
+  std::variant<Reported, Adopted, Deleted, Baseline> what;
   friend bool operator==(const ProgressEvent&, const ProgressEvent&) = default;
+
+  /// Whether a file's life begins with it.
+  [[nodiscard]] bool is_birth() const {
+    return id && (std::holds_alternative<Reported>(what) || std::holds_alternative<Adopted>(what));
+  }
+  /// Whether it says all that went before it as far as that matters, so that a log may begin with it.
+  [[nodiscard]] bool may_begin_log() const { return id.has_value(); }
 };
 
 }  // namespace pebbles::domain

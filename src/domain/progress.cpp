@@ -32,6 +32,15 @@ void apply(Progress& now, const ProgressEvent& event, const Reported& reported) 
   }
 }
 
+void apply(Progress& now, const ProgressEvent& event, const Deleted& deleted) {
+  Progress gone;
+  gone.id = event.id.value_or(now.id);
+  gone.positions = deleted.positions;
+  now = std::move(gone);
+}
+
+void apply(Progress& now, const ProgressEvent&, const Baseline& baseline) { now = *baseline.state; }
+
 void apply(Progress& now, const ProgressEvent& event, const Adopted& adopted) {
   apply(now, event, adopted.state);
   now.created_at = adopted.created_at;
@@ -40,6 +49,10 @@ void apply(Progress& now, const ProgressEvent& event, const Adopted& adopted) {
 }
 
 }  // namespace
+
+bool operator==(const Baseline& a, const Baseline& b) {
+  return *a.state == *b.state && a.head == b.head && a.head_hash == b.head_hash;
+}
 
 void KeptItems::add(const ItemList& items) {
   if (items.empty()) return;
@@ -86,19 +99,21 @@ ProgressEvent adopt(const Progress& now) {
 }
 
 Progress evolve(Progress now, const ProgressEvent& event) {
-  PEBBLES_ASSERT(event.version == now.version + 1, "an event was folded out of order");
-  if (event.id) {
+  PEBBLES_ASSERT(event.version == now.version + 1 || (now.version == 0 && event.may_begin_log()),
+                 "an event was folded out of order");
+  if (event.is_birth()) {
     // A life begins: of what was there before, its first event says all that goes on.
     Progress born;
     born.positions = std::move(now.positions);
     now = std::move(born);
+    now.born = event.version;
     now.id = *event.id;
     now.owner = event.by;
     now.created_at = event.at;
   }
+  std::visit([&](const auto& what) { apply(now, event, what); }, event.what);
   now.version = event.version;
   now.updated_at = event.at;
-  std::visit([&](const auto& what) { apply(now, event, what); }, event.what);
   if (event.position) remember(now.positions, *event.position);
   return now;
 }

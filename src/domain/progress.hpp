@@ -26,9 +26,11 @@ struct KeptItems {
 };
 
 /// The state of a stream: the fold of its events. A version of 0 beside an owner is a file of before the log, whose
-/// first event will be that it was adopted.
+/// first event will be that it was adopted. Without an owner there is no file: not yet, or it was deleted; then `id` is
+/// that of the last one, and of the rest only version, `updated_at` and positions are set.
 struct Progress {
   Version version = 0;
+  Version born = 0;  ///< of the first event of its present life; 0 where there is none, or before the log
   FileId id{};
   Email owner;
   Counts counts;
@@ -49,7 +51,8 @@ struct Progress {
 };
 
 /// The state after `event`. Total: an event has already happened, so it cannot fail.
-/// Precondition: `event.version == now.version + 1`; a default `Progress` is the state before the first event.
+/// Precondition: `event.version == now.version + 1`; or `now` is a default `Progress`, the state before the first
+/// event, and `event.may_begin_log()`.
 [[nodiscard]] Progress evolve(Progress now, const ProgressEvent& event);
 
 /// The first event of a file of before the log. What it keeps of errors and warnings is what a snapshot keeps.

@@ -28,8 +28,8 @@ void add_to_gate(Attempt& attempt, const AttemptOptions& options) {
 }  // namespace
 
 const domain::EventKey* key_of(const Pending& pending) {
-  const auto& key = std::get<domain::Report>(pending.command).key;
-  return key ? &*key : nullptr;
+  const auto* const report = std::get_if<domain::Report>(&pending.command);
+  return report != nullptr && report->key ? &*report->key : nullptr;
 }
 
 Result<SnapshotPtr> catch_up(const StreamId& stream, const Loaded& loaded) {
@@ -74,7 +74,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
       attempt.outcomes.emplace_back(Retry{});
       continue;
     }
-    auto decision = domain::decide(now.exists() ? &now : nullptr, open[i].command, hit_of(i));
+    auto decision = domain::decide(now, open[i].command, hit_of(i));
     if (const auto* rejection = std::get_if<domain::Rejection>(&decision)) {
       if (open[i].epoch) add_to_gate(attempt, options);
       attempt.outcomes.emplace_back(Refused{*rejection, open[i].epoch ? attempt.gate : nullptr});
@@ -96,8 +96,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
     if (newest != nullptr) newest->after = std::make_shared<const Progress>(now);
     now = evolve(std::move(now), event);
     if (event.key) own_keys.emplace(event.key->hash, KeyHit{event.version, event.key->fingerprint});
-    newest =
-        &std::get<Applied>(attempt.outcomes.emplace_back(Applied{.after = nullptr, .created = event.id.has_value()}));
+    newest = &std::get<Applied>(attempt.outcomes.emplace_back(Applied{.after = nullptr, .created = event.is_birth()}));
     events.push_back(std::move(event));
   }
 

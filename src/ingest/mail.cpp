@@ -16,14 +16,16 @@ void Mail::add(Pending& pending, Outcome outcome) {
   found->settlements.push_back({.ticket = pending.ack.release(), .outcome = std::move(outcome)});
 }
 
-/// A message of a queue that is to be tried again is: nobody is told of a failure.
+/// Updates alone. A message of a queue that is to be tried again is: nobody is told of a failure.
 void Mail::count(const Pending& pending, const Outcome& outcome) {
   using telemetry::UpdateOutcome;
   static_assert(std::variant_size_v<Outcome> == 5);
   constexpr std::array kinds{UpdateOutcome::applied, UpdateOutcome::duplicate, UpdateOutcome::refused,
                              UpdateOutcome::refused, UpdateOutcome::retry};  // as Outcome has them
+  const auto* const report = std::get_if<domain::Report>(&pending.command);
+  if (report == nullptr) return;
   const auto kind = kinds.at(outcome.index());
-  const auto channel = std::visit([](const auto& command) { return command.channel; }, pending.command);
+  const auto channel = report->channel;
   ++counts_.at(static_cast<std::size_t>(channel)).at(static_cast<std::size_t>(kind));
   if (kind == UpdateOutcome::refused)
     telemetry::update_failed(*pending.stream.client, telemetry::UpdateFailure::invalid);

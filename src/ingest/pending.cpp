@@ -1,6 +1,7 @@
 #include "ingest/pending.hpp"
 
 namespace pebbles::ingest {
+
 void Gate::pass() {
   if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1 && wake_) wake_();
 }
@@ -22,9 +23,11 @@ void Ack::drop() noexcept {
 }
 
 std::size_t bytes_of(const Pending& pending) {
-  const auto& report = std::get<domain::Report>(pending.command);
-  return sizeof pending + 256 + pending.stream.client->size() + pending.stream.filename->size() + report.by->size() +
-         report.what.errors.bytes() + report.what.warnings.bytes() + (report.key ? report.key->text.size() : 0);
+  const auto names = sizeof pending + 256 + pending.stream.client->size() + pending.stream.filename->size();
+  const auto* const report = std::get_if<domain::Report>(&pending.command);
+  if (report == nullptr) return names;
+  return names + report->by->size() + report->what.errors.bytes() + report->what.warnings.bytes() +
+         (report->key ? report->key->text.size() : 0);
 }
 
 }  // namespace pebbles::ingest

@@ -14,6 +14,7 @@ std::optional<std::string> difference(const Snapshot& kept, const Snapshot& fold
   compare("clientKrn", kept.stream.client, folded.stream.client);
   compare("filename", kept.stream.filename, folded.stream.filename);
   compare("version", a.version, b.version);
+  compare("born", a.born, b.born);
   compare("id", a.id, b.id);
   compare("owner", a.owner, b.owner);
   compare("counts", a.counts, b.counts);

@@ -8,12 +8,24 @@ std::size_t bytes_of(const Snapshot& snapshot) {
          progress.errors.first.bytes() + progress.warnings.first.bytes() + progress.positions.size() * 128;
 }
 
+bool follows(const Chunk& chunk, const Snapshot& state) {
+  if (chunk.events.empty()) return false;
+  const auto& front = chunk.events.front();
+  if (state.progress.version == 0 && front.may_begin_log()) return true;
+  return front.version == state.progress.version + 1 && chunk.prev == state.head;
+}
+
+ChunkRef head_behind(const Chunk& chunk) {
+  if (const auto* baseline = std::get_if<domain::Baseline>(&chunk.events.back().what))
+    return {.first = baseline->head, .hash = baseline->head_hash};
+  return {.first = chunk.first, .hash = chunk.hash};
+}
+
 Result<void> fold_onto(Snapshot& state, std::span<const Chunk> chunks) {
   for (const auto& chunk : chunks) {
-    if (chunk.first != state.progress.version + 1 || chunk.prev != state.head)
-      return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");
+    if (!follows(chunk, state)) return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");
     for (const auto& event : chunk.events) state.progress = evolve(std::move(state.progress), event);
-    state.head = {.first = chunk.first, .hash = chunk.hash};
+    state.head = head_behind(chunk);
   }
   return {};
 }

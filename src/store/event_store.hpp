@@ -55,6 +55,13 @@ struct Chunk {
   Token token;
 };
 
+/// Whether a chunk may stand behind `state`: right behind it, or, where there is no state yet, as the first of a log.
+[[nodiscard]] bool follows(const Chunk& chunk, const Snapshot& state);
+
+/// What the chunk behind `chunk` has to name as its predecessor: itself, or what a baseline stands for.
+/// Precondition: its events are decoded, and there is one.
+[[nodiscard]] ChunkRef head_behind(const Chunk& chunk);
+
 /// Folds the chunks that follow a snapshot onto it. Error: store_corrupt at a gap: never skipped (invariant 2).
 [[nodiscard]] Result<void> fold_onto(Snapshot& state, std::span<const Chunk> chunks);
 

@@ -4,6 +4,7 @@
 
 #include "base/hex.hpp"
 #include "crypto/sha256.hpp"
+#include "domain/progress.hpp"
 #include "json/parser.hpp"
 #include "json/writer.hpp"
 
@@ -42,6 +43,14 @@ void append_position(std::string& out, const domain::LogPosition& position) {
   out.push_back('}');
 }
 
+void append_reference(std::string& out, const ChunkRef& chunk) {
+  out += R"({"first":)";
+  append_integer(out, chunk.first);
+  out += R"(,"hash":)";
+  append_hex_string(out, chunk.hash);
+  out.push_back('}');
+}
+
 void append_what(std::string& out, const domain::Reported& reported) {
   out += R"(,"counts":{"done":)";
   append_integer(out, reported.counts.done);
@@ -75,8 +84,41 @@ void append_what(std::string& out, const domain::Adopted& adopted) {
   append_integer(out, adopted.warning_count);
 }
 
+void append_positions(std::string& out, std::span<const domain::LogPosition> positions) {
+  if (positions.empty()) return;
+  out += R"(,"positions":)";
+  out += encode_positions(positions);
+}
+
+void append_what(std::string& out, const domain::Deleted& deleted) { append_positions(out, deleted.positions); }
+
+void append_what(std::string& out, const domain::Baseline& baseline) {
+  const auto& state = *baseline.state;
+  if (state.exists()) {
+    append_what(out, domain::Adopted{.state = {.counts = state.counts,
+                                               .total = state.total,
+                                               .is_last = false,
+                                               .errors = state.errors.first,
+                                               .warnings = state.warnings.first},
+                                     .created_at = state.created_at,
+                                     .error_count = state.errors.count,
+                                     .warning_count = state.warnings.count});
+    if (state.completed_at) {
+      out += R"(,"completedAt":)";
+      append_integer(out, state.completed_at->time_since_epoch().count());
+    }
+    out += R"(,"born":)";
+    append_integer(out, state.born);
+  }
+  append_positions(out, state.positions);
+  out += R"(,"head":)";
+  append_reference(out, {.first = baseline.head, .hash = baseline.head_hash});
+}
+
 std::string_view kind_of(const domain::Reported&) { return "reported"; }
 std::string_view kind_of(const domain::Adopted&) { return "adopted"; }
+std::string_view kind_of(const domain::Deleted&) { return "deleted"; }
+std::string_view kind_of(const domain::Baseline&) { return "baseline"; }
 
 /// Reads typed members out of a parsed document; the first thing that is not as format 1 has it makes it `bad`.
 struct Reader {
@@ -117,14 +159,8 @@ struct Reader {
   }
 
   domain::ItemList items(element value) {
-    simdjson::dom::array array;
-    std::vector<domain::Item> out;
-    if (value.get_array().get(array)) {
-      bad = true;
-      return {};
-    }
-    for (const auto entry : array) {
-      domain::Item& item = out.emplace_back();
+    return domain::ItemList{list<domain::Item>(value, [this](element entry) {
+      domain::Item item;
       members(entry, [&](std::string_view key, element member) {
         if (key == "line") return item.line = integer(member), true;
         if (key == "message") return item.message = text(member), true;
@@ -133,8 +169,8 @@ struct Reader {
         if (key == "value") return item.value = text(member), true;
         return false;
       });
-    }
-    return domain::ItemList{std::move(out)};
+      return item;
+    })};
   }
 
   domain::LogPosition position(element value) {
@@ -160,6 +196,24 @@ struct Reader {
     return out;
   }
 
+  Timestamp time(element value) { return Timestamp{std::chrono::milliseconds{integer(value)}}; }
+
+  std::vector<domain::LogPosition> positions(element value) {
+    return list<domain::LogPosition>(value, [this](element entry) { return position(entry); });
+  }
+
+  template <class T>
+  std::vector<T> list(element value, auto&& read) {
+    std::vector<T> out;
+    simdjson::dom::array array;
+    if (value.get_array().get(array)) {
+      bad = true;
+      return out;
+    }
+    for (const auto entry : array) out.push_back(read(entry));
+    return out;
+  }
+
   domain::Channel channel(element value) {
     const auto name = text(value);
     for (const auto known : {domain::Channel::rest, domain::Channel::sqs, domain::Channel::kafka})
@@ -170,14 +224,16 @@ struct Reader {
 
   ProgressEvent event(element value) {
     ProgressEvent out;
-    domain::Adopted adopted;  // what both kinds have stands in its `state`
+    domain::Adopted adopted;  // what several kinds have stands in its `state`
     auto& reported = adopted.state;
+    domain::Progress state;
+    domain::Baseline baseline;
     std::string kind;
     members(value, [&](std::string_view key, element member) {
       if (key == "v") return out.version = integer(member), true;
       if (key == "kind") return kind = text(member), true;
       if (key == "id") return out.id = bytes<12>(member), true;
-      if (key == "at") return out.at = Timestamp{std::chrono::milliseconds{integer(member)}}, true;
+      if (key == "at") return out.at = time(member), true;
       if (key == "by") return out.by = domain::Email{text(member)}, true;
       if (key == "channel") return out.channel = channel(member), true;
       if (key == "counts") return reported.counts = counts(member), true;
@@ -185,25 +241,57 @@ struct Reader {
       if (key == "isLast") return reported.is_last = truth(member), true;
       if (key == "errors") return reported.errors = items(member), true;
       if (key == "warnings") return reported.warnings = items(member), true;
-      if (key == "createdAt") return adopted.created_at = Timestamp{std::chrono::milliseconds{integer(member)}}, true;
+      if (key == "createdAt") return adopted.created_at = time(member), true;
       if (key == "errorCount") return adopted.error_count = integer(member), true;
       if (key == "warningCount") return adopted.warning_count = integer(member), true;
+      if (key == "completedAt") return state.completed_at = time(member), true;
+      if (key == "born") return state.born = integer(member), true;
+      if (key == "positions") return state.positions = positions(member), true;
+      if (key == "head") return read_head(baseline, member), true;
       if (key == "key") return set_key(out, text(member)), true;
       if (key == "fingerprint") return set_fingerprint(out, bytes<16>(member)), true;
       if (key == "pos") return out.position = position(member), true;
       return false;
     });
-    // A member of the other kind shows when the event is written again: it is not there.
-    if (kind == "reported")
+    // A member of another kind shows when the event is written again: it is not there.
+    if (kind == "reported") {
       out.what = std::move(reported);
-    else if (kind == "adopted")
+    } else if (kind == "adopted") {
       out.what = std::move(adopted);
-    else
+    } else if (kind == "deleted") {
+      out.what = domain::Deleted{std::move(state.positions)};
+    } else if (kind == "baseline") {
+      complete(state, out, std::move(adopted));
+      baseline.state = std::make_shared<const domain::Progress>(std::move(state));
+      out.what = std::move(baseline);
+    } else {
       bad = true;
+    }
     return out;
   }
 
  private:
+  /// The state of a baseline from what it has in common with other kinds.
+  static void complete(domain::Progress& state, const ProgressEvent& event, domain::Adopted adopted) {
+    state.version = event.version;
+    state.id = event.id.value_or(domain::FileId{});
+    state.owner = event.by;
+    state.updated_at = event.at;
+    if (!state.exists()) return;
+    state.counts = adopted.state.counts;
+    state.total = adopted.state.total;
+    state.completed = state.completed_at.has_value();
+    state.created_at = adopted.created_at;
+    state.errors = {.first = std::move(adopted.state.errors), .count = adopted.error_count};
+    state.warnings = {.first = std::move(adopted.state.warnings), .count = adopted.warning_count};
+  }
+  void read_head(domain::Baseline& baseline, element value) {
+    members(value, [&](std::string_view key, element member) {
+      if (key == "first") return baseline.head = integer(member), true;
+      if (key == "hash") return baseline.head_hash = bytes<32>(member), true;
+      return false;
+    });
+  }
   static void set_key(ProgressEvent& event, std::string text) {
     event.key.emplace();
     event.key->hash = crypto::short_sha256({text});
@@ -310,11 +398,7 @@ Digest hash_chunk(const StreamId& stream, Version first, std::size_t events, con
   if (prev.first == 0) {
     header += "null";
   } else {
-    header += R"({"first":)";
-    append_integer(header, prev.first);
-    header += R"(,"hash":)";
-    append_hex_string(header, prev.hash);
-    header.push_back('}');
+    append_reference(header, prev);
   }
   header += "}\n";
   return crypto::sha256({header, text});
@@ -344,11 +428,9 @@ Result<std::vector<domain::LogPosition>> decode_positions(std::string_view text)
   std::vector<domain::LogPosition> out;
   if (text.empty()) return out;
   element value;
-  simdjson::dom::array array;
-  if (json::parse(text).get(value) || value.get_array().get(array))
-    return failure(Errc::store_corrupt, "positions are not a JSON array");
+  if (json::parse(text).get(value)) return failure(Errc::store_corrupt, "positions are not JSON");
   Reader reader;
-  for (const auto entry : array) out.push_back(reader.position(entry));
+  out = reader.positions(value);
   if (reader.bad) return failure(Errc::store_corrupt, "positions are not of log format 1");
   return out;
 }

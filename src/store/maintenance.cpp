@@ -25,19 +25,25 @@ void RebuildReport::fail(const StreamId& stream, std::string what) {
 
 std::optional<std::string> fold_proved(Snapshot& state, Chunk& chunk, std::string_view text, std::int64_t events) {
   const auto fault = [&](std::string_view what) { return fmt::format("version {}: {}", chunk.first, what); };
-  if (chunk.first != state.progress.version + 1) return fault("the chunk does not follow the one before");
-  if (chunk.prev != state.head) return fault("the chunk names another predecessor");
   if (hash_chunk(state.stream, chunk.first, static_cast<std::size_t>(events), chunk.prev, text) != chunk.hash)
     return fault("the chunk's hash does not match its bytes");
   auto decoded = decode_events(text);
   if (!decoded) return fault(decoded.error().detail);
   chunk.events = *std::move(decoded);
-  if (std::cmp_not_equal(chunk.events.size(), events)) return fault("the chunk's number of events is wrong");
+  if (chunk.events.empty() || std::cmp_not_equal(chunk.events.size(), events))
+    return fault("the chunk's number of events is wrong");
+  const auto& front = chunk.events.front();
+  if (chunk.first != front.version && !std::holds_alternative<domain::Baseline>(front.what))
+    return fault("the chunk's first event has another version");
+  if (state.progress.version > 0 || !front.may_begin_log()) {
+    if (front.version != state.progress.version + 1) return fault("the chunk does not follow the one before");
+    if (chunk.prev != state.head) return fault("the chunk names another predecessor");
+  }
   for (const auto& event : chunk.events) {
-    if (event.version != state.progress.version + 1) return fault("an event's version is wrong");
+    if (&event != &front && event.version != state.progress.version + 1) return fault("an event's version is wrong");
     state.progress = evolve(std::move(state.progress), event);
   }
-  state.head = {.first = chunk.first, .hash = chunk.hash};
+  state.head = head_behind(chunk);
   return std::nullopt;
 }
 

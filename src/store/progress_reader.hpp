@@ -44,7 +44,8 @@ struct TailPage {
   TailCursor next = 0;
 };
 
-/// Everything that shows. Every call but the tail names a client: there is no query across clients.
+/// Everything that shows. Every call but the tail names a client: there is no query across clients. A deleted file is
+/// like one that never was: no call but `events` and `tail` shows it.
 /// What an answered commit stored is seen by every call that starts afterwards; by `tail` once no commit is open that
 /// could still come before it.
 /// Threads: any, several at once; calls may block, where they do not say otherwise. Errors: store_unavailable,

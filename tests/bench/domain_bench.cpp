@@ -19,7 +19,7 @@ void fold(benchmark::State& state, const Report& report) {
   const Command command = report;
   Progress now;
   for (auto _ : state) {
-    auto decision = decide(now.version > 0 ? &now : nullptr, command, nullptr);
+    auto decision = decide(now, command, nullptr);
     now = evolve(std::move(now), std::get<Accepted>(decision).event);
     benchmark::DoNotOptimize(now);
   }

@@ -33,7 +33,7 @@ store::Append append_to(store::SnapshotPtr before, std::int64_t done, std::size_
       .key = {},
       .position = {},
       .id_if_new = {1}};
-  auto decision = decide(before ? &before->progress : nullptr, report, nullptr);
+  auto decision = decide(before ? before->progress : domain::Progress{}, report, nullptr);
   auto& event = std::get<domain::Accepted>(decision).event;
   after->progress = evolve(std::move(after->progress), event);
   append.chunk = {.first = event.version,

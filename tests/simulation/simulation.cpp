@@ -586,6 +586,7 @@ void Simulation::check_refused(const Update& update, Rejection why) {
       ++tally_.counter_overflow;
       if (now.counts.done <= domain::count_max - update.report.what.counts.done) wrong();
       return;
+    case Rejection::no_such_file: return wrong();
   }
 }
 
@@ -604,7 +605,7 @@ bool Simulation::was_refused_before_later_ones(const Update& update) const {
     if (event->key && update.report.key && event->key->hash == update.report.key->hash)
       hit = {.version = event->version, .fingerprint = event->key->fingerprint};
   const auto& before = stream.states[static_cast<std::size_t>(later->version - 1)];
-  const auto decision = decide(before.version > 0 ? &before : nullptr, update.report, hit ? &*hit : nullptr);
+  const auto decision = decide(before, update.report, hit ? &*hit : nullptr);
   return std::holds_alternative<Rejection>(decision);
 }
 

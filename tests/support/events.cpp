@@ -88,8 +88,7 @@ store::Append append_to(const domain::StreamId& stream, store::SnapshotPtr befor
   append.chunk.prev = after->head;
   append.chunk.first = after->progress.version + 1;
   for (const auto& told : updates) {
-    const bool is_new = after->progress.version == 0;
-    auto decision = decide(is_new ? nullptr : &after->progress, report(told, file_id(stream)), nullptr);
+    auto decision = decide(after->progress, report(told, file_id(stream)), nullptr);
     auto* accepted = std::get_if<domain::Accepted>(&decision);
     if (accepted == nullptr) {
       ADD_FAILURE() << "a builder's update is not acceptable";

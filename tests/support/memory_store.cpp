@@ -38,7 +38,7 @@ SnapshotPtr newest(const StreamId& id, const MemoryLog::Stream& stream) {
   for (auto row = stream.rows.upper_bound(state->head.first); row != stream.rows.end(); ++row) {
     const auto& chunk = row->second.chunk;
     for (const auto& event : chunk.events) state->progress = evolve(std::move(state->progress), event);
-    state->head = {.first = chunk.first, .hash = chunk.hash};
+    state->head = head_behind(chunk);
   }
   return state;
 }
@@ -272,14 +272,14 @@ Result<SnapshotPtr> MemoryReader::by_filename(const StreamId& stream) {
   log_.visit([&](const StreamId& id, const MemoryLog::Stream& kept) {
     if (id == stream) found = newest(id, kept);
   });
-  return found;
+  return found && found->progress.exists() ? found : nullptr;
 }
 
 Result<SnapshotPtr> MemoryReader::by_id(const domain::ClientKrn& client, const domain::FileId& file) {
   SnapshotPtr found;
   log_.visit([&](const StreamId& id, const MemoryLog::Stream& kept) {
     if (id.client != client) return;
-    if (auto state = newest(id, kept); state->progress.id == file) found = state;
+    if (auto state = newest(id, kept); state->progress.id == file && state->progress.exists()) found = state;
   });
   return found;
 }
@@ -293,6 +293,7 @@ Result<store::ListPage> MemoryReader::list(const domain::ClientKrn& client, cons
     if (id.client != client) return;
     auto state = newest(id, kept);
     const auto& progress = state->progress;
+    if (!progress.exists()) return;
     if (query.owner && progress.owner != *query.owner) return;
     const bool is_last_shown =
         query.after && progress.updated_at == query.after->updated_at && progress.id == query.after->id;

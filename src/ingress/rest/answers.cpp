@@ -54,6 +54,7 @@ Response rejection(domain::Rejection why) {
     case domain::Rejection::already_completed: return problem(400, "This file processing has already been completed");
     case domain::Rejection::counter_overflow:
       return problem(400, "Invalid parameters: counts would pass 9007199254740991");
+    case domain::Rejection::no_such_file: return problem(404, "Progress not found for this file");
   }
   PEBBLES_ASSERT(false, "every rejection has an answer");
 }
@@ -64,6 +65,7 @@ Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& strea
   const Overloaded cases{
       [&](const ingest::Applied& applied) { return state_of(stream, *applied.after, applied.created, style); },
       [&](const ingest::Replayed& replayed) {
+        if (!replayed.now->exists()) return rejection(domain::Rejection::no_such_file);  // it was deleted since
         auto out = state_of(stream, *replayed.now, false, style);
         http::add_header(out, "Idempotent-Replayed", "true");
         return out;

@@ -45,6 +45,7 @@ const Told keyed{.key = "p:1", .fingerprint = "same"};
 const Told full{.counts = {.done = count_max, .warn = count_max, .failed = count_max}};
 const Told from_kafka{.position = at_5};
 const Told nothing{.counts = {}};
+const Told gone{.deletes = true};
 
 const std::vector<Rule> rules{
     {"FirstUpdateCreates", {}, first, accepted(1)},
@@ -116,6 +117,33 @@ const std::vector<Rule> rules{
      {{.key = "p:1", .fingerprint = "same", .position = at_5}},
      {.key = "p:1", .fingerprint = "same", .position = moved(at_5, 1)},
      duplicate(1)},
+    {"TheOwnerDeletes", {first}, gone, accepted(2)},
+    {"ACompletedFileIsDeleted", {last}, gone, accepted(2)},
+    {"OnlyTheOwnerDeletes", {first}, {.by = "bob@example.com", .deletes = true}, rejected(not_the_owner)},
+    {"WhatIsDeletedIsNotDeletedAgain", {first, gone}, gone, rejected(Rejection::no_such_file)},
+    {"AFreshUploadStartsANewLife", {last, gone}, first, accepted(3)},
+    {"AnybodyStartsANewLife", {first, gone}, {.by = "bob@example.com"}, accepted(3)},
+    {"ANewLifeHasItsOwnOwner", {first, gone, {.by = "bob@example.com"}}, first, rejected(not_the_owner)},
+    {"ANewLifeCountsFromZero", {full, gone}, full, accepted(3)},
+    {"ARedeliveryBringsNothingBack", {keyed, gone}, keyed, duplicate(2)},
+    {"ARedeliveryByPositionBringsNothingBack", {from_kafka, gone}, from_kafka, duplicate(2)},
+    {"AKeyOfAnEarlierLifeIsReused", {keyed, gone}, {.key = "p:1", .fingerprint = "other"}, rejected(key_reused)},
+    {"ARedeliveryOfAnEarlierLifeIsADuplicateForANewOwner",
+     {keyed, gone, {.by = "bob@example.com"}},
+     keyed,
+     duplicate(3)},
+    {"ByPositionToo", {from_kafka, gone, {.by = "bob@example.com"}}, from_kafka, duplicate(3)},
+    {"ANewPositionIsTheNewOwners",
+     {from_kafka, gone, {.by = "bob@example.com"}},
+     {.position = moved(at_5, 1)},
+     rejected(not_the_owner)},
+    {"ARedeliveryOfAnEarlierLifeIsADuplicateAfterCompletion", {keyed, gone, last}, keyed, duplicate(3)},
+    {"ARedeliveryOfThePresentLifeIsAskedForItsOwner",
+     {first, gone, keyed},
+     {.by = "bob@example.com", .key = "p:1", .fingerprint = "same"},
+     rejected(not_the_owner)},
+    {"PositionsOutliveLives", {from_kafka, gone, first, gone}, from_kafka, duplicate(4)},
+
     {"OffsetZeroIsAPosition", {{.position = moved(at_5, -5)}}, {.position = moved(at_5, -5)}, duplicate(1)},
 };
 
@@ -127,6 +155,32 @@ TEST(Decide, TheFirstEventCarriesTheFilesIdAndLaterOnesDoNot) {
   EXPECT_EQ(scenario.event().id, FileId{7});
   scenario.given({first}).when(first, FileId{8}).then(accepted(2));
   EXPECT_EQ(scenario.event().id, std::nullopt);
+}
+
+TEST(Decide, ADeleteMeansOneFile) {
+  Scenario scenario;
+  scenario.given({first, gone, first});
+  const Delete wanted{.id = scenario.state().id, .at = support::t0, .by = Email{"ann@example.com"}};
+  Delete earlier = wanted;
+  earlier.id = first_id;
+  scenario.when_deleting(earlier).then(rejected(Rejection::no_such_file));
+  scenario.when_deleting(wanted).then(accepted(4));
+  EXPECT_EQ(scenario.event().id, wanted.id);
+  Scenario{}.when_deleting(wanted).then(rejected(Rejection::no_such_file));
+}
+
+TEST(Decide, TheServiceDeletesOnlyWhatWasCompleteForLong) {
+  const auto completed = support::t0 + milliseconds{5};
+  Scenario scenario;
+  scenario.given({first, {.at = completed, .is_last = true}});
+  Delete wanted{.id = first_id, .at = support::t0, .by = {}, .completed_before = completed};
+  scenario.when_deleting(wanted).then(rejected(Rejection::no_such_file));
+  *wanted.completed_before += milliseconds{1};
+  scenario.when_deleting(wanted).then(accepted(3));
+  EXPECT_EQ(scenario.event().at, completed);
+  EXPECT_TRUE(scenario.event().by->empty());
+  scenario = Scenario{};
+  scenario.given({first}).when_deleting(wanted).then(rejected(Rejection::no_such_file));
 }
 
 TEST(Decide, AnEventSaysAllThatTheReportSaid) {
@@ -176,6 +230,7 @@ TEST(Decide, RejectionsHaveStableNames) {
   EXPECT_EQ(name_of(key_reused), "key_reused");
   EXPECT_EQ(name_of(already_completed), "already_completed");
   EXPECT_EQ(name_of(counter_overflow), "counter_overflow");
+  EXPECT_EQ(name_of(Rejection::no_such_file), "no_such_file");
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct Told {
   std::string key = {};          ///< empty: none
   std::string fingerprint = {};  ///< of the key: what the update says, in a word
   std::optional<LogPosition> position = {};
+  bool deletes = false;  ///< the file, and nothing else
 };
 
 inline ShortDigest digest_of(const std::string& text) {
@@ -66,7 +67,7 @@ class Scenario {
  public:
   Scenario& given(const std::vector<Told>& before) {
     for (const auto& told : before) {
-      when(told);
+      when(told, FileId{1, 2, static_cast<std::uint8_t>(3 + lives_)});
       const auto* decided = std::get_if<Accepted>(&decision_);
       EXPECT_NE(decided, nullptr) << "what is given has to be acceptable";
       if (decided != nullptr) happen(decided->event);
@@ -75,11 +76,17 @@ class Scenario {
   }
 
   Scenario& when(const Told& told, FileId id = first_id) {
+    if (told.deletes) return when_deleting({.id = state().id, .at = told.at, .by = Email{told.by}});
     const auto report = report_of(told, id);
     const KeyHit* hit = nullptr;
     if (report.key)
       if (const auto found = keys_.find(report.key->text); found != keys_.end()) hit = &found->second;
-    decision_ = decide(now_ ? &*now_ : nullptr, report, hit);
+    decision_ = decide(now_.value_or(Progress{}), report, hit);
+    return *this;
+  }
+
+  Scenario& when_deleting(const Delete& wanted) {
+    decision_ = decide(now_.value_or(Progress{}), wanted, nullptr);
     return *this;
   }
 
@@ -108,11 +115,13 @@ class Scenario {
 
   void happen(const ProgressEvent& event) {
     if (event.key) keys_[event.key->text] = {.version = event.version, .fingerprint = event.key->fingerprint};
+    if (event.is_birth()) ++lives_;
     now_ = evolve(now_.value_or(Progress{}), event);
   }
 
   std::optional<Progress> now_;
   std::map<std::string, KeyHit> keys_;
+  int lives_ = 0;
   Decision decision_;
 };
 

@@ -45,6 +45,7 @@ TEST(FileIds, LookLikeObjectIds) {
 TEST(Answers, SayTheState) {
   const domain::StreamId stream{.client = domain::ClientKrn{"krn:a"}, .filename = domain::Filename{"f"}};
   auto progress = std::make_shared<domain::Progress>();
+  progress->owner = domain::Email{"ann@example.com"};
   progress->counts = {.done = 1, .warn = 2, .failed = 3};
   progress->errors.add(domain::ItemList{{{.line = 1, .message = "m"}, {.line = 2, .message = "n"}}});
   EXPECT_EQ(answer_of(ingest::Applied{progress, true}, stream, {.minimal = false, .items_max = 1}).body,
@@ -55,6 +56,8 @@ TEST(Answers, SayTheState) {
             R"({"result":"updated","clientKrn":"krn:a","filename":"f","counts":{"done":1,"warn":2,"failed":3},)"
             R"("total":null,"isCompleted":false})");
   EXPECT_EQ(minimal.headers, "Preference-Applied: return=minimal\r\nIdempotent-Replayed: true\r\n");
+  EXPECT_EQ(answer_of(ingest::Replayed{std::make_shared<domain::Progress>()}, stream, {}).status, 404)
+      << "of a file that was deleted since";
   EXPECT_EQ(answer_of(ingest::Refused{domain::Rejection::key_reused}, stream, {}).status, 422);
   const auto later = answer_of(ingest::Retry{.maybe_applied = true}, stream, {});
   EXPECT_EQ(later.status, 503);

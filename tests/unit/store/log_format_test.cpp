@@ -129,12 +129,77 @@ std::vector<ProgressEvent> detailed_chunk() {
   return {event};
 }
 
+std::vector<ProgressEvent> deleted_chunk() {
+  ProgressEvent deleted{.version = 5,
+                        .id = file_id(),
+                        .at = time_of(1704103260123),
+                        .by = domain::Email{"user@acme.com"},
+                        .channel = domain::Channel::rest,
+                        .key = {},
+                        .position = {},
+                        .what = domain::Deleted{{{"MkU3OEVBNTcwNTJENDM2Qg", "progress-updates", 11, 4294967296}}}};
+  ProgressEvent fresh = deleted;
+  fresh.version = 6;
+  fresh.id->back() = 0x4c;
+  fresh.at = time_of(1704103260124);
+  fresh.by = domain::Email{"other@acme.com"};
+  fresh.what = domain::Reported{.counts = {.done = 1}, .total = {}, .is_last = false, .errors = {}, .warnings = {}};
+  return {deleted, fresh};
+}
+
+/// The logs of three files that were cut.
+std::vector<ProgressEvent> baselines() {
+  const auto baseline = [](const domain::Progress& state) {
+    domain::Baseline what{.state = std::make_shared<const domain::Progress>(state), .head = 3};
+    what.head_hash =
+        hash_chunk(stream, 3, 2, {.first = 1, .hash = hash_chunk(stream, 1, 2, {}, golden("chunk-1.ndjson"))},
+                   golden("chunk-3.ndjson"));
+    return ProgressEvent{.version = state.version,
+                         .id = state.id,
+                         .at = state.updated_at,
+                         .by = state.owner,
+                         .channel = domain::Channel::rest,
+                         .key = {},
+                         .position = {},
+                         .what = what};
+  };
+  domain::Progress whole;
+  whole.version = 4;
+  whole.born = 1;
+  whole.id = file_id();
+  whole.owner = domain::Email{"user@acme.com"};
+  whole.counts = {.done = 500, .warn = 2, .failed = 1};
+  whole.total = 10000;
+  whole.completed = true;
+  whole.created_at = time_of(at_first);
+  whole.updated_at = time_of(1704103260123);
+  whole.completed_at = whole.updated_at;
+  whole.errors = {.first = domain::ItemList{{{.line = 145, .message = "Invalid format"}}}, .count = 10};
+  whole.warnings = {.first = domain::ItemList{{{.message = "x", .code = "W1"}}}, .count = 1};
+  whole.positions = {{"l", "t", 0, 0}};
+  domain::Progress bare;
+  bare.version = 9;
+  bare.born = 6;
+  bare.id = whole.id;
+  bare.id.back() = 0x4c;
+  bare.owner = whole.owner;
+  bare.created_at = whole.created_at;
+  bare.updated_at = whole.updated_at;
+  domain::Progress gone;
+  gone.version = 5;
+  gone.id = whole.id;
+  gone.updated_at = whole.updated_at;
+  return {baseline(whole), baseline(bare), baseline(gone)};
+}
+
 // The golden files were written by golden/make_golden.py, from the specification and not by this code.
 TEST(LogFormat, EncodesAsTheGoldenFilesSay) {
   EXPECT_EQ(encode_events(first_chunk()), golden("chunk-1.ndjson"));
   EXPECT_EQ(encode_events(second_chunk()), golden("chunk-3.ndjson"));
   EXPECT_EQ(encode_events(adopted_chunk()), golden("adopted.ndjson"));
   EXPECT_EQ(encode_events(detailed_chunk()), golden("detailed.ndjson"));
+  EXPECT_EQ(encode_events(deleted_chunk()), golden("deleted.ndjson"));
+  EXPECT_EQ(encode_events(baselines()), golden("baselines.ndjson"));
 }
 
 TEST(LogFormat, DecodesTheGoldenFiles) {
@@ -142,6 +207,8 @@ TEST(LogFormat, DecodesTheGoldenFiles) {
   EXPECT_EQ(decode_events(golden("chunk-3.ndjson")).value(), second_chunk());
   EXPECT_EQ(decode_events(golden("adopted.ndjson")).value(), adopted_chunk());
   EXPECT_EQ(decode_events(golden("detailed.ndjson")).value(), detailed_chunk());
+  EXPECT_EQ(decode_events(golden("deleted.ndjson")).value(), deleted_chunk());
+  EXPECT_EQ(decode_events(golden("baselines.ndjson")).value(), baselines());
 }
 
 TEST(LogFormat, HashesAndChainsAsTheGoldenFilesSay) {
@@ -150,6 +217,10 @@ TEST(LogFormat, HashesAndChainsAsTheGoldenFilesSay) {
   EXPECT_EQ(to_hex(hash_chunk(stream, 1, 2, {}, golden("adopted.ndjson"))) + "\n", golden("adopted.sha256"));
   const auto second = hash_chunk(stream, 3, 2, {.first = 1, .hash = first}, golden("chunk-3.ndjson"));
   EXPECT_EQ(to_hex(second) + "\n", golden("chunk-3.sha256"));
+  EXPECT_EQ(to_hex(hash_chunk(stream, 5, 2, {.first = 3, .hash = second}, golden("deleted.ndjson"))) + "\n",
+            golden("deleted.sha256"));
+  const auto baseline = encode_events(std::vector{baselines().front()});
+  EXPECT_EQ(to_hex(hash_chunk(stream, 1, 1, {}, baseline)) + "\n", golden("baselines.sha256"));
 }
 
 TEST(LogFormat, EveryPartOfAChunkIsInItsHash) {

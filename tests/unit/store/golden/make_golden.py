@@ -59,11 +59,41 @@ DETAILED = [
      "warnings": [{"message": "Deprecated", "code": "W1"}]},
 ]
 
+# What is left of a file that was deleted, and a fresh upload under its name.
+DELETED = [
+    {"v": 5, "kind": "deleted", "id": "65a1b2c3d4e5f60718293a4b", "at": 1704103260123, "by": "user@acme.com",
+     "channel": "rest",
+     "positions": [{"log": "MkU3OEVBNTcwNTJENDM2Qg", "topic": "progress-updates", "partition": 11, "offset": 4294967296}]},
+    {"v": 6, "kind": "reported", "id": "65a1b2c3d4e5f60718293a4c", "at": 1704103260124, "by": "other@acme.com",
+     "channel": "rest", "counts": {"done": 1, "warn": 0, "failed": 0}},
+]
+
+
+def baselines(head):
+    """A log that was cut: of a file, whole and without all that may be absent, and of a deleted one."""
+    return [
+        {"v": 4, "kind": "baseline", "id": "65a1b2c3d4e5f60718293a4b", "at": 1704103260123, "by": "user@acme.com",
+         "channel": "rest", "counts": {"done": 500, "warn": 2, "failed": 1}, "total": 10000,
+         "errors": [{"line": 145, "message": "Invalid format"}], "warnings": [{"message": "x", "code": "W1"}],
+         "createdAt": 1704103200000, "errorCount": 10, "warningCount": 1, "completedAt": 1704103260123, "born": 1,
+         "positions": [{"log": "l", "topic": "t", "partition": 0, "offset": 0}], "head": {"first": 3, "hash": head}},
+        {"v": 9, "kind": "baseline", "id": "65a1b2c3d4e5f60718293a4c", "at": 1704103260123, "by": "user@acme.com",
+         "channel": "rest", "counts": {"done": 0, "warn": 0, "failed": 0}, "createdAt": 1704103200000,
+         "errorCount": 0, "warningCount": 0, "born": 6, "head": {"first": 3, "hash": head}},
+        {"v": 5, "kind": "baseline", "id": "65a1b2c3d4e5f60718293a4b", "at": 1704103260123, "by": "",
+         "channel": "rest", "head": {"first": 3, "hash": head}},
+    ]
+
+
 first_hash = chunk_hash(CLIENT, FILENAME, 1, FIRST, None)
 second_hash = chunk_hash(CLIENT, FILENAME, 3, SECOND, {"first": 1, "hash": first_hash})
 adopted_hash = chunk_hash(CLIENT, FILENAME, 1, ADOPTED, None)
 detailed_hash = chunk_hash(CLIENT, FILENAME, 1, DETAILED, None)
+deleted_hash = chunk_hash(CLIENT, FILENAME, 5, DELETED, {"first": 3, "hash": second_hash})
+BASELINES = baselines(second_hash)
+baselines_hash = chunk_hash(CLIENT, FILENAME, 1, BASELINES[:1], None)
 for name, events, digest in (("chunk-1", FIRST, first_hash), ("chunk-3", SECOND, second_hash),
-                             ("adopted", ADOPTED, adopted_hash), ("detailed", DETAILED, detailed_hash)):
+                             ("adopted", ADOPTED, adopted_hash), ("detailed", DETAILED, detailed_hash),
+                             ("deleted", DELETED, deleted_hash), ("baselines", BASELINES, baselines_hash)):
     (HERE / f"{name}.ndjson").write_text("".join(map(line, events)), encoding="utf-8", newline="\n")
     (HERE / f"{name}.sha256").write_text(digest + "\n")

@@ -1,0 +1,19 @@
+#include "store/pruner.hpp"
+
+#include <algorithm>
+
+namespace pebbles::store {
+
+bool Clients::hold(const domain::ClientKrn& client) const {
+  return only ? client == *only : std::ranges::find(but, client) == but.end();
+}
+
+Pruned& Pruned::operator+=(const Pruned& other) {
+  logs += other.logs;
+  events += other.events;
+  tombstones += other.tombstones;
+  more = other.more;
+  return *this;
+}
+
+}  // namespace pebbles::store
