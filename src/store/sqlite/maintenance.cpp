@@ -62,7 +62,8 @@ class Verifier {
         connection_{open_reader({.path = options.path, .vfs = options.vfs, .durable = options.durable})},
         rows_{connection_},
         streams_{connection_.prepare("SELECT stream, client, filename FROM streams WHERE stream>? ORDER BY stream "
-                                     "LIMIT ?")} {}
+                                     "LIMIT ?")},
+        tombstone_{connection_.prepare("SELECT 1 FROM tombstones WHERE stream=?")} {}
 
   VerifyReport run() {
     const auto total = connection_.integer_of("SELECT count(*) FROM streams");
@@ -101,9 +102,20 @@ class Verifier {
       ++report_.not_yet_written;
       return;
     }
+    if (!folded.progress.exists()) {
+      if (kept) report_.differ(stream.id, "the file was deleted, and its snapshot is there");
+      return;
+    }
+    if (!kept && beside_server_ && is_deleted(stream)) {
+      ++report_.not_yet_written;
+      return;
+    }
     if (!kept) return report_.differ(stream.id, "the snapshot is missing");
     if (auto what = difference(*kept, folded)) report_.differ(stream.id, *what);
   }
+
+  /// Its snapshot is gone already, and the index over its chunks is not as far yet.
+  bool is_deleted(const StreamRow& stream) { return tombstone_.run(stream.row).next(); }
 
   void verify_keys(const StreamRow& stream, const StoredChunk& stored) {
     for (const auto& event : stored.chunk.events)
@@ -129,6 +141,7 @@ class Verifier {
   Connection connection_;
   Rows rows_;
   Statement streams_;
+  Statement tombstone_;
   VerifyReport report_;
 };
 
@@ -186,7 +199,11 @@ class Rebuilder {
       report_.fail(stream.id, *std::move(fault));
       return;
     }
-    if (kept && kept->fold == folded->fold && !difference(*kept, *folded)) return;
+    if (!folded->progress.exists()) {
+      if (!kept) return;
+    } else if (kept && kept->fold == folded->fold && !difference(*kept, *folded)) {
+      return;
+    }
     folded->rev = (kept ? kept->rev : 0) + 1;
     snapshots_.write(stream.row, *folded, true);
     ++report_.rewritten;

@@ -81,11 +81,11 @@ bool kept_items_differ(const Snapshot* before, const Snapshot& after) {
 SnapshotPtr fold_on(const SnapshotPtr& before, const StreamId& stream, const StoredChunk& stored) {
   auto after = before ? std::make_shared<Snapshot>(*before) : std::make_shared<Snapshot>();
   after->stream = stream;
-  if (stored.chunk.first != after->progress.version + 1 || stored.chunk.prev != after->head)
+  if (!follows(stored.chunk, *after))
     throw Failure{SQLITE_CORRUPT, fmt::format("the log of {} / {} has a gap before version {}", *stream.client,
                                               *stream.filename, stored.chunk.first)};
   for (const auto& event : stored.chunk.events) after->progress = evolve(std::move(after->progress), event);
-  after->head = {.first = stored.chunk.first, .hash = stored.chunk.hash};
+  after->head = head_behind(stored.chunk);
   return after;
 }
 
@@ -197,6 +197,8 @@ Loaded Writer::load_one(const StreamId& stream, LoadMode mode) {
     out.rev = out.snapshot->rev;
     out.snapshot = nullptr;
   }
+  if (!out.snapshot && out.rev == 0)
+    if (const auto last = rows_.last_chunk(*row)) out.snapshot = told_by(stream, last->chunk);
   if (out.snapshot && mode == LoadMode::snapshot_only) return out;
   for (auto& stored : rows_.chunks(*row, out.snapshot ? out.snapshot->progress.version : 0)) {
     decode(stored);
@@ -222,6 +224,8 @@ std::optional<domain::KeyHit> Writer::find_key(const KeyQuery& query) {
   if (recent != nullptr)
     if (const auto found = recent->keys.find(query.hash); found != recent->keys.end()) seq = found->second;
   if (!seq) seq = rows_.seq_of_key(*row, query.hash);
+  if (!seq)
+    if (const auto kept = rows_.kept_key(*row, query.hash)) return kept;
   if (!seq) {
     known_absent_.insert({*row, query.hash});
     return std::nullopt;
@@ -306,16 +310,15 @@ Writer::Standing Writer::standing_of(const StreamId& stream) {
   if (!row) return {};
   auto rows = standing_.run(*row);
   if (rows.next()) return {.row = *row, .version = rows.integer(0), .rev = rows.integer(1)};
-  // The snapshot was thrown away; the log knows.
-  const auto chunks = rows_.chunks(*row, 0);
-  const Version version = chunks.empty() ? 0 : chunks.back().chunk.first + chunks.back().events - 1;
-  return {.row = *row, .version = version};
+  // The file was deleted, or its snapshot was thrown away; the log knows.
+  const auto last = rows_.last_chunk(*row);
+  return {.row = *row, .version = last ? last->chunk.events.back().version : 0};
 }
 
 bool Writer::key_is_taken(const Standing& standing, const ShortDigest& hash) {
   if (standing.row == 0 || known_absent_.contains({standing.row, hash})) return false;
   if (standing.recent != nullptr && standing.recent->keys.contains(hash)) return true;
-  return rows_.seq_of_key(standing.row, hash).has_value();
+  return rows_.seq_of_key(standing.row, hash) || rows_.kept_key(standing.row, hash);
 }
 
 AppendOutcome Writer::append(const Append& append, std::int64_t seq, std::vector<RecentStreams::Change>& changes) {
@@ -388,6 +391,7 @@ RecentStreams::Written Writer::write_out(const RecentStream& recent, std::size_t
   std::ranges::sort(keys);  // neighbours share a page
   for (const auto& [key, seq] : keys) insert_key_.execute(recent.row, Blob{key}, seq);
   snapshot_writer_.write(recent.row, *recent.latest, recent.items_changed);
+  if (recent.deleted && recent.deleted != recent.latest) snapshot_writer_.mark_deleted(recent.row, *recent.deleted);
   return {.stream = recent.latest->stream, .chunks = chunks};
 }
 
