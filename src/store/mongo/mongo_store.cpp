@@ -1,4 +1,5 @@
 #include "store/mongo/mongo_store.hpp"
+#include "base/assert.hpp"
 
 #include <pthread.h>
 
@@ -106,6 +107,7 @@ class OpenStore final : public MongoStore {
   OpenStore(std::shared_ptr<Shared> shared, bool away)
       : shared_{std::move(shared)}, reader_{make_reader(shared_)}, upkeep_{shared_, away} {}
   std::unique_ptr<EventStore> writer() override { return make_writer(shared_); }
+  Pruner& pruner() override { PEBBLES_ASSERT(false, "not yet"); }
   ProgressReader& reader() override { return *reader_; }
   StoreState state() const override {
     const auto& counts = shared_->pool_counts();

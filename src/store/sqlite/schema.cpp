@@ -52,6 +52,8 @@ CREATE TABLE kept_keys(
 CREATE INDEX kept_keys_at_idx ON kept_keys(at);
 CREATE TABLE tombstones(
   stream INTEGER PRIMARY KEY, version INTEGER NOT NULL, deleted_at INTEGER NOT NULL, is_buried INTEGER NOT NULL);
+CREATE INDEX tombstones_unburied_idx ON tombstones(stream) WHERE is_buried=0;
+CREATE INDEX tombstones_deleted_idx ON tombstones(deleted_at);
 )sql";
 
 bool is_empty(const Connection& connection) { return connection.integer_of("SELECT count(*) FROM sqlite_schema") == 0; }

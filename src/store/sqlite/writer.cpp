@@ -97,6 +97,7 @@ Writer::Writer(std::shared_ptr<Shared> shared)
       connection_{open_writer(shared_->open_options())},
       rows_{connection_},
       snapshot_writer_{connection_},
+      cutter_{connection_, rows_, recent_},
       begin_{connection_.prepare("BEGIN IMMEDIATE")},
       commit_{connection_.prepare("COMMIT")},
       rollback_{connection_.prepare("ROLLBACK")},
@@ -117,6 +118,7 @@ Writer::Writer(std::shared_ptr<Shared> shared)
 }
 
 Writer::~Writer() {
+  shared_->jobs.close();
   try {
     write_out_all();
     // Empties the write-ahead log too, so that the database file alone is a whole backup, and none of a later run can
@@ -406,9 +408,34 @@ void Writer::write_out_all() {
   }
 }
 
+template <class Step>
+Pruned Writer::prune(Step&& step) {
+  const Unsynced unsynced{connection_, shared_->options.durable};
+  Transaction transaction{begin_, rollback_};
+  const auto done = step();
+  commit_.execute();
+  transaction.done();
+  return done;
+}
+
+Pruned Writer::cut_logs(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor) {
+  return prune([&] { return cutter_.cut(clients, before, now, cursor); });
+}
+
+Pruned Writer::bury(Timestamp tombstones_before, Timestamp now) {
+  return prune([&] { return cutter_.bury(tombstones_before, now); });
+}
+
+/// One at a time, and where updates wait only one that has waited long itself.
+void Writer::do_job(Load load) {
+  const std::chrono::milliseconds waited{load == Load::busy ? 200 : 0};
+  if (auto job = shared_->jobs.take(waited)) (*job)(this);
+}
+
 bool Writer::maintain(Load load) {
   const auto& options = shared_->options;
   try {
+    do_job(load);
     if (wal_pages_ >= (load == Load::busy ? 4 : 1) * options.checkpoint_pages) {
       checkpoint_between_batches();
       if (wal_pages_ == 0) return load == Load::idle;
