@@ -40,6 +40,10 @@ int verify(const Config& config);
 /// Exit code 1 when a stream could not be derived.
 int rebuild(const Config& config);
 
+/// Applies the configured retention once: deletes what is too old, or, in a dry run, counts it. Of the embedded store
+/// only while no server has it, which does so itself.
+int prune(const Config& config, bool dry_run);
+
 /// Copies the embedded store to a new file, beside a running server too.
 int backup(const Config& config, const std::string& file);
 

@@ -87,6 +87,10 @@ int run(int argc, char** argv) {
   add("config", "print the configuration in force, secrets masked", print_config);
   add("verify", "prove that every snapshot is the fold of its events", verify);
   add("rebuild", "derive the snapshots and indexes from the log again", rebuild);
+  bool dry_run = false;
+  add("prune", "delete what RETENTION_DAYS and EVENTS_RETENTION_DAYS say is too old", [&](const Config& config) {
+    return prune(config, dry_run);
+  })->add_flag("--dry-run", dry_run, "count, and delete nothing");
   std::string health_url;
   add("health", "ask the server on this host whether it is ready: exit code 0 or 1", [&](const Config& config) {
     return ask_health(config, health_url);
