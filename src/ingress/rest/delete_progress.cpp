@@ -57,6 +57,9 @@ class DeleteProgress {
     }
     const auto outcome = co_await sink_.wait(ticket);
     if (std::holds_alternative<ingest::Applied>(outcome)) co_return Response{.status = 204};
+    const auto* const refused = std::get_if<ingest::Refused>(&outcome);
+    if (refused != nullptr && refused->why == domain::Rejection::not_the_owner)
+      co_return http::problem(403, "Only the original creator can delete this file's progress");
     co_return answer_of(outcome, found->stream, {});
   }
 

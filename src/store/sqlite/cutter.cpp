@@ -203,11 +203,14 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
       out.more = true;
       return out;
     }
-    if (recent_.find(grave.stream.id) != nullptr) continue;
+    if (recent_.find(grave.stream.id) != nullptr) {
+      out.more = true;  // it is written out soon
+      continue;
+    }
     const Bound bound{.before = Timestamp::max(), .version = grave.version};
-    if (!cut_stream(grave.stream, bound, now, budget, out)) continue;
-    buried_.execute(grave.stream.row, grave.version);
-    out.more = true;
+    const bool is_whole = cut_stream(grave.stream, bound, now, budget, out);
+    if (is_whole) buried_.execute(grave.stream.row, grave.version);
+    out.more = out.more || is_whole || budget.is_spent();
   }
   for (const auto& grave : read(expired_.run(number_of(tombstones_before)))) {
     if (recent_.find(grave.stream.id) != nullptr) continue;

@@ -423,6 +423,7 @@ Pruned Writer::cut_logs(const Clients& clients, Timestamp before, Timestamp now,
 }
 
 Pruned Writer::bury(Timestamp tombstones_before, Timestamp now) {
+  write_out_between_batches();  // of files that were deleted just now
   return prune([&] { return cutter_.bury(tombstones_before, now); });
 }
 
