@@ -118,8 +118,7 @@ void fold(Folded& folded, StoredChunk& stored, const Snapshot* kept) {
 
 class Verifier {
  public:
-  Verifier(Shared& shared, const Lease& lease, const OnProgress& on_progress)
-      : walk_{shared, lease}, on_progress_{on_progress} {}
+  Verifier(Shared& shared, const Lease& lease, const VerifyOptions& how) : walk_{shared, lease}, how_{how} {}
 
   Result<VerifyReport> run() {
     const auto total = walk_.count();
@@ -127,9 +126,10 @@ class Verifier {
       PEBBLES_TRY(streams, walk_.next_streams());
       if (streams.empty()) break;
       PEBBLES_TRY_VOID(verify(streams));
-      if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
+      if (how_.on_progress) how_.on_progress(report_.streams, std::max(total, report_.streams));
     }
     PEBBLES_TRY_VOID(verify_documents());
+    report_.finish(how_);
     return std::move(report_);
   }
 
@@ -153,6 +153,7 @@ class Verifier {
       ++report_.chunks;
       report_.events += stored.events;
       fold(folded, stored, snapshot_of(stored.stream));
+      if (!folded.fault && how_.kept_heads != nullptr) how_.kept_heads->saw(stored.stream, stored.chunk);
     }));
     conclude(folded, snapshot_of(folded.state.stream));
     return {};
@@ -161,7 +162,7 @@ class Verifier {
   void conclude(const Folded& folded, const Snapshot* kept) {
     ++report_.streams;
     const auto& stream = folded.state.stream;
-    if (folded.fault) return report_.differ(stream, *folded.fault);
+    if (!report_.walked(folded.state, folded.fault, how_)) return;
     if (kept == nullptr || kept->progress.version == 0) {
       ++report_.not_yet_written;
       return;
@@ -208,7 +209,7 @@ class Verifier {
   }
 
   Walk walk_;
-  const OnProgress& on_progress_;
+  const VerifyOptions& how_;
   VerifyReport report_;
 };
 
@@ -309,10 +310,10 @@ class Rebuilder {
 }  // namespace
 }  // namespace mongo
 
-Result<VerifyReport> verify_mongo(const MongoOptions& options, const OnProgress& on_progress) {
+Result<VerifyReport> verify_mongo(const MongoOptions& options, const VerifyOptions& how) {
   PEBBLES_TRY(shared, mongo::Shared::make(options));
   PEBBLES_TRY(lease, mongo::open_lease(*shared));
-  return mongo::Verifier{*shared, lease, on_progress}.run();
+  return mongo::Verifier{*shared, lease, how}.run();
 }
 
 Result<RebuildReport> rebuild_mongo(const MongoOptions& options, const OnProgress& on_progress) {

@@ -26,7 +26,7 @@ class MongoStore : public Store {
 };
 
 /// As `verify_sqlite`; documents of the earlier service have no log and are counted apart.
-[[nodiscard]] Result<VerifyReport> verify_mongo(const MongoOptions& options, const OnProgress& on_progress);
+[[nodiscard]] Result<VerifyReport> verify_mongo(const MongoOptions& options, const VerifyOptions& how);
 
 /// As `rebuild_sqlite`, beside running servers.
 [[nodiscard]] Result<RebuildReport> rebuild_mongo(const MongoOptions& options, const OnProgress& on_progress);

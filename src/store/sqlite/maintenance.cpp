@@ -56,8 +56,8 @@ class Folder {
 
 class Verifier {
  public:
-  Verifier(const SqliteOptions& options, const OnProgress& on_progress, bool beside_server)
-      : on_progress_{on_progress},
+  Verifier(const SqliteOptions& options, const VerifyOptions& how, bool beside_server)
+      : how_{how},
         beside_server_{beside_server},
         connection_{open_reader({.path = options.path, .vfs = options.vfs, .durable = options.durable})},
         rows_{connection_},
@@ -74,9 +74,10 @@ class Verifier {
       if (slice.empty()) break;
       for (const auto& stream : slice) verify(stream);
       last = slice.back().row;
-      if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
+      if (how_.on_progress) how_.on_progress(report_.streams, std::max(total, report_.streams));
     }
     verify_indexed();
+    report_.finish(how_);
     return std::move(report_);
   }
 
@@ -88,8 +89,9 @@ class Verifier {
       ++report_.chunks;
       report_.events += stored.events;
       verify_keys(stream, stored);
+      if (how_.kept_heads != nullptr) how_.kept_heads->saw(stream.id, stored.chunk);
     });
-    if (fault) return report_.differ(stream.id, *fault);
+    if (!report_.walked(folded, fault, how_)) return;
     SnapshotPtr kept;
     try {
       kept = rows_.snapshot(stream.row);
@@ -136,7 +138,7 @@ class Verifier {
                      fmt::format("version {}: the chunk is not in the index", rows.integer(2)));
   }
 
-  const OnProgress& on_progress_;
+  const VerifyOptions& how_;
   bool beside_server_;
   Connection connection_;
   Rows rows_;
@@ -234,7 +236,7 @@ Result<void> require_file(const std::string& path) {
 }  // namespace
 }  // namespace sqlite
 
-Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const OnProgress& on_progress) {
+Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const VerifyOptions& how) {
   PEBBLES_TRY_VOID(sqlite::require_file(options.path));
   const auto lock = sqlite::FileLock::take(options.path);
   if (lock) {
@@ -244,7 +246,7 @@ Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const OnProgres
         [&] { return sqlite::make_writer(std::make_shared<sqlite::Shared>(options)) != nullptr; }, options.path);
     if (!brought_up && brought_up.error().code != Errc::store_corrupt) return std::unexpected{brought_up.error()};
   }
-  return sqlite::guarded([&] { return sqlite::Verifier{options, on_progress, !lock.has_value()}.run(); }, options.path);
+  return sqlite::guarded([&] { return sqlite::Verifier{options, how, !lock.has_value()}.run(); }, options.path);
 }
 
 Result<RebuildReport> rebuild_sqlite(const SqliteOptions& options, const OnProgress& on_progress) {
