@@ -216,7 +216,7 @@ domain::ItemList UpdateReader::read_items(Member member, element value) {
 }
 
 domain::Item UpdateReader::read_item(Member member, std::size_t index, element value) {
-  enum class Part { message, line, code, field, value, unknown };
+  enum class Part { message, line, code, field, content, unknown };
   static constexpr std::string_view part_names[] = {"message", "line", "code", "field", "value"};
   domain::Item out;
   simdjson::dom::object item;
@@ -242,7 +242,7 @@ domain::Item UpdateReader::read_item(Member member, std::size_t index, element v
           break;
         case Part::code: out.code = read_detail(member, index, key, part_value, code_bytes_max); break;
         case Part::field: out.field = read_detail(member, index, key, part_value, field_bytes_max); break;
-        case Part::value: out.value = read_detail(member, index, key, part_value, message_bytes_max); break;
+        case Part::content: out.value = read_detail(member, index, key, part_value, message_bytes_max); break;
         case Part::message:
         case Part::unknown: break;
       }

@@ -249,7 +249,26 @@ def test_answers_to_reads(api, document, krn):
         assert_documented(document, api.http.get(target), path, "get", 400)
         assert_documented(document, api.http.get(target + "?" + "x" * 9000), path, "get", 414)
         assert_documented(document, api.http.get(target, headers={"X": "x" * 20_000}), path, "get", 431)
-    assert_documented(document, api.http.delete(path_of(krn, ident)), record_path, "get", 405)
+    for method in ("get", "delete"):
+        assert_documented(document, api.http.put(path_of(krn, ident)), record_path, method, 405)
+
+
+def test_answers_to_deletes(api, document, krn):
+    api.report(krn, "a.csv", done=1)
+    target = path_of(krn, api.record(krn, "a.csv")["id"])
+
+    def delete(status, target, token=None, **headers):
+        answer = api.http.delete(target, headers={**bearer(token), **headers})
+        assert_documented(document, answer, record_path, "delete", status)
+
+    assert_documented(document, api.http.delete(target), record_path, "delete", 401)
+    delete(401, target, "x.y.z")
+    delete(403, target, mint("other@example.com"))
+    delete(204, target)
+    delete(404, target)
+    delete(400, "/clients/x/progress/" + "0" * 24)
+    delete(414, target + "?" + "x" * 9000)
+    delete(431, target, X="x" * 20_000)
 
 
 unkept = ("/health", "/readyz", "/livez", "/metrics")  # what is true now may not be in a moment
@@ -324,7 +343,8 @@ def test_every_documented_status_was_seen(document):
         pytest.skip("only with the rest of this file")
     # Faults of the server's own; and a store or a lane without room, which the fault tests bring about.
     rare = {(path, method, 500) for path, method, _ in documented}
-    rare |= {(client_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503), ("/metrics", "get", 503)}
+    rare |= {(client_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503), ("/metrics", "get", 503),
+             (record_path, "delete", 503)}
     assert documented - seen == rare
 
 
@@ -377,10 +397,12 @@ def test_the_page_makes_no_markup_of_the_document(api):
 @pytest.mark.timeout(1800 if harness.long_rounds else 120)
 def test_schemathesis(api, krn, tmp_path):
     """Drawn requests, good and bad, by the document alone. Deterministic: the same ones in every run."""
-    records = []
-    for name in ("a.csv", "b.csv"):
+    def make(name):
         api.report(krn, name, done=1, warnings=[{"message": "x"}])
-        records.append([krn, api.record(krn, name)["id"]])
+        return [krn, api.record(krn, name)["id"]]
+
+    records = [make(name) for name in ("a.csv", "b.csv")]
+    deletable = [make(f"{number}.csv") for number in range(100)]
     run = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", f"{api.server.url}/openapi.json", "--checks", "all",
          "--phases", "examples,coverage,fuzzing,stateful", "--header", f"Authorization: Bearer {mint()}",
@@ -389,7 +411,8 @@ def test_schemathesis(api, krn, tmp_path):
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=1500 if harness.long_rounds else 100,
         env={**os.environ, "NO_PROXY": "127.0.0.1", "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
-             "PYTHONPATH": str(harness.root / "tests/e2e"), "PEBBLES_TEST_RECORDS": json.dumps(records)})
+             "PYTHONPATH": str(harness.root / "tests/e2e"), "PEBBLES_TEST_RECORDS": json.dumps(records),
+             "PEBBLES_TEST_DELETABLE": json.dumps(deletable)})
     assert run.returncode == 0, run.stdout[-20_000:]
     assert "No issues found" in run.stdout
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):

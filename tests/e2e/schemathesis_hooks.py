@@ -20,13 +20,17 @@ refusals = {
     "Invalid parameters: Idempotency-Key and eventId differ",
 }
 
-# [clientKrn, id] of records that the server under test has: drawn ones never exist.
+# [clientKrn, id] of records that the server under test has: drawn ones never exist. The others may be deleted, once.
 records = json.loads(os.environ.get("PEBBLES_TEST_RECORDS", "[]"))
+deletable = json.loads(os.environ.get("PEBBLES_TEST_DELETABLE", "[]"))
 
 
 @schemathesis.hook
 def map_case(context, case):
-    if case.operation.definition.raw.get("operationId") == "readProgressById" and records and is_valid(case):
+    operation = case.operation.definition.raw.get("operationId")
+    if operation == "deleteProgress" and deletable and is_valid(case):
+        case.path_parameters.update(zip(("clientKrn", "id"), deletable.pop()))
+    if operation == "readProgressById" and records and is_valid(case):
         drawn = zlib.crc32(case.path_parameters["id"].encode())
         if drawn % 4:  # the rest go on asking for what does not exist
             case.path_parameters.update(zip(("clientKrn", "id"), records[drawn % len(records)]))
