@@ -39,10 +39,8 @@ bool add_header(Response& response, std::string_view name, std::string_view valu
   return true;
 }
 
-Response problem(int status, std::string_view text, std::span<const ProblemFault> faults) {
-  Response out{.status = status, .content_type = problem_type, .headers = {}, .body = {}};
-  auto& body = out.body;
-  body += R"({"title":)";
+void append_problem(std::string& body, int status, std::string_view text, std::span<const ProblemFault> faults) {
+  body += R"("title":)";
   json::append_string(body, reason_of(status));
   body += R"(,"status":)";
   json::append_integer(body, status);
@@ -62,7 +60,12 @@ Response problem(int status, std::string_view text, std::span<const ProblemFault
     }
     body += ']';
   }
-  body += '}';
+}
+
+Response problem(int status, std::string_view text, std::span<const ProblemFault> faults) {
+  Response out{.status = status, .content_type = problem_type, .headers = {}, .body = "{"};
+  append_problem(out.body, status, text, faults);
+  out.body += '}';
   return out;
 }
 

@@ -62,7 +62,7 @@ class ReportProgressTest : public ::testing::Test {
     stores.push_back(std::make_unique<MemoryStore>(broken));
     ingest.emplace(std::move(stores), ingest::IngestOptions{});
     auto started = http::Server::start({}, [this](http::Loop& loop) {
-      add_routes(loop, {.ingest = *ingest, .client_rule = rule, .clock = clock},
+      add_routes(loop, {.ingest = *ingest, .client_rule = rule, .clock = clock, .pool = pool, .batches = batches},
                  std::make_shared<access::Guard>(keys, access::GuardOptions{}, clock));
     });
     server = *std::move(started);
@@ -70,6 +70,7 @@ class ReportProgressTest : public ::testing::Test {
   ~ReportProgressTest() override {
     server->stop(1s);
     ingest->stop(1s);
+    pool.stop();
   }
 
   std::string token(std::string_view email) const {
@@ -96,6 +97,8 @@ class ReportProgressTest : public ::testing::Test {
   SystemClock clock;
   auth::KeyRing keys{{.keys = {auth::make_hmac_key(secret)}, .algorithms = {}}};
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
+  http::WorkerPool pool{{.threads = 1}};
+  http::ByteBudget batches{1U << 20U};
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   std::optional<ingest::Ingest> ingest;
 };
