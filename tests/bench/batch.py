@@ -9,8 +9,8 @@ from support import Pebbles, TOKEN, median, run_wrk, show, wrk
 PARTS = ["batch", "batch-sqlite"]
 FILES = 100
 UPDATES = 1_000
-BATCH_CONNECTIONS = 4
-SINGLE_CONNECTIONS = (64, 256)
+BATCH_CONNECTIONS = 16
+SINGLE_CONNECTIONS = (64, 256, 1024)
 runs = 0
 
 

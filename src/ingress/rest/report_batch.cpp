@@ -52,7 +52,8 @@ class DerivedKeys {
   std::string start_;
 };
 
-/// A batch that was read: `pendings` are its good updates, `places` where these stand among `entries`.
+/// A batch that was read. Files are named where states are asked for; `pendings` are its good updates, `places` where
+/// these stand among `entries`.
 struct Batch {
   std::vector<BatchEntry> entries;
   std::vector<ingest::Pending> pendings;
@@ -63,6 +64,7 @@ struct Request {
   domain::ClientKrn client;
   admission::BatchForm form{};
   std::optional<DerivedKeys> keys;
+  bool is_minimal = false;  ///< no states are asked for
 };
 
 std::optional<std::string> key_of(std::string& event_id, const Request& request, std::size_t place) {
@@ -87,8 +89,9 @@ std::expected<Batch, Response> read_batch(std::string_view body, const Request& 
       out.entries[i].result = std::move(*faults);
     } else if (auto* const update = std::get_if<admission::Update>(&item)) {
       const auto key = key_of(update->event_id, request, i);
-      out.entries[i].filename = update->filename;
-      out.pendings.push_back(make_pending(request.client, std::move(*update), key));
+      if (!request.is_minimal) out.entries[i].filename = update->filename;
+      auto& pending = out.pendings.emplace_back(make_pending(request.client, std::move(*update), key));
+      pending.wants_state = !request.is_minimal;
       out.places.push_back(i);
     } else {
       out.entries[i].result = admission::TooLarge{};
@@ -116,8 +119,10 @@ class ReportBatch {
     Request request{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
                     .form = admission::is_ndjson(exchange.header("Content-Type")) ? admission::BatchForm::ndjson
                                                                                   : admission::BatchForm::json,
-                    .keys = *key ? std::optional<DerivedKeys>{**key} : std::nullopt};
+                    .keys = *key ? std::optional<DerivedKeys>{**key} : std::nullopt,
+                    .is_minimal = prefers_minimal(exchange.combined_header("Prefer"))};
     const auto client = request.client;
+    const bool is_minimal = request.is_minimal;
     auto read = [text = *body, request = std::move(request)] { return read_batch(text, request); };
     std::optional<std::expected<Batch, Response>> batch;
     std::string asker = *client;
@@ -131,10 +136,14 @@ class ReportBatch {
 
     auto& entries = (*batch)->entries;
     const auto share = parts_.batches.take(bytes_of(**batch));
-    for (auto& pending : (*batch)->pendings) add_sender(pending, *by);
+    add_sender((*batch)->pendings, *by);
     co_await bring_in(**batch);
     count_failures(entries, *client);
-    co_return co_await answer(exchange, entries, client);
+    const BatchStyle style{.update = {.minimal = is_minimal, .items_max = parts_.items_max},
+                           .lines = takes_only_ndjson(exchange.combined_header("Accept")),
+                           // Short where long ones lie unread: the updates are counted, so there has to be an answer.
+                           .states_bytes_max = unread_.is_spent() ? 0 : BatchStyle{}.states_bytes_max};
+    co_return co_await answer(entries, client, style);
   }
 
  private:
@@ -150,11 +159,14 @@ class ReportBatch {
     return response;
   }
 
-  void add_sender(ingest::Pending& pending, const domain::Email& by) {
-    auto& report = std::get<domain::Report>(pending.command);
-    report.by = by;
-    report.at = parts_.clock.now();
-    report.id_if_new = ids_.next(report.at);
+  void add_sender(std::vector<ingest::Pending>& pendings, const domain::Email& by) {
+    const auto now = parts_.clock.now();
+    for (auto& pending : pendings) {
+      auto& report = std::get<domain::Report>(pending.command);
+      report.by = by;
+      report.at = now;
+      report.id_if_new = ids_.next(now);
+    }
   }
 
   /// Brings the updates to their outcomes. What the lanes have no room for is offered again when the others are
@@ -180,6 +192,10 @@ class ReportBatch {
 
   /// What comes back is all that is behind the first that did, so updates of a file stay in their order.
   std::vector<ingest::Pending> submit(std::vector<ingest::Pending> pendings) {
+    if (pendings.size() <= submitted_at_once_max) {
+      PEBBLES_CRASH_POINT("after-parse");
+      return parts_.ingest.submit(std::move(pendings));
+    }
     std::vector<ingest::Pending> back;
     auto next = pendings.begin();
     while (next != pendings.end() && back.empty()) {
@@ -202,12 +218,8 @@ class ReportBatch {
     }
   }
 
-  /// The updates are counted by now, so there is an answer whatever it takes: a short one where long ones lie unread.
-  Task<Response> answer(const Exchange& exchange, const std::vector<BatchEntry>& entries, domain::ClientKrn client) {
-    const bool asks_minimal = prefers_minimal(exchange.combined_header("Prefer"));
-    const BatchStyle style{.update = {.minimal = asks_minimal, .items_max = parts_.items_max},
-                           .lines = takes_only_ndjson(exchange.combined_header("Accept")),
-                           .states_bytes_max = unread_.is_spent() ? 0 : BatchStyle{}.states_bytes_max};
+  /// `entries` outlives the call.
+  Task<Response> answer(const std::vector<BatchEntry>& entries, domain::ClientKrn client, BatchStyle style) {
     auto write = [&entries, client, style] { return answer_of(entries, client, style); };
     std::optional<Response> out;
     std::string asker = *client;
