@@ -208,6 +208,16 @@ def test_a_bad_key_refuses_the_whole(api, krn, key):
     assert api.listed(krn) == []
 
 
+def test_ten_thousand_keys_of_one_file_are_found_again(api, krn):
+    """And its chunks are read once for all of them: reading one for each key took minutes."""
+    batch = [update(done=1, eventId=f"k{i}") for i in range(updates_max)]
+    for replayed in (False, True):
+        told = results(send(api, krn, batch, minimal=True))
+        assert [result["status"] for result in told] == [200] * updates_max
+        assert sum("replayed" in result for result in told) == updates_max * replayed
+    assert done(api, krn) == updates_max
+
+
 # The head
 
 
