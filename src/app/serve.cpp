@@ -323,7 +323,8 @@ class Service {
   http::WorkerPool readers_;
   http::WorkerPool listers_;
   http::ByteBudget batches_{64UL << 20U};
-  http::WorkerPool batchers_{{.threads = 1, .queue_max = 256}};  ///< what they do is work for a processor
+  http::WorkerPool batchers_{
+      {.threads = 1, .queue_max = 256, .name = "batches"}};      ///< what they do is work for a processor
   http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;

@@ -1,6 +1,9 @@
 """POST /clients/{clientKrn}/progress/batch: its forms, each update by itself, keys, bounds, and what a kill leaves."""
 import json
+import os
+import re
 import socket
+import subprocess
 
 import harness
 import httpx
@@ -315,6 +318,18 @@ def test_an_answer_to_faults_is_bounded(api, krn):
 
 
 # Behaviour of the server
+
+
+def test_the_commands_of_the_docs(api, krn):
+    (commands,) = [code for code in re.findall("```sh\n(.*?)```", (harness.root / "docs/api.md").read_text(), re.DOTALL)
+                   if "/progress/batch" in code]
+    commands = commands.replace("http://127.0.0.1:8081", api.server.url).replace("krn:acme:client:123", krn)
+    ran = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", commands.replace("curl ", "curl -sS --fail-with-body ")],
+                         env={**os.environ, "TOKEN": harness.mint(), "NO_PROXY": "127.0.0.1"}, stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    assert [ran.stdout.count(part) for part in ('"status":200', '"failed":0')] == [4, 3]
+    assert done(api, krn, "a.csv") == 1500
 
 
 def test_a_batch_in_the_making_holds_nobody_up(api, krn):
