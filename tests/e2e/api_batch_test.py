@@ -328,7 +328,7 @@ def test_the_commands_of_the_docs(api, krn):
                          env={**os.environ, "TOKEN": harness.mint(), "NO_PROXY": "127.0.0.1"}, stdin=subprocess.DEVNULL,
                          capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr + ran.stdout
-    assert [ran.stdout.count(part) for part in ('"status":200', '"failed":0')] == [4, 3]
+    assert [ran.stdout.count(part) for part in ('"status":200', '"failed":0,"results"')] == [4, 3]
     assert done(api, krn, "a.csv") == 1500
 
 
