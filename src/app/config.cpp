@@ -235,6 +235,8 @@ std::vector<Setting> make_settings() {
                                     &Config::list_limit, 1, 100'000));
   out.push_back(number<std::size_t>("LIST_LIMIT_MAX", "--list-limit-max", "a whole number from 1 to 100000",
                                     &Config::list_limit_max, 1, 100'000));
+  out.push_back(seconds("STALLED_AFTER_S", "--stalled-after-s", &Config::stalled_after,
+                        {1, 31'536'000, "a whole number of seconds from 1 to 31536000"}));
   out.push_back(number<std::size_t>("HTTP_THREADS", "--http-threads", "a whole number from 1 to 64",
                                     &Config::http_threads, 1, 64));
   out.push_back(number<std::size_t>("MAX_CONNECTIONS", "--max-connections", "a whole number from 1 to 1000000",

@@ -37,6 +37,7 @@ struct Config {
   std::size_t max_errors_in_record = 100;
   std::size_t list_limit = 1000;
   std::size_t list_limit_max = 10'000;
+  std::chrono::seconds stalled_after{300};
   std::size_t http_threads = 1;
   std::size_t max_connections = 10'000;
   std::chrono::seconds idle_timeout{60};

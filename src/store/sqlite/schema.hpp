@@ -11,12 +11,13 @@ struct OpenOptions {
   bool durable = true;  ///< false only as the control of the crash tests: commits are then not synced
 };
 
-/// Opens the one writing connection, creating the file's tables if it is new.
+/// Opens the one writing connection, creating the file's tables if it is new, and those that it lacks if it is of an
+/// earlier version.
 /// Throws Failure; SQLITE_NOTADB, with a text that says why, for a file that is not ours or of a newer version:
 /// nothing in such a file is touched.
 [[nodiscard]] Connection open_writer(const OpenOptions& options);
 
-/// Opens a connection that only reads. The file exists. Throws Failure.
+/// Opens a connection that only reads. The file exists, and may be of an earlier version. Throws Failure.
 [[nodiscard]] Connection open_reader(const OpenOptions& options);
 
 }  // namespace pebbles::store::sqlite
