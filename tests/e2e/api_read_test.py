@@ -14,7 +14,8 @@ from harness import update
 
 not_found = "Progress not found for this file"
 members = {"id", "clientKrn", "filename", "email", "counts", "total", "isCompleted", "createdAt", "updatedAt", "errors",
-           "warnings", "errorCount", "warningCount", "completedAt", "version"}
+           "warnings", "errorCount", "warningCount", "completedAt", "version", "percent", "ratePerSecond", "etaSeconds",
+           "idleSeconds", "stalled"}
 time_pattern = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
 
@@ -60,7 +61,8 @@ def test_a_record_has_the_members_of_the_contract(api, krn):
     assert shown == {"clientKrn": krn, "filename": "a b.csv", "email": harness.owner,
                      "counts": {"done": 1, "warn": 2, "failed": 3}, "total": 9, "isCompleted": False,
                      "errors": [{"line": 4, "message": "x"}], "warnings": [], "errorCount": 1, "warningCount": 0,
-                     "completedAt": None, "version": 1}
+                     "completedAt": None, "version": 1, "percent": 66.6, "ratePerSecond": None, "etaSeconds": None,
+                     "idleSeconds": 0, "stalled": False}
     api.report(krn, "a b.csv", isLast=True)
     later = api.record(krn, "a b.csv")
     assert (later["id"], later["createdAt"], later["version"]) == (record["id"], record["createdAt"], 2)

@@ -36,8 +36,6 @@ constexpr std::array sorts{NamedSort{"-updatedAt", {.by = ListOrder::updated, .d
                            NamedSort{"-filename", {.by = ListOrder::filename, .descending = true}},
                            NamedSort{"filename", {.by = ListOrder::filename, .descending = false}}};
 
-constexpr std::size_t prefix_bytes_max = 1024;  // as a filename
-
 /// Nullopt for all but a positive decimal number, as large as numbers of the API may be; a large one is cut.
 std::optional<std::size_t> read_limit(std::string_view text, std::size_t limit_max) {
   std::int64_t value = 0;
@@ -56,7 +54,7 @@ std::optional<std::string_view> read_filters(const Exchange& exchange, store::Li
     query.status = named->status;
   }
   if (const auto* prefix = exchange.parameter("filenamePrefix")) {
-    if (prefix->empty() || prefix->size() > prefix_bytes_max) return "filenamePrefix must have 1 to 1024 bytes";
+    if (prefix->empty()) return "filenamePrefix must not be empty";
     query.filename_prefix = *prefix;
   }
   if (const auto* after = exchange.parameter("createdAfter")) {
