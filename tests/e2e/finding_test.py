@@ -122,20 +122,20 @@ def test_a_parameter_given_twice(api, krn, name):
 
 def test_a_record_tells_its_pace(api, krn):
     api.report(krn, "a", done=100, total=1000)
-    first = api.record(krn, "a")
+    first = api.shown(krn, filename="a")
     assert (first["percent"], first["ratePerSecond"], first["etaSeconds"], first["stalled"]) == (10, None, None, False)
     time.sleep(0.3)
     api.report(krn, "a", done=50, warn=30, failed=20)
-    second = api.record(krn, "a")
+    second = api.shown(krn, filename="a")
     took = (datetime.datetime.fromisoformat(second["updatedAt"].replace("Z", "+00:00"))
             - datetime.datetime.fromisoformat(second["createdAt"].replace("Z", "+00:00"))).total_seconds()
     assert second["percent"] == 20
     assert second["ratePerSecond"] == pytest.approx(100 / took, abs=0.01)
     assert 0 <= second["etaSeconds"] <= 800 * took / 100 + 1
     api.report(krn, "a", isLast=True)
-    last = api.record(krn, "a")
+    last = api.shown(krn, filename="a")
     assert (last["percent"], last["etaSeconds"], last["idleSeconds"], last["stalled"]) == (100, None, None, False)
-    assert api.listed(krn)[0] == last
+    assert api.shown(krn)[0] == last
 
 
 def test_what_stands_still_is_stalled(make_server, krn):
@@ -144,9 +144,9 @@ def test_what_stands_still_is_stalled(make_server, krn):
     api.report(krn, "done", isLast=True)
     fresh = api.get(krn, filename="slow")
     fresh_list = api.get(krn)
-    wait_until(lambda: api.record(krn, "slow")["stalled"], what="stalled")
-    stalled = api.record(krn, "slow")
-    assert stalled["idleSeconds"] >= 1 and not api.record(krn, "done")["stalled"]
+    wait_until(lambda: api.shown(krn, filename="slow")["stalled"], what="stalled")
+    stalled = api.shown(krn, filename="slow")
+    assert stalled["idleSeconds"] >= 1 and not api.shown(krn, filename="done")["stalled"]
     # To be stalled is news, to whoever has the record as it was; how long it is, is not.
     tag = {"If-None-Match": fresh.headers["ETag"]}
     assert api.get(krn, filename="slow", headers=tag).status_code == 200
@@ -156,7 +156,7 @@ def test_what_stands_still_is_stalled(make_server, krn):
     assert found(api, krn, status="stalled") == ["slow"]
     wait_until(lambda: summary_of(api, krn)["stalled"] == 1, what="a summary that knows")
     api.report(krn, "slow", done=1)
-    assert found(api, krn, status="stalled") == [] and not api.record(krn, "slow")["stalled"]
+    assert found(api, krn, status="stalled") == [] and not api.shown(krn, filename="slow")["stalled"]
 
 
 def test_a_summary(api, krn):

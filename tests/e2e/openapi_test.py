@@ -231,9 +231,9 @@ def test_answers_to_reads(api, document, krn):
     for name in ("a.csv", "b.csv", "c.csv"):
         api.report(krn, name, done=1, errors=[{"message": "x"}], isLast=name == "a.csv")
 
-    def get(status, *rest, headers=None, **parameters):
+    def get(expected, *rest, headers=None, **parameters):
         answer = api.get(krn, *rest, headers=headers, **parameters)
-        assert_documented(document, answer, record_path if rest else client_path, "get", status)
+        assert_documented(document, answer, record_path if rest else client_path, "get", expected)
         return answer
 
     record = get(200, filename="a.csv")
