@@ -111,6 +111,14 @@ def measure(name, server, files):
 
 
 def bench(args, folder):
+    bench_sqlite(args, folder)
+    if args.mongod and args.mongo_bench:
+        bench_mongo(args, folder)
+    elif args.only in PARTS:
+        sys.exit("the benchmark of MongoDB needs --mongod PATH and --mongo-bench PATH")
+
+
+def bench_sqlite(args, folder):
     sqlite_folder = folder / "finding"
     first = Pebbles(args.binary, sqlite_folder)
     first.process.terminate()
@@ -118,13 +126,12 @@ def bench(args, folder):
     began = time.monotonic()
     fill_sqlite(sqlite_folder / "pebbles.db", args.files)
     print(f"  filled the embedded store in {time.monotonic() - began:.0f} s", flush=True)
-    server = Pebbles(args.binary, sqlite_folder)
+    server = Pebbles(args.binary, folder / "finding-served", store=["--embedded", str(sqlite_folder)])
     measure("SQLite", server, args.files)
     server.stop()
-    if not args.mongod or not args.mongo_bench:
-        if args.only in PARTS:
-            sys.exit("the benchmark of MongoDB needs --mongod PATH and --mongo-bench PATH")
-        return
+
+
+def bench_mongo(args, folder):
     mongod = mongo.Mongod(args, folder / "mongod-finding")
     try:
         began = time.monotonic()
@@ -132,8 +139,8 @@ def bench(args, folder):
         print(f"  filled MongoDB in {time.monotonic() - began:.0f} s", flush=True)
         server = mongod.pebbles(args, folder / "mongo-finding", "finding")
         began = time.monotonic()
-        while not is_healthy(server):
-            time.sleep(0.5)
+        while not is_ready(server):
+            time.sleep(0.2)
         print(f"  its indexes were made {time.monotonic() - began:.0f} s after the start", flush=True)
         measure("MongoDB", server, args.files)
         server.stop()
@@ -141,9 +148,8 @@ def bench(args, folder):
         mongod.stop()
 
 
-def is_healthy(server):
+def is_ready(server):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/health", timeout=5) as answer:
-            return answer.status == 200
+        return len(get(server, "progress?limit=1")[1]) == 1
     except OSError:
         return False
