@@ -86,6 +86,8 @@ class UpdateReader {
   [[nodiscard]] domain::ItemList read_items(Member member, element value);
   [[nodiscard]] domain::Item read_item(Member member, std::size_t index, element value);
   [[nodiscard]] std::string read_message(Member member, std::size_t index, element value);
+  [[nodiscard]] std::string read_detail(Member member, std::size_t index, std::string_view part, element value,
+                                        std::size_t bytes_max);
   void item_fault(Member member, std::size_t index, std::string_view part, std::string_view rule);
   /// Reading ends here: a megabyte of faults must not cost a million texts.
   [[nodiscard]] bool full() const { return faults_.size() == faults_max; }
@@ -214,8 +216,8 @@ domain::ItemList UpdateReader::read_items(Member member, element value) {
 }
 
 domain::Item UpdateReader::read_item(Member member, std::size_t index, element value) {
-  enum class Part { message, line, unknown };
-  static constexpr std::string_view part_names[] = {"message", "line"};
+  enum class Part { message, line, code, field, value, unknown };
+  static constexpr std::string_view part_names[] = {"message", "line", "code", "field", "value"};
   domain::Item out;
   simdjson::dom::object item;
   if (value.get(item)) {
@@ -232,9 +234,18 @@ domain::Item UpdateReader::read_item(Member member, std::size_t index, element v
     } else if (part == Part::message) {
       out.message = read_message(member, index, part_value);
     } else if (!part_value.is_null()) {
-      out.line = integer_in(part_value, 1);
-      if (!out.line)
-        item_fault(member, index, key, fmt::format("must be an integer from 1 to {}, or null", domain::count_max));
+      switch (part) {
+        case Part::line:
+          out.line = integer_in(part_value, 1);
+          if (!out.line)
+            item_fault(member, index, key, fmt::format("must be an integer from 1 to {}, or null", domain::count_max));
+          break;
+        case Part::code: out.code = read_detail(member, index, key, part_value, code_bytes_max); break;
+        case Part::field: out.field = read_detail(member, index, key, part_value, field_bytes_max); break;
+        case Part::value: out.value = read_detail(member, index, key, part_value, message_bytes_max); break;
+        case Part::message:
+        case Part::unknown: break;
+      }
     }
   }
   if (!seen.has(Part::message)) item_fault(member, index, "message", "is required");
@@ -245,6 +256,25 @@ std::string UpdateReader::read_message(Member member, std::size_t index, element
   std::string_view text;
   if (!value.get(text) && text.size() <= message_bytes_max) return std::string{text};
   item_fault(member, index, "message", fmt::format("must be a string of at most {} bytes", message_bytes_max));
+  return {};
+}
+
+/// Codes and values are often numbers: any scalar is taken, and kept as its text.
+std::string UpdateReader::read_detail(Member member, std::size_t index, std::string_view part, element value,
+                                      std::size_t bytes_max) {
+  std::string out;
+  bool is_scalar = true;
+  switch (value.type()) {
+    case simdjson::dom::element_type::STRING: out = string_or_empty(value); break;
+    case simdjson::dom::element_type::INT64: out = fmt::format("{}", value.get_int64().value_unsafe()); break;
+    case simdjson::dom::element_type::UINT64: out = fmt::format("{}", value.get_uint64().value_unsafe()); break;
+    case simdjson::dom::element_type::DOUBLE: out = fmt::format("{}", value.get_double().value_unsafe()); break;
+    case simdjson::dom::element_type::BOOL: out = value.get_bool().value_unsafe() ? "true" : "false"; break;
+    default: is_scalar = false; break;
+  }
+  if (is_scalar && out.size() <= bytes_max) return out;
+  item_fault(member, index, part,
+             fmt::format("must be a string of at most {} bytes, a number or a boolean", bytes_max));
   return {};
 }
 

@@ -40,7 +40,9 @@ void append_items(std::string& out, const domain::ItemList& items) {
 /// these bytes must never change; a test holds them still. The rendering is canonical JSON: always these five members
 /// in this order, no white space, `total` null when the update had none, `line` left out when unknown:
 ///   {"counts":{"done":5,"warn":0,"failed":0},"total":null,"isLast":false,"errors":[{"line":3,"message":"x"}],"warnings":[]}
-/// Key, identity, client and filename are left out: a key's scope is the stream, so they are equal by then.
+/// Key, identity, client and filename are left out: a key's scope is the stream, so they are equal by then. An item's
+/// code, field and value are left out too: before they were known they were ignored, and what was sent then has to be
+/// recognised still.
 std::string canonical(const domain::Reported& what) {
   std::string out;
   out.reserve(256);

@@ -11,7 +11,9 @@ namespace pebbles::admission {
 
 inline constexpr std::size_t update_bytes_max = 1UL << 20U;
 inline constexpr std::size_t items_max = 10'000;
-inline constexpr std::size_t message_bytes_max = 64UL << 10U;
+inline constexpr std::size_t message_bytes_max = 64UL << 10U;  ///< also of an item's `value`
+inline constexpr std::size_t code_bytes_max = 256;
+inline constexpr std::size_t field_bytes_max = 1024;
 inline constexpr std::size_t filename_bytes_max = 1024;
 inline constexpr std::size_t key_bytes_max = 256;
 

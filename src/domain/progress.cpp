@@ -7,9 +7,9 @@
 namespace pebbles::domain {
 namespace {
 
-std::size_t message_bytes(const ItemList& items) {
+std::size_t text_bytes(const ItemList& items) {
   std::size_t bytes = 0;
-  for (const auto& item : items) bytes += item.message.size();
+  for (const auto& item : items) bytes += item.text_bytes();
   return bytes;
 }
 
@@ -47,10 +47,10 @@ void KeptItems::add(const ItemList& items) {
   count += static_cast<std::int64_t>(items.size());
   if (!open || first.size() == kept_items_max) return;
 
-  std::size_t bytes = message_bytes(first);
+  std::size_t bytes = text_bytes(first);
   std::size_t fitting = 0;
   for (const auto& item : items) {
-    bytes += item.message.size();
+    bytes += item.text_bytes();
     if (first.size() + fitting == kept_items_max || bytes > kept_bytes_max) break;
     ++fitting;
   }

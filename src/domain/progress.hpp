@@ -15,7 +15,7 @@ inline constexpr std::size_t kept_items_max = 100;
 inline constexpr std::size_t kept_bytes_max = 64 * 1024;
 inline constexpr std::size_t positions_max = 256;
 
-/// The first items of one kind (at most `kept_items_max`, their messages at most `kept_bytes_max` bytes) and the true
+/// The first items of one kind (at most `kept_items_max`, their texts at most `kept_bytes_max` bytes) and the true
 /// count of all. The first item that does not fit closes the list: what is kept is always a prefix.
 struct KeptItems {
   ItemList first;

@@ -54,11 +54,18 @@ struct Counts {
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
-/// One line-level error or warning.
+/// One line-level error or warning. Texts but the message are empty where they are not known.
 struct Item {
-  std::optional<std::int64_t> line;  ///< 1 is the file's first line
+  std::optional<std::int64_t> line = {};  ///< 1 is the file's first line
   std::string message;
+  std::string code = {};   ///< which rule was broken, for programs
+  std::string field = {};  ///< which column or member it is about
+  std::string value = {};  ///< what stood there
   friend bool operator==(const Item&, const Item&) = default;
+
+  [[nodiscard]] std::size_t text_bytes() const noexcept {
+    return message.size() + code.size() + field.size() + value.size();
+  }
 };
 
 /// An immutable list of items, shared by whatever holds a copy: a command, its event, a snapshot.
@@ -72,6 +79,12 @@ class ItemList {
   [[nodiscard]] std::size_t size() const noexcept { return items_ ? items_->size() : 0; }
   [[nodiscard]] auto begin() const noexcept { return items_ ? items_->data() : nullptr; }
   [[nodiscard]] auto end() const noexcept { return items_ ? items_->data() + items_->size() : nullptr; }
+  /// A bound for the memory that the items hold.
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    std::size_t out = size() * sizeof(Item);
+    for (const auto& item : *this) out += item.text_bytes();
+    return out;
+  }
   friend bool operator==(const ItemList& a, const ItemList& b) {
     return a.items_ == b.items_ || (a.items_ && b.items_ && *a.items_ == *b.items_);
   }

@@ -1,16 +1,6 @@
 #include "ingest/pending.hpp"
 
 namespace pebbles::ingest {
-namespace {
-
-std::size_t bytes_of(const domain::ItemList& items) {
-  std::size_t bytes = 0;
-  for (const auto& item : items) bytes += sizeof item + item.message.size();
-  return bytes;
-}
-
-}  // namespace
-
 void Gate::pass() {
   if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1 && wake_) wake_();
 }
@@ -34,7 +24,7 @@ void Ack::drop() noexcept {
 std::size_t bytes_of(const Pending& pending) {
   const auto& report = std::get<domain::Report>(pending.command);
   return sizeof pending + 256 + pending.stream.client->size() + pending.stream.filename->size() + report.by->size() +
-         bytes_of(report.what.errors) + bytes_of(report.what.warnings) + (report.key ? report.key->text.size() : 0);
+         report.what.errors.bytes() + report.what.warnings.bytes() + (report.key ? report.key->text.size() : 0);
 }
 
 }  // namespace pebbles::ingest

@@ -39,6 +39,12 @@ void append_string(std::string& out, std::string_view text) {
   out.push_back('"');
 }
 
+void append_text_member(std::string& out, std::string_view name, std::string_view text) {
+  if (text.empty()) return;
+  out.append(",\"").append(name).append("\":");
+  append_string(out, text);
+}
+
 void append_integer(std::string& out, std::int64_t value) {
   char digits[24];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;

@@ -10,6 +10,9 @@ namespace pebbles::json {
 /// text always gives equal bytes. Precondition: `text` is valid UTF-8.
 void append_string(std::string& out, std::string_view text);
 
+/// Appends `,"name":"text"`; nothing where `text` is empty. Precondition: `name` needs no escaping.
+void append_text_member(std::string& out, std::string_view name, std::string_view text);
+
 void append_integer(std::string& out, std::int64_t value);
 
 }  // namespace pebbles::json

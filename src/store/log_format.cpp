@@ -128,6 +128,9 @@ struct Reader {
       members(entry, [&](std::string_view key, element member) {
         if (key == "line") return item.line = integer(member), true;
         if (key == "message") return item.message = text(member), true;
+        if (key == "code") return item.code = text(member), true;
+        if (key == "field") return item.field = text(member), true;
+        if (key == "value") return item.value = text(member), true;
         return false;
       });
     }
@@ -229,6 +232,9 @@ void append_items(std::string& out, const domain::ItemList& items, std::size_t i
     }
     out += R"("message":)";
     append_string(out, item->message);
+    json::append_text_member(out, "code", item->code);
+    json::append_text_member(out, "field", item->field);
+    json::append_text_member(out, "value", item->value);
     out.push_back('}');
   }
   out.push_back(']');

@@ -30,13 +30,14 @@ def test_the_first_update_creates_and_the_next_adds_up(api, krn):
         "warnings": [{"line": 89, "message": "Deprecated field"}]}
 
     more = {"filename": "sales_data.csv", "counts": {"done": 1, "warn": 0, "failed": 3},
-            "errors": [{"message": "no line"}, {"line": 7, "message": ""}]}
+            "errors": [{"message": "no line"}, {"line": 7, "message": "", "code": 42, "field": "amount", "value": "12,5"}]}
     answer = api.post(krn, more)
     assert answer.status_code == 200
     assert answer.json() == {
         "result": "updated", "clientKrn": krn, "filename": "sales_data.csv",
         "counts": {"done": 501, "warn": 2, "failed": 4}, "total": 10000, "isCompleted": False,
-        "errors": [{"line": 145, "message": "Invalid format"}, {"message": "no line"}, {"line": 7, "message": ""}],
+        "errors": [{"line": 145, "message": "Invalid format"}, {"message": "no line"},
+                   {"line": 7, "message": "", "code": "42", "field": "amount", "value": "12,5"}],
         "warnings": [{"line": 89, "message": "Deprecated field"}]}
 
 

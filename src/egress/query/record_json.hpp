@@ -8,6 +8,7 @@
 #include "egress/query/derived.hpp"
 #include "json/writer.hpp"
 #include "store/event_store.hpp"
+#include "store/log_format.hpp"
 
 /// How a record looks as JSON, on every channel that shows one. Inline, so that writes can answer with the same pieces
 /// without linking the reading side.
@@ -32,26 +33,6 @@ inline void append_integer_or_null(std::string& out, const std::optional<std::in
 }
 
 inline void append_bool(std::string& out, bool value) { out += value ? "true" : "false"; }
-
-/// The first `items_max` of what is kept, as an array; `line` only where it is known.
-inline void append_items(std::string& out, const domain::KeptItems& items, std::size_t items_max) {
-  out += '[';
-  std::size_t written = 0;
-  for (const auto& item : items.first) {
-    if (written == items_max) break;
-    if (written++ > 0) out += ',';
-    out += '{';
-    if (item.line) {
-      out += R"("line":)";
-      json::append_integer(out, *item.line);
-      out += ',';
-    }
-    out += R"("message":)";
-    json::append_string(out, item.message);
-    out += '}';
-  }
-  out += ']';
-}
 
 inline void append_time(std::string& out, Timestamp time) {
   out += '"';
@@ -124,9 +105,9 @@ inline void append_record(std::string& out, const store::Snapshot& snapshot, con
   json::append_integer(out, progress.warnings.count);
   append_derived(out, derived);
   out += R"(,"errors":)";
-  append_items(out, progress.errors, items_max);
+  store::append_items(out, progress.errors.first, items_max);
   out += R"(,"warnings":)";
-  append_items(out, progress.warnings, items_max);
+  store::append_items(out, progress.warnings.first, items_max);
   out += '}';
 }
 

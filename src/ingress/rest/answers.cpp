@@ -17,19 +17,13 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-std::size_t bytes_of(const domain::ItemList& items) {
-  std::size_t out = 0;
-  for (const auto& item : items) out += item.message.size() + 48;
-  return out;
-}
-
 Response state_of(const domain::StreamId& stream, const domain::Progress& progress, bool created,
                   const AnswerStyle& style) {
   constexpr std::size_t fixed_bytes = 240;
   Response out{.status = 200, .content_type = http::json_type, .headers = {}, .body = {}};
   auto& body = out.body;
   body.reserve(fixed_bytes + stream.client->size() + stream.filename->size() +
-               (style.minimal ? 0 : bytes_of(progress.errors.first) + bytes_of(progress.warnings.first)));
+               (style.minimal ? 0 : progress.errors.first.bytes() + progress.warnings.first.bytes()));
   body += created ? R"({"result":"created","clientKrn":)" : R"({"result":"updated","clientKrn":)";
   json::append_string(body, *stream.client);
   body += R"(,"filename":)";
@@ -44,9 +38,9 @@ Response state_of(const domain::StreamId& stream, const domain::Progress& progre
     http::add_header(out, "Preference-Applied", "return=minimal");
   } else {
     body += R"(,"errors":)";
-    query::append_items(body, progress.errors, style.items_max);
+    store::append_items(body, progress.errors.first, style.items_max);
     body += R"(,"warnings":)";
-    query::append_items(body, progress.warnings, style.items_max);
+    store::append_items(body, progress.warnings.first, style.items_max);
   }
   body += '}';
   return out;

@@ -23,6 +23,9 @@ BsonArray items_array(const domain::ItemList& items) {
     Bson entry;
     if (item.line) entry.integer("line", *item.line);
     entry.text("message", item.message);
+    if (!item.code.empty()) entry.text("code", item.code);
+    if (!item.field.empty()) entry.text("field", item.field);
+    if (!item.value.empty()) entry.text("value", item.value);
     out.add([&](Bson& array, std::string_view key) { array.document(key, entry); });
   }
   return out;
@@ -151,6 +154,9 @@ std::vector<domain::Item> items_of(const bson_iter_t& array) {
     each_member(entry, [&](std::string_view name, const bson_iter_t& member) {
       if (name == "line") item.line = line_of(member);
       if (name == "message") item.message = text_of(member);
+      if (name == "code") item.code = text_of(member);
+      if (name == "field") item.field = text_of(member);
+      if (name == "value") item.value = text_of(member);
       if (name == "pattern") pattern = text_of(member);
       if (name == "lines") {
         grouped = true;

@@ -102,6 +102,15 @@ TEST(ParseUpdate, IdentityOfOtherTypesIsAnUnknownMember) {
 class GoodBody : public testing::TestWithParam<std::string> {};
 TEST_P(GoodBody, IsAccepted) { EXPECT_THAT(faults_of(GetParam()), IsEmpty()) << summary_of(faults_of(GetParam())); }
 
+TEST(ParseUpdate, ItemsKeepCodeFieldAndValueAsText) {
+  const auto update = good(with(R"("errors":[{"line":1,"message":"m","code":"E42","field":"amount","value":"12,5"},
+    {"message":"n","code":-7,"field":true,"value":12.5}, {"message":"u","code":18446744073709551615},
+    {"message":"","code":null,"field":null,"value":""}])"));
+  EXPECT_EQ(update.what.errors,
+            list({domain::Item{1, "m", "E42", "amount", "12,5"}, domain::Item{{}, "n", "-7", "true", "12.5"},
+                  domain::Item{{}, "u", "18446744073709551615"}, domain::Item{}}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Json, GoodBody,
                          testing::Values(with(R"("__proto__":{"a":1},"$set":{"filename":"b"},"a.b":[[[]]],"":null)"),
                                          with(R"("unknown":1,"unknown":2)"), with(R"("unknown":1e300)"),
@@ -126,6 +135,9 @@ INSTANTIATE_TEST_SUITE_P(
                     with(R"("eventId":")" + std::string(256, 'x') + '"'), with(R"("isLast":false)"),
                     with(R"("errors":[],"warnings":[])"), with(R"("errors":[{"message":"\u0000\n\u0085"}])"),
                     with(R"("errors":[{"message":")" + std::string(message_bytes_max, 'x') + R"("}])"),
+                    with(R"("errors":[{"message":"","code":")" + std::string(code_bytes_max, 'x') + R"(","field":")" +
+                         std::string(field_bytes_max, 'x') + R"(","value":")" + std::string(message_bytes_max, 'x') +
+                         R"("}])"),
                     with(R"("errors":[)" + repeated(R"({"message":"x"},)", 9'999) + R"({"message":"x"}])")));
 
 TEST(ParseUpdate, FilenamesAreKeptByteByByte) {
@@ -265,27 +277,35 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Items, BadBody,
-    testing::Values(BadRow{with(R"("errors":{})"), "/errors"}, BadRow{with(R"("errors":"x")"), "/errors"},
-                    BadRow{with(R"("warnings":5)"), "/warnings"}, BadRow{with(R"("errors":[],"errors":[])"), "/errors"},
-                    BadRow{with(R"("errors":[null])"), "/errors/0"},
-                    BadRow{with(R"("errors":[{"message":""},5])"), "/errors/1"},
-                    BadRow{with(R"("warnings":[[]])"), "/warnings/0"}, BadRow{with(R"("errors":["x"])"), "/errors/0"},
-                    BadRow{with(R"("errors":[{}])"), "/errors/0/message"},
-                    BadRow{with(R"("errors":[{"line":1}])"), "/errors/0/message"},
-                    BadRow{with(R"("errors":[{"message":5}])"), "/errors/0/message"},
-                    BadRow{with(R"("errors":[{"message":null}])"), "/errors/0/message"},
-                    BadRow{with(R"("errors":[{"message":"a","message":"b"}])"), "/errors/0/message"},
-                    BadRow{with(R"("errors":[{"message":"a","line":0}])"), "/errors/0/line"},
-                    BadRow{with(R"("errors":[{"message":"a","line":-1}])"), "/errors/0/line"},
-                    BadRow{with(R"("errors":[{"message":"a","line":1.5}])"), "/errors/0/line"},
-                    BadRow{with(R"("errors":[{"message":"a","line":"1"}])"), "/errors/0/line"},
-                    BadRow{with(R"("errors":[{"message":"a","line":9223372036854775808}])"), "/errors/0/line"},
-                    BadRow{with(R"("errors":[{"message":"a","line":9007199254740992}])"), "/errors/0/line"},
-                    BadRow{with(R"("errors":[{"message":"a","line":null,"line":1}])"), "/errors/0/line"},
-                    BadRow{with(R"("warnings":[{"message":")" + std::string(message_bytes_max + 1, 'x') + R"("}])"),
-                           "/warnings/0/message"},
-                    BadRow{with(R"("errors":[)" + repeated(R"({"message":"x"},)", 10'000) + R"({"message":"x"}])"),
-                           "/errors"}));
+    testing::Values(
+        BadRow{with(R"("errors":{})"), "/errors"}, BadRow{with(R"("errors":"x")"), "/errors"},
+        BadRow{with(R"("warnings":5)"), "/warnings"}, BadRow{with(R"("errors":[],"errors":[])"), "/errors"},
+        BadRow{with(R"("errors":[null])"), "/errors/0"}, BadRow{with(R"("errors":[{"message":""},5])"), "/errors/1"},
+        BadRow{with(R"("warnings":[[]])"), "/warnings/0"}, BadRow{with(R"("errors":["x"])"), "/errors/0"},
+        BadRow{with(R"("errors":[{}])"), "/errors/0/message"},
+        BadRow{with(R"("errors":[{"line":1}])"), "/errors/0/message"},
+        BadRow{with(R"("errors":[{"message":5}])"), "/errors/0/message"},
+        BadRow{with(R"("errors":[{"message":null}])"), "/errors/0/message"},
+        BadRow{with(R"("errors":[{"message":"a","message":"b"}])"), "/errors/0/message"},
+        BadRow{with(R"("errors":[{"message":"a","line":0}])"), "/errors/0/line"},
+        BadRow{with(R"("errors":[{"message":"a","line":-1}])"), "/errors/0/line"},
+        BadRow{with(R"("errors":[{"message":"a","line":1.5}])"), "/errors/0/line"},
+        BadRow{with(R"("errors":[{"message":"a","line":"1"}])"), "/errors/0/line"},
+        BadRow{with(R"("errors":[{"message":"a","line":9223372036854775808}])"), "/errors/0/line"},
+        BadRow{with(R"("errors":[{"message":"a","line":9007199254740992}])"), "/errors/0/line"},
+        BadRow{with(R"("errors":[{"message":"a","line":null,"line":1}])"), "/errors/0/line"},
+        BadRow{with(R"("errors":[{"message":"a","code":{}}])"), "/errors/0/code"},
+        BadRow{with(R"("errors":[{"message":"a","field":[]}])"), "/errors/0/field"},
+        BadRow{with(R"("errors":[{"message":"a","value":1,"value":1}])"), "/errors/0/value"},
+        BadRow{with(R"("errors":[{"message":"a","code":")" + std::string(code_bytes_max + 1, 'x') + R"("}])"),
+               "/errors/0/code"},
+        BadRow{with(R"("errors":[{"message":"a","field":")" + std::string(field_bytes_max + 1, 'x') + R"("}])"),
+               "/errors/0/field"},
+        BadRow{with(R"("errors":[{"message":"a","value":")" + std::string(message_bytes_max + 1, 'x') + R"("}])"),
+               "/errors/0/value"},
+        BadRow{with(R"("warnings":[{"message":")" + std::string(message_bytes_max + 1, 'x') + R"("}])"),
+               "/warnings/0/message"},
+        BadRow{with(R"("errors":[)" + repeated(R"({"message":"x"},)", 10'000) + R"({"message":"x"}])"), "/errors"}));
 
 INSTANTIATE_TEST_SUITE_P(Identity, BadBody,
                          testing::Values(BadRow{with(R"("email":"a@b.c","email":"d@e.f")"), "/email"},

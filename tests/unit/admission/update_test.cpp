@@ -38,6 +38,11 @@ TEST(Fingerprint, IsTheHashOfTheCanonicalRendering) {
   EXPECT_EQ(fingerprint_of(update_of("")), "8d159261e5ac00bea3055c84694b2e1f");
 }
 
+TEST(Fingerprint, LeavesOutWhatWasIgnoredOnce) {
+  EXPECT_EQ(fingerprint_of(update_of(R"(,"errors":[{"message":"m","code":1,"field":"f","value":"v"}])")),
+            fingerprint_of(update_of(R"(,"errors":[{"message":"m"}])")));
+}
+
 TEST(Fingerprint, LeavesOutWhoWhereAndWhichKey) {
   const auto plain = fingerprint_of(update_of(""));
   EXPECT_EQ(fingerprint_of(update_of(R"(,"eventId":"x","email":"a@b.c","clientKrn":"krn:a","unknown":1)")), plain);

@@ -101,21 +101,27 @@ constexpr std::size_t half = kept_bytes_max / 2;
 
 INSTANTIATE_TEST_SUITE_P(
     Table, Kept,
-    testing::Values(KeptRow{"None", {{}}, 0, 0}, KeptRow{"Hundred", {items(100)}, 100, 100},
-                    KeptRow{"HundredAndOneAtOnce", {items(101)}, 100, 101},
-                    KeptRow{"HundredAndOneOneByOne", std::vector<std::vector<Item>>(101, items(1)), 100, 101},
-                    KeptRow{"AcrossTheLimit", {items(60), items(60), items(60)}, 100, 180},
-                    KeptRow{"AllBytes", {items(1, kept_bytes_max)}, 1, 1},
-                    KeptRow{"OneByteTooMany", {items(1, kept_bytes_max + 1)}, 0, 1},
-                    KeptRow{"AllBytesInTwo", {items(1, half), items(1, half)}, 2, 2},
-                    KeptRow{"OneByteTooManyInTwo", {items(1, half), items(1, half + 1)}, 1, 2},
-                    KeptRow{"BytesRunOutInsideOneUpdate", {items(5, half)}, 2, 5},
-                    // What did not fit closes the list: a small item behind it must not slip in.
-                    KeptRow{"ClosedByALargeOne", {items(1, kept_bytes_max + 1), items(3)}, 0, 4},
-                    KeptRow{
-                        "ClosedInsideOneUpdate", {{{1, "a"}, {2, std::string(kept_bytes_max, 'b')}, {3, "c"}}}, 1, 3},
-                    KeptRow{"StaysClosed", {items(1, half), items(1, half + 1), items(1), items(1)}, 1, 4},
-                    KeptRow{"EmptyMessagesCountToo", {items(100, 0), items(1, 0)}, 100, 101}),
+    testing::Values(
+        KeptRow{"None", {{}}, 0, 0}, KeptRow{"Hundred", {items(100)}, 100, 100},
+        KeptRow{"HundredAndOneAtOnce", {items(101)}, 100, 101},
+        KeptRow{"HundredAndOneOneByOne", std::vector<std::vector<Item>>(101, items(1)), 100, 101},
+        KeptRow{"AcrossTheLimit", {items(60), items(60), items(60)}, 100, 180},
+        KeptRow{"AllBytes", {items(1, kept_bytes_max)}, 1, 1},
+        KeptRow{"EveryTextCounts",
+                {{{.message = std::string(kept_bytes_max - 3, 'x'), .code = "c", .field = "f", .value = "v"},
+                  {.message = ""}},
+                 {{.message = "", .code = "c"}}},
+                2,
+                3},
+        KeptRow{"OneByteTooMany", {items(1, kept_bytes_max + 1)}, 0, 1},
+        KeptRow{"AllBytesInTwo", {items(1, half), items(1, half)}, 2, 2},
+        KeptRow{"OneByteTooManyInTwo", {items(1, half), items(1, half + 1)}, 1, 2},
+        KeptRow{"BytesRunOutInsideOneUpdate", {items(5, half)}, 2, 5},
+        // What did not fit closes the list: a small item behind it must not slip in.
+        KeptRow{"ClosedByALargeOne", {items(1, kept_bytes_max + 1), items(3)}, 0, 4},
+        KeptRow{"ClosedInsideOneUpdate", {{{1, "a"}, {2, std::string(kept_bytes_max, 'b')}, {3, "c"}}}, 1, 3},
+        KeptRow{"StaysClosed", {items(1, half), items(1, half + 1), items(1), items(1)}, 1, 4},
+        KeptRow{"EmptyMessagesCountToo", {items(100, 0), items(1, 0)}, 100, 101}),
     [](const auto& row) { return row.param.name; });
 
 TEST(Evolve, PositionsAreOnePerPartitionTheLastMovedAtTheEnd) {

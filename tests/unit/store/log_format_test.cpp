@@ -114,17 +114,34 @@ std::vector<ProgressEvent> adopted_chunk() {
   return {adopted, last};
 }
 
+std::vector<ProgressEvent> detailed_chunk() {
+  ProgressEvent event = first_chunk()[0];
+  event.what = domain::Reported{
+      .counts = {.done = 0, .warn = 1, .failed = 3},
+      .total = {},
+      .is_last = false,
+      .errors =
+          domain::ItemList{
+              {{.line = 145, .message = "Invalid format", .code = "E42", .field = "amount", .value = "12,5\t€"},
+               {.message = "", .field = "name"},
+               {.line = 1, .message = "x", .value = "\"\""}}},
+      .warnings = domain::ItemList{{{.message = "Deprecated", .code = "W1"}}}};
+  return {event};
+}
+
 // The golden files were written by golden/make_golden.py, from the specification and not by this code.
 TEST(LogFormat, EncodesAsTheGoldenFilesSay) {
   EXPECT_EQ(encode_events(first_chunk()), golden("chunk-1.ndjson"));
   EXPECT_EQ(encode_events(second_chunk()), golden("chunk-3.ndjson"));
   EXPECT_EQ(encode_events(adopted_chunk()), golden("adopted.ndjson"));
+  EXPECT_EQ(encode_events(detailed_chunk()), golden("detailed.ndjson"));
 }
 
 TEST(LogFormat, DecodesTheGoldenFiles) {
   EXPECT_EQ(decode_events(golden("chunk-1.ndjson")).value(), first_chunk());
   EXPECT_EQ(decode_events(golden("chunk-3.ndjson")).value(), second_chunk());
   EXPECT_EQ(decode_events(golden("adopted.ndjson")).value(), adopted_chunk());
+  EXPECT_EQ(decode_events(golden("detailed.ndjson")).value(), detailed_chunk());
 }
 
 TEST(LogFormat, HashesAndChainsAsTheGoldenFilesSay) {
@@ -175,6 +192,7 @@ INSTANTIATE_TEST_SUITE_P(
                     with("rest", "telex"), with(R"("at":1)", R"("at":null)"), with(R"("at":1)", R"("at":1,"more":1)"),
                     with(R"("at":1)", R"("at":1,"id":"65a1")"), with(R"("at":1)", R"("at":1,"isLast":false)"),
                     with(R"("at":1)", R"("at":1,"errors":[{"text":"x"}])"), with(R"("at":1)", R"("at":1,"errors":[5])"),
+                    with(R"("at":1)", R"("at":1,"errors":[{"message":"x","code":""}])"),
                     with(R"("at":1)", R"("at":1,"fingerprint":"00000000000000000000000000000000")"),
                     with(R"("done":1)", R"("finished":1)"), with("reported", "adopted"),
                     with(R"("failed":0})", R"("failed":0},"createdAt":1)")));

@@ -50,10 +50,20 @@ ADOPTED = [
      "counts": {"done": 500, "warn": 0, "failed": 0}, "isLast": True},
 ]
 
+# Items with all that they may have, and each member alone.
+DETAILED = [
+    {"v": 1, "kind": "reported", "id": "65a1b2c3d4e5f60718293a4b", "at": 1704103200000, "by": "user@acme.com",
+     "channel": "rest", "counts": {"done": 0, "warn": 1, "failed": 3},
+     "errors": [{"line": 145, "message": "Invalid format", "code": "E42", "field": "amount", "value": "12,5\t€"},
+                {"message": "", "field": "name"}, {"line": 1, "message": "x", "value": "\"\""}],
+     "warnings": [{"message": "Deprecated", "code": "W1"}]},
+]
+
 first_hash = chunk_hash(CLIENT, FILENAME, 1, FIRST, None)
 second_hash = chunk_hash(CLIENT, FILENAME, 3, SECOND, {"first": 1, "hash": first_hash})
 adopted_hash = chunk_hash(CLIENT, FILENAME, 1, ADOPTED, None)
+detailed_hash = chunk_hash(CLIENT, FILENAME, 1, DETAILED, None)
 for name, events, digest in (("chunk-1", FIRST, first_hash), ("chunk-3", SECOND, second_hash),
-                             ("adopted", ADOPTED, adopted_hash)):
+                             ("adopted", ADOPTED, adopted_hash), ("detailed", DETAILED, detailed_hash)):
     (HERE / f"{name}.ndjson").write_text("".join(map(line, events)), encoding="utf-8", newline="\n")
     (HERE / f"{name}.sha256").write_text(digest + "\n")

@@ -36,7 +36,8 @@ Snapshot snapshot() {
   out.progress.total = 10;
   out.progress.created_at = Timestamp{std::chrono::milliseconds{-5}};
   out.progress.updated_at = Timestamp{std::chrono::milliseconds{1'700'000'000'001}};
-  out.progress.errors.add(domain::ItemList{{{.line = 5, .message = "e"}, {.line = {}, .message = ""}}});
+  out.progress.errors.add(domain::ItemList{
+      {{.line = 5, .message = "e"}, {.line = {}, .message = "", .code = "E1", .field = "$f", .value = "v"}}});
   out.progress.errors.count = 200;
   out.progress.positions = {{"log", "topic", 11, 1LL << 40}};
   return out;
