@@ -303,6 +303,8 @@ std::vector<Setting> make_settings() {
                  .show = [](const Config& config) { return fmt::format("{}", config.retention.tombstones.count()); }});
   out.push_back(seconds("PRUNE_INTERVAL_S", "--prune-interval-s", &Config::prune_interval,
                         {1, 86'400, "a whole number of seconds from 1 to 86400"}));
+  out.push_back(seconds("STALLED_AFTER_S", "--stalled-after-s", &Config::stalled_after,
+                        {1, 31'536'000, "a whole number of seconds from 1 to 31536000"}));
   out.push_back(number<std::size_t>("HTTP_THREADS", "--http-threads", "a whole number from 1 to 64",
                                     &Config::http_threads, 1, 64));
   out.push_back(number<std::size_t>("MAX_CONNECTIONS", "--max-connections", "a whole number from 1 to 1000000",

@@ -40,6 +40,7 @@ struct Config {
   std::size_t list_limit_max = 10'000;
   retention::Rules retention;
   std::chrono::seconds prune_interval{3600};
+  std::chrono::seconds stalled_after{300};
   std::size_t http_threads = 1;
   std::size_t max_connections = 10'000;
   std::chrono::seconds idle_timeout{60};

@@ -22,6 +22,7 @@
 #include "egress/monitor/monitor.hpp"
 #include "egress/monitor/store_watch.hpp"
 #include "egress/query/read_progress.hpp"
+#include "egress/query/read_summary.hpp"
 #include "http/server.hpp"
 #include "http/worker_pool.hpp"
 #include "ingest/ingest.hpp"
@@ -162,12 +163,14 @@ class Service {
     const rest::DeleteParts removal{
         .ingest = *ingest_, .reader = store_->reader(), .pool = readers_, .client_rule = client_rule_, .clock = clock_};
     const query::QueryParts query{.reader = store_->reader(),
+                                  .clock = clock_,
                                   .client_rule = client_rule_,
                                   .pool = readers_,
                                   .lists = listers_,
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
-                                              .items_max = config.max_errors_in_record}};
+                                              .items_max = config.max_errors_in_record,
+                                              .stalled_after = config.stalled_after}};
     http::ServerOptions options;
     options.host = config.host_or_default();
     options.port = config.port;
@@ -182,7 +185,9 @@ class Service {
                   const auto guard = make_guard();
                   rest::add_routes(loop, rest, guard);
                   rest::add_delete_route(loop, removal, guard);
-                  query::add_routes(loop, query, config_.public_reads ? nullptr : guard);
+                  const auto reads_guard = config_.public_reads ? nullptr : guard;
+                  query::add_routes(loop, query, reads_guard);
+                  query::add_summary_route(loop, query, reads_guard);
                   monitor::add_health_routes(loop, monitor_parts());
                   if (!config_.metrics_port) monitor::add_metrics_route(loop, monitor_parts());
                   docs::add_routes(loop, version);

@@ -47,6 +47,9 @@ struct Progress {
 
   /// Whether there is such a file, with events or without.
   [[nodiscard]] bool exists() const { return !owner->empty(); }
+  /// Errors told, or rows that failed; and the same of warnings.
+  [[nodiscard]] bool has_errors() const { return errors.count > 0 || counts.failed > 0; }
+  [[nodiscard]] bool has_warnings() const { return warnings.count > 0 || counts.warn > 0; }
   [[nodiscard]] bool is_before_log() const { return exists() && version == 0; }
 };
 

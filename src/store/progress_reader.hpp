@@ -4,27 +4,11 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "store/client_summary.hpp"
 #include "store/event_store.hpp"
+#include "store/list_query.hpp"
 
 namespace pebbles::store {
-
-/// Where a list page ended: the next one starts behind it. Lists run by (updated_at, id), newest first.
-struct ListPosition {
-  Timestamp updated_at;
-  domain::FileId id{};
-  friend bool operator==(const ListPosition&, const ListPosition&) = default;
-};
-
-struct ListQuery {
-  std::optional<domain::Email> owner;  ///< only this owner's files
-  std::optional<ListPosition> after;
-  std::size_t limit = 0;  ///< at least 1
-};
-
-struct ListPage {
-  std::vector<SnapshotPtr> records;
-  bool more = false;
-};
 
 struct EventPage {
   std::vector<domain::ProgressEvent> events;
@@ -62,6 +46,9 @@ class ProgressReader {
   [[nodiscard]] virtual SnapshotPtr at_hand(const domain::ClientKrn&, const domain::FileId&) { return nullptr; }
 
   [[nodiscard]] virtual Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) = 0;
+
+  /// Counts by the rules of `matches`. What it costs does not grow with the client's completed files.
+  [[nodiscard]] virtual Result<ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) = 0;
 
   /// A stream's events with a version above `after`, oldest first, at most `limit`.
   [[nodiscard]] virtual Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) = 0;

@@ -15,6 +15,7 @@ enum class StoreOperation : std::uint8_t {
   by_filename,
   by_id,
   list,
+  summary,
   events,
   tail,
   ping,

@@ -428,8 +428,7 @@ void list(const Settings& settings) {
   const auto page_after = [&](const std::optional<ListPosition>& after) {
     auto page = must(store->reader().list(client, {.owner = {}, .after = after, .limit = settings.page}));
     if (page.records.size() != settings.page) give_up("there are not enough streams for that many pages");
-    const auto& last = page.records.back()->progress;
-    return ListPosition{.updated_at = last.updated_at, .id = last.id};
+    return position_of(ListOrder::updated, *page.records.back());
   };
   std::optional<ListPosition> before_far;
   for (int page = 1; page < far_page; ++page) before_far = page_after(before_far);

@@ -17,6 +17,7 @@ import time
 import urllib.request
 
 import batch
+import finding
 import instances
 import kafka
 import mongo
@@ -171,8 +172,10 @@ def main():
     kafka.add_arguments(parser)
     sqs.add_arguments(parser)
     noisy.add_arguments(parser)
+    finding.add_arguments(parser)
     parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
-                                           *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS, *batch.PARTS])
+                                           *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS, *batch.PARTS,
+                                           *finding.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -203,6 +206,8 @@ def main():
             instances.bench(args, folder)
         if args.only in (None, *batch.PARTS):
             batch.bench(args, folder)
+        if args.only in (None, *finding.PARTS):
+            finding.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

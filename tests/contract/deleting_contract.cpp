@@ -99,6 +99,22 @@ TEST_P(DeletingContract, ManyLives) {
   EXPECT_EQ(load(file)->progress, state->progress);
 }
 
+TEST_P(DeletingContract, SummariesCountWhatIsThere) {
+  const auto summary = [&] { return fixture->reader().summary(file.client, t0 + std::chrono::hours{1}).value(); };
+  auto state = tell(file, nullptr, {{.is_last = true, .errors = {{.message = "e"}}}});
+  const auto other = tell(stream_id("krn:acme", "other.csv"), nullptr, {{}});
+  EXPECT_EQ(summary(), (store::ClientSummary{.running = 1, .completed = 1, .with_errors = 1, .stalled = 1}));
+  state = tell(file, state, {{.deletes = true}});
+  const store::ClientSummary without{.running = 1, .stalled = 1};
+  EXPECT_EQ(summary(), without);
+  fixture->reopen();
+  EXPECT_EQ(summary(), without);
+  state = tell(file, load(file), {{.at = t0 + std::chrono::hours{2}}});
+  EXPECT_EQ(summary(), (store::ClientSummary{.running = 2, .stalled = 1}));
+  tell(file, state, {{.deletes = true}});
+  EXPECT_EQ(summary(), without);
+}
+
 TEST_P(DeletingContract, EventsAndTailTellOfIt) {
   auto state = tell(file, nullptr, {{}});
   state = tell(file, state, {{.deletes = true}});

@@ -21,7 +21,7 @@ class DeletingContract : public StoreTest {
     EXPECT_EQ(fixture->reader().by_id(file.client, id).value(), nullptr);
   }
   std::vector<store::SnapshotPtr> listed(const std::optional<domain::Email>& owner = {}) {
-    auto page = fixture->reader().list(file.client, {.owner = owner, .after = {}, .limit = 10});
+    auto page = fixture->reader().list(file.client, {.owner = owner, .limit = 10});
     EXPECT_TRUE(page);
     return page ? std::move(page->records) : std::vector<store::SnapshotPtr>{};
   }

@@ -1,6 +1,6 @@
 #include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
-#include "contract/progress_reader_contract.hpp"
+#include "contract/finding_contract.hpp"
 #include "support/memory_store.hpp"
 
 namespace pebbles::contract {
@@ -34,6 +34,7 @@ const auto implementations = testing::Values(
 INSTANTIATE_TEST_SUITE_P(Memory, EventStoreContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, ProgressReaderContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, DeletingContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, FindingContract, implementations, name_of);
 
 }  // namespace
 }  // namespace pebbles::contract

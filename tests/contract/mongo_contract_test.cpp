@@ -4,7 +4,7 @@
 #include <future>
 
 #include "contract/event_store_contract.hpp"
-#include "contract/progress_reader_contract.hpp"
+#include "contract/finding_contract.hpp"
 #include "crypto/sha256.hpp"
 #include "store/mongo/driver.hpp"
 #include "store/mongo/mongo_store.hpp"
@@ -147,6 +147,7 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoSnapshots);  // there may be 
 INSTANTIATE_TEST_SUITE_P(Mongo, MongoSnapshots, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, EventStoreContract, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, ProgressReaderContract, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, FindingContract, testing::ValuesIn(implementations()), name_of);
 
 }  // namespace
 }  // namespace pebbles::contract

@@ -31,8 +31,7 @@ std::vector<std::string> names_of(const std::vector<SnapshotPtr>& records) {
 }
 
 store::ListPosition end_of(const store::ListPage& page) {
-  const auto& last = page.records.back()->progress;
-  return {.updated_at = last.updated_at, .id = last.id};
+  return position_of(store::ListOrder::updated, *page.records.back());
 }
 
 TEST_P(ProgressReaderContract, AnEmptyStore) {
@@ -108,7 +107,7 @@ TEST_P(ProgressReaderContract, ListsNewestFirst) {
   const auto all = fixture->reader().list(acme, {.owner = {}, .after = {}, .limit = 10});
   EXPECT_EQ(names_of(all->records),
             (std::vector<std::string>{"newest", "tie-highest", "tie-high", "tie-low", "oldest"}));
-  EXPECT_FALSE(all->more);
+  EXPECT_FALSE(all->next);
 
   tell(oldest->stream, oldest, {{.at = t0 + milliseconds{10}}});
   const auto anns = fixture->reader().list(acme, {.owner = domain::Email{"ann@example.com"}, .after = {}, .limit = 10});
@@ -119,13 +118,13 @@ TEST_P(ProgressReaderContract, ListsNewestFirst) {
 
   const auto first = fixture->reader().list(acme, {.owner = {}, .after = {}, .limit = 2});
   EXPECT_EQ(names_of(first->records), (std::vector<std::string>{"oldest", "newest"}));
-  EXPECT_TRUE(first->more);
+  EXPECT_EQ(first->next, end_of(*first));
   const auto second = fixture->reader().list(acme, {.owner = {}, .after = end_of(*first), .limit = 2});
   EXPECT_EQ(names_of(second->records), (std::vector<std::string>{"tie-highest", "tie-high"}));
-  EXPECT_TRUE(second->more);
+  EXPECT_EQ(second->next, end_of(*second));
   const auto third = fixture->reader().list(acme, {.owner = {}, .after = end_of(*second), .limit = 1});
   EXPECT_EQ(names_of(third->records), (std::vector<std::string>{"tie-low"}));
-  EXPECT_FALSE(third->more);
+  EXPECT_FALSE(third->next);
   const auto end = fixture->reader().list(acme, {.owner = {}, .after = end_of(*third), .limit = 1});
   EXPECT_TRUE(end->records.empty());
 }
@@ -152,8 +151,8 @@ TEST_P(ProgressReaderContract, PagesWhileUpdatesGoOn) {
       ASSERT_TRUE(page);
       ASSERT_LE(page->records.size(), query.limit);
       for (const auto& record : page->records) ++met[*record->stream.filename];
-      if (!page->more) break;
-      query.after = end_of(*page);
+      if (!page->next) break;
+      query.after = page->next;
       const auto name = fmt::format("{}", pages * 11 % files);
       changed.insert(name);
       auto& state = states[name];

@@ -6,7 +6,7 @@
 
 #include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
-#include "contract/progress_reader_contract.hpp"
+#include "contract/finding_contract.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "support/events.hpp"
@@ -52,6 +52,7 @@ class SqliteFixture final : public StoreFixture {
     store_ = *std::move(opened);
     writer_ = store_->writer();
   }
+  bool lists_tables_alone() const override { return upkeep_ == Upkeep::after_each_commit; }
   void after_commit() override {
     if (upkeep_ == Upkeep::never) return;
     writer_->maintain(store::Load::pause);
@@ -74,6 +75,7 @@ const auto implementations = testing::Values(
 INSTANTIATE_TEST_SUITE_P(Sqlite, EventStoreContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, DeletingContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, FindingContract, implementations, name_of);
 
 /// As a reader of the store does for a moment when it meets a header that is being written.
 TEST(SqliteStore, ACommitWaitsForAReaderThatHoldsTheWriteLock) {

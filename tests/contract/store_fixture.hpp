@@ -23,6 +23,8 @@ class StoreFixture {
   virtual void reopen() = 0;
   /// Whether two clients may have files of one id. Ids are drawn so that it never happens.
   virtual bool ids_belong_to_clients() const { return true; }
+  /// Whether every file is where lists look up no more entries than they may: not in the memory ahead of it.
+  virtual bool lists_tables_alone() const { return true; }
   /// Called after each commit of a suite: upkeep, or none.
   virtual void after_commit() {}
 };

@@ -16,6 +16,17 @@ def path_of(krn, *rest):
     return "/".join(["/clients", urllib.parse.quote(krn, safe=":"), "progress", *rest])
 
 
+# What records tell beside what is stored: some of it is another a second later.
+derived = {"percent", "ratePerSecond", "etaSeconds", "idleSeconds", "stalled"}
+
+
+def stored(shown):
+    """A record, or a list, without what is derived."""
+    if isinstance(shown, list):
+        return [stored(record) for record in shown]
+    return {name: value for name, value in shown.items() if name not in derived}
+
+
 def pebbles(*arguments, env=None, timeout=60):
     """Runs a command of the binary to its end, with nothing of the caller's configuration."""
     inherited = {name: value for name, value in os.environ.items() if not harness.foreign.match(name)}
@@ -50,11 +61,14 @@ class Api:
         return self.http.get(path_of(krn, *rest), params=parameters, headers=headers)
 
     def record(self, krn, filename):
-        answer = self.get(krn, filename=filename)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        """As it is stored."""
+        return stored(self.shown(krn, filename=filename))
 
     def listed(self, krn, **parameters):
+        """Records as they are stored."""
+        return stored(self.shown(krn, **parameters))
+
+    def shown(self, krn, **parameters):
         answer = self.get(krn, **parameters)
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -10,6 +10,7 @@ import httpx
 import kafka
 import mongo
 import pytest
+from api_support import stored
 from harness import owner, update, wait_until
 from kafka import Message, new_name
 from metrics_support import metrics
@@ -63,7 +64,7 @@ def topic(shared_kafka):
 
 def record(server, krn, filename="sales.csv"):
     answer = httpx.get(f"{server.url}/clients/{krn}/progress", params={"filename": filename}, trust_env=False)
-    return answer.json() if answer.status_code == 200 else None
+    return stored(answer.json()) if answer.status_code == 200 else None
 
 
 def wait_for_done(server, krn, done, filename="sales.csv", timeout=30):

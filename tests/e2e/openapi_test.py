@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+from urllib.parse import quote
 
 import harness
 import httpx
@@ -23,6 +24,7 @@ client_path = "/clients/{clientKrn}/progress"
 batch_path = client_path + "/batch"
 record_path = client_path + "/{id}"
 ndjson = "application/x-ndjson"
+summary_path = "/clients/{clientKrn}/summary"
 seen = set()  # (path, method, status) of every answer that was compared
 
 
@@ -274,9 +276,9 @@ def test_answers_to_reads(api, document, krn):
     for name in ("a.csv", "b.csv", "c.csv"):
         api.report(krn, name, done=1, errors=[{"message": "x"}], isLast=name == "a.csv")
 
-    def get(status, *rest, headers=None, **parameters):
+    def get(expected, *rest, headers=None, **parameters):
         answer = api.get(krn, *rest, headers=headers, **parameters)
-        assert_documented(document, answer, record_path if rest else client_path, "get", status)
+        assert_documented(document, answer, record_path if rest else client_path, "get", expected)
         return answer
 
     record = get(200, filename="a.csv")
@@ -290,7 +292,18 @@ def test_answers_to_reads(api, document, krn):
         get(400, **parameters)
     get(404, filename="nothing.csv")
     get(404, "0" * 24)
-    for path, target in ((client_path, "/clients/x/progress"), (record_path, "/clients/x/progress/" + "0" * 24)):
+    named = get(200, filenamePrefix="a", status="completed", sort="filename", updatedAfter="2025-01-01T00:00:00Z")
+    assert len(named.json()) == 1
+    on = get(200, limit=1, sort="-createdAt", createdAfter="2025-01-01T00:00:00.5Z", status="with-errors")
+    assert "Link" in on.headers
+    for name in ("status", "sort", "createdAfter", "updatedAfter", "filenamePrefix"):
+        get(400, **{name: ""})
+    summary = f"/clients/{quote(krn)}/summary"
+    counts = assert_documented(document, api.http.get(summary), summary_path, "get", 200)
+    assert (counts["files"], counts["completed"], counts["withErrors"]) == (3, 1, 3)
+    assert_documented(document, api.http.delete(summary), summary_path, "get", 405)
+    for path, target in ((client_path, "/clients/x/progress"), (record_path, "/clients/x/progress/" + "0" * 24),
+                         (summary_path, "/clients/x/summary")):
         assert_documented(document, api.http.get(target), path, "get", 400)
         assert_documented(document, api.http.get(target + "?" + "x" * 9000), path, "get", 414)
         assert_documented(document, api.http.get(target, headers={"X": "x" * 20_000}), path, "get", 431)
@@ -321,7 +334,8 @@ unkept = ("/health", "/readyz", "/livez", "/metrics")  # what is true now may no
 
 def test_answers_where_reads_need_a_token(strict, document, krn):
     assert_documented(document, strict.post(krn, update(), token=mint(client="krn:b")), client_path, "post", 403)
-    for path, target in ((client_path, path_of(krn)), (record_path, path_of(krn, "0" * 24))):
+    for path, target in ((client_path, path_of(krn)), (record_path, path_of(krn, "0" * 24)),
+                         (summary_path, f"/clients/{quote(krn)}/summary")):
         assert_documented(document, strict.http.get(target), path, "get", 401)
         assert_documented(document, strict.http.get(target, headers=bearer("x.y.z")), path, "get", 401)
         assert_documented(document, strict.http.get(target, headers=bearer(mint(client="krn:b"))), path, "get", 403)
@@ -389,7 +403,7 @@ def test_every_documented_status_was_seen(document):
     # Faults of the server's own; and a store or a lane without room, which the fault tests bring about.
     rare = {(path, method, 500) for path, method, _ in documented}
     rare |= {(client_path, "post", 503), (batch_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503),
-             ("/metrics", "get", 503), (record_path, "delete", 503)}
+             (summary_path, "get", 503), ("/metrics", "get", 503), (record_path, "delete", 503)}
     assert documented - seen == rare
 
 

@@ -19,6 +19,9 @@ refusals = {
     "Invalid parameters: counts would pass 9007199254740991",
     "Invalid parameters: cursor is not one of this list",
     "Invalid parameters: Idempotency-Key and eventId differ",
+    # A month does not have that day.
+    "Invalid parameters: createdAfter must be a time such as 2025-06-04T12:40:07.512Z",
+    "Invalid parameters: updatedAfter must be a time such as 2025-06-04T12:40:07.512Z",
 }
 
 # [clientKrn, id] of records that the server under test has: drawn ones never exist. The others may be deleted, once.

@@ -285,6 +285,7 @@ def anything_else(tenant):
     yield Request("POST to an id", "POST", path_of(tenant.krn, tenant.ids[shared]), 405)
     client = quote(tenant.krn, safe=":")
     for path in (f"/clients/{client}", f"/clients/{client}/", f"/{client}/progress", f"/clients/{client}/events",
+                 f"/clients/{client}/summary/x",
                  f"/clients/{client}/progress/{tenant.ids[shared]}/x", f"/clients/{client}/../{client}/progress",
                  f"//clients/{client}/progress", f"/./clients/{client}/progress", f"/clients//{client}/progress",
                  f"/clients/{client}%2fprogress", f"/clients/{client}/%2e%2e/progress/x"):

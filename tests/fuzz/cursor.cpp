@@ -18,7 +18,7 @@ std::string_view take_line(std::string_view& rest) {
   return out;
 }
 
-store::ListPosition position_of(std::string_view bytes) {
+store::ListPosition position_of(store::ListOrder order, std::string_view bytes) {
   std::uint64_t milliseconds = 0;
   store::ListPosition out{};
   for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -28,12 +28,10 @@ store::ListPosition position_of(std::string_view bytes) {
     else if (i < 8 + out.id.size())
       out.id[i - 8] = byte;
   }
-  out.updated_at = Timestamp{std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)}};
+  if (order == store::ListOrder::updated)
+    out.updated_at = Timestamp{std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)}};
+  if (order == store::ListOrder::filename) out.filename = domain::Filename{std::string{bytes}};
   return out;
-}
-
-bool same(const store::ListPosition& a, const store::ListPosition& b) {
-  return a.updated_at == b.updated_at && a.id == b.id;
 }
 
 }  // namespace
@@ -46,25 +44,30 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::optional<domain::Email> owner{domain::Email{std::string{take_line(rest)}}};
   if ((*owner)->empty()) owner.reset();
   const auto made_up = take_line(rest);
-  const query::CursorScope scope{.client = client, .owner = owner};
-  if (const auto read = query::read_cursor(scope, made_up))
-    PEBBLES_ASSERT(query::make_cursor(scope, *read) == made_up, "a cursor that was never made was accepted");
+  store::ListQuery list;
+  list.owner = owner;
+  list.sort.by = static_cast<store::ListOrder>(size % 3);
+  if (const auto read = query::read_cursor(client, list, made_up))
+    PEBBLES_ASSERT(query::make_cursor(client, list, *read) == made_up, "a cursor that was never made was accepted");
 
-  const auto position = position_of(rest);
-  const auto cursor = query::make_cursor(scope, position);
-  const auto read = query::read_cursor(scope, cursor);
-  PEBBLES_ASSERT(read && same(*read, position), "what was made was not read back");
+  const auto position = position_of(list.sort.by, rest);
+  const auto cursor = query::make_cursor(client, list, position);
+  const auto read = query::read_cursor(client, list, cursor);
+  PEBBLES_ASSERT(read == position, "what was made was not read back");
   const domain::ClientKrn other_client{*client + "x"};
-  const std::optional<domain::Email> other_owner{domain::Email{owner ? **owner + "x" : "x"}};
-  const std::optional<domain::Email> nobody;
-  PEBBLES_ASSERT(!query::read_cursor({.client = other_client, .owner = owner}, cursor), "another client's cursor");
-  PEBBLES_ASSERT(!query::read_cursor({.client = client, .owner = other_owner}, cursor), "another owner's cursor");
-  PEBBLES_ASSERT(!owner || !query::read_cursor({.client = client, .owner = nobody}, cursor), "a narrower cursor");
+  auto other_owner = list, nobody = list, other_way = list;
+  other_owner.owner = domain::Email{owner ? **owner + "x" : "x"};
+  nobody.owner.reset();
+  other_way.sort.descending = false;
+  PEBBLES_ASSERT(!query::read_cursor(other_client, list, cursor), "another client's cursor");
+  PEBBLES_ASSERT(!query::read_cursor(client, other_owner, cursor), "another owner's cursor");
+  PEBBLES_ASSERT(!owner || !query::read_cursor(client, nobody, cursor), "a narrower cursor");
+  PEBBLES_ASSERT(!query::read_cursor(client, other_way, cursor), "a cursor of the other order");
   for (std::size_t i = 0; i < cursor.size(); ++i) {
     auto changed = cursor;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
-    PEBBLES_ASSERT(!query::read_cursor(scope, changed), "a changed cursor was accepted");
-    PEBBLES_ASSERT(!query::read_cursor(scope, cursor.substr(0, i)), "half a cursor was accepted");
+    PEBBLES_ASSERT(!query::read_cursor(client, list, changed), "a changed cursor was accepted");
+    PEBBLES_ASSERT(!query::read_cursor(client, list, cursor.substr(0, i)), "half a cursor was accepted");
   }
   return 0;
 }

@@ -224,14 +224,12 @@ void Stress::walk_list(store::ProgressReader& reader, std::size_t client) {
     const auto page = reader.list(stream_of(client).client, query);
     if (!page) return complaints_.require(false, "a read failed");
     for (const auto& record : page->records) {
-      const store::ListPosition here{.updated_at = record->progress.updated_at, .id = record->progress.id};
-      complaints_.require(
-          !query.after || std::tie(here.updated_at, here.id) < std::tie(query.after->updated_at, query.after->id),
-          "a list is not in its order");
+      const auto here = position_of(query.sort.by, *record);
+      complaints_.require(!query.after || stands_before(query.sort, *query.after, here), "a list is not in its order");
       complaints_.require(seen.emplace(record->stream, record->progress.version).second, "a file is listed twice");
       query.after = here;
     }
-    more = page->more;
+    more = page->next.has_value();
   }
   for (const auto& [stream, known] : idle) {
     const auto& [file, version] = known;

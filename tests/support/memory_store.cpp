@@ -284,28 +284,39 @@ Result<SnapshotPtr> MemoryReader::by_id(const domain::ClientKrn& client, const d
   return found;
 }
 
-Result<store::ListPage> MemoryReader::list(const domain::ClientKrn& client, const store::ListQuery& query) {
-  const auto newer = [](const domain::Progress& a, Timestamp b_at, const domain::FileId& b_id) {
-    return a.updated_at != b_at ? a.updated_at > b_at : a.id > b_id;
-  };
-  store::ListPage page;
+std::vector<SnapshotPtr> MemoryReader::of_client(const domain::ClientKrn& client) const {
+  std::vector<SnapshotPtr> out;
   log_.visit([&](const StreamId& id, const MemoryLog::Stream& kept) {
     if (id.client != client) return;
-    auto state = newest(id, kept);
-    const auto& progress = state->progress;
-    if (!progress.exists()) return;
-    if (query.owner && progress.owner != *query.owner) return;
-    const bool is_last_shown =
-        query.after && progress.updated_at == query.after->updated_at && progress.id == query.after->id;
-    if (query.after && (is_last_shown || newer(progress, query.after->updated_at, query.after->id))) return;
-    page.records.push_back(std::move(state));
+    if (auto state = newest(id, kept); state->progress.exists()) out.push_back(std::move(state));
   });
-  std::ranges::sort(page.records, [&](const SnapshotPtr& a, const SnapshotPtr& b) {
-    return newer(a->progress, b->progress.updated_at, b->progress.id);
-  });
-  page.more = page.records.size() > query.limit;
-  if (page.more) page.records.resize(query.limit);
-  return page;
+  return out;
+}
+
+/// By the plainest way: all, in order, from the position on.
+Result<store::ListPage> MemoryReader::list(const domain::ClientKrn& client, const store::ListQuery& query) {
+  const auto place = [&](const SnapshotPtr& snapshot) { return position_of(query.sort.by, *snapshot); };
+  auto files = of_client(client);
+  std::erase_if(files,
+                [&](const auto& f) { return query.after && !stands_before(query.sort, *query.after, place(f)); });
+  std::ranges::sort(files, [&](const auto& a, const auto& b) { return stands_before(query.sort, place(a), place(b)); });
+  std::optional<store::ListPosition> end;
+  if (files.size() > query.examined_max) {
+    files.resize(query.examined_max);
+    end = place(files.back());
+  }
+  std::erase_if(files, [&](const auto& snapshot) { return !matches(query, store::facts_of(*snapshot)); });
+  return make_page(query, std::move(files), std::move(end));
+}
+
+Result<store::ClientSummary> MemoryReader::summary(const domain::ClientKrn& client, Timestamp stalled_before) {
+  store::ClientSummary out;
+  for (const auto& snapshot : of_client(client)) {
+    const auto& progress = snapshot->progress;
+    count_files(out, store::state_of(progress), 1);
+    if (!progress.completed && progress.updated_at < stalled_before) ++out.stalled;
+  }
+  return out;
 }
 
 Result<store::EventPage> MemoryReader::events(const StreamId& stream, Version after, std::size_t limit) {

@@ -157,11 +157,14 @@ class MemoryReader final : public store::ProgressReader {
   Result<store::SnapshotPtr> by_filename(const store::StreamId& stream) override;
   Result<store::SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override;
   Result<store::ListPage> list(const domain::ClientKrn& client, const store::ListQuery& query) override;
+  Result<store::ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) override;
   Result<store::EventPage> events(const store::StreamId& stream, store::Version after, std::size_t limit) override;
   Result<store::TailPage> tail(store::TailCursor cursor, std::size_t limit) override;
   Result<void> ping() override { return {}; }
 
  private:
+  [[nodiscard]] std::vector<store::SnapshotPtr> of_client(const domain::ClientKrn& client) const;
+
   const MemoryLog& log_;
 };
 

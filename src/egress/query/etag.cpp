@@ -3,12 +3,13 @@
 #include "base/header_text.hpp"
 #include "base/hex.hpp"
 #include "crypto/sha256.hpp"
+#include "egress/query/derived.hpp"
 #include "json/writer.hpp"
 
 namespace pebbles::query {
 namespace {
 
-void append_state(std::string& out, const store::Snapshot& snapshot) {
+void append_state(std::string& out, const store::Snapshot& snapshot, const TagScope& scope) {
   append_hex(out, snapshot.progress.id);
   if (snapshot.progress.is_before_log()) {  // no version tells of updates by the service before
     out += '-';
@@ -18,25 +19,27 @@ void append_state(std::string& out, const store::Snapshot& snapshot) {
     out += '-';
     json::append_integer(out, number);
   }
+  if (is_stalled(snapshot.progress, scope.stalled_before)) out += "-s";
 }
 
 }  // namespace
 
-std::string tag_of(const store::Snapshot& snapshot, std::size_t items_max) {
+std::string tag_of(const store::Snapshot& snapshot, const TagScope& scope) {
   std::string out{'"'};
-  append_state(out, snapshot);
+  append_state(out, snapshot, scope);
   out += '-';
-  json::append_integer(out, static_cast<std::int64_t>(items_max));
+  json::append_integer(out, static_cast<std::int64_t>(scope.items_max));
   out += '"';
   return out;
 }
 
-std::string tag_of(const store::ListPage& page, std::size_t items_max) {
-  std::string states = page.more ? "more " : "end ";
-  json::append_integer(states, static_cast<std::int64_t>(items_max));
+std::string tag_of(const store::ListPage& page, std::string_view next, const TagScope& scope) {
+  std::string states{next};
+  states += ' ';
+  json::append_integer(states, static_cast<std::int64_t>(scope.items_max));
   for (const auto& record : page.records) {
     states += ' ';
-    append_state(states, *record);
+    append_state(states, *record, scope);
   }
   std::string out{'"'};
   append_hex(out, crypto::short_sha256({states}));

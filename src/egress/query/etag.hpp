@@ -8,10 +8,18 @@
 
 namespace pebbles::query {
 
-/// Strong entity tags (RFC 9110, section 8.8.3), made without building the JSON: what is shown follows from a record's
-/// id, version, rev, fold and from how many items are shown.
-[[nodiscard]] std::string tag_of(const store::Snapshot& snapshot, std::size_t items_max);
-[[nodiscard]] std::string tag_of(const store::ListPage& page, std::size_t items_max);
+/// What is shown of a record besides its state.
+struct TagScope {
+  std::size_t items_max = 0;
+  Timestamp stalled_before;
+};
+
+/// Entity tags (RFC 9110, section 8.8.3), made without building the JSON: what is shown follows from a record's id,
+/// version, rev and fold, from how many items are shown, and from whether it is stalled. What else depends on the
+/// moment of the answer (`idleSeconds`, `etaSeconds`) does not count: a client that has a record can tell it by itself.
+[[nodiscard]] std::string tag_of(const store::Snapshot& snapshot, const TagScope& scope);
+/// `next`: the reference to the next page; empty when there is none.
+[[nodiscard]] std::string tag_of(const store::ListPage& page, std::string_view next, const TagScope& scope);
 
 /// Whether an `If-None-Match` value names the tag, by weak comparison (RFC 9110, section 13.1.2): `*`, or a list of
 /// tags. What isn't well-formed matches nothing.

@@ -1,16 +1,15 @@
 #include "egress/query/read_progress.hpp"
 
-#include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "base/hex.hpp"
-#include "egress/query/cursor.hpp"
+#include "egress/query/answers.hpp"
+#include "egress/query/derived.hpp"
 #include "egress/query/etag.hpp"
+#include "egress/query/list_request.hpp"
 #include "egress/query/record_json.hpp"
 #include "egress/query/shared_reads.hpp"
 #include "http/exchange.hpp"
-#include "telemetry/telemetry.hpp"
 
 namespace pebbles::query {
 
@@ -22,48 +21,36 @@ namespace {
 
 constexpr std::string_view unknown_file = "Progress not found for this file";
 
-/// Everything that a list depends on, checked.
-struct ListRequest {
-  domain::ClientKrn client;
-  store::ListQuery query;
+/// As of when, and by which rules, records are shown.
+struct View {
+  Timestamp now;
+  const QueryOptions& options;
 };
 
-Response invalid(std::string_view what) { return http::problem(400, "Invalid parameters: " + std::string{what}); }
-
-Response read_failure(const Error& error) {
-  telemetry::read_failed(error.detail);
-  if (error.code == Errc::store_unavailable) return http::try_later("The store is not available");
-  return http::problem(500, "Internal error");
+void append(std::string& out, const store::Snapshot& snapshot, const View& view) {
+  append_record(out, snapshot, derive(snapshot.progress, view.now, view.options.stalled_after), view.options.items_max);
 }
 
-Response show_record(const Result<store::SnapshotPtr>& found, std::string_view if_none_match, std::size_t items_max) {
+TagScope tag_scope(const View& view) {
+  return {.items_max = view.options.items_max, .stalled_before = view.now - view.options.stalled_after};
+}
+
+Response show_record(const Result<store::SnapshotPtr>& found, std::string_view if_none_match, const View& view) {
   if (!found) return read_failure(found.error());
   if (!*found) return http::problem(404, unknown_file);
-  auto out = tagged(if_none_match, tag_of(**found, items_max));
+  auto out = tagged(if_none_match, tag_of(**found, tag_scope(view)));
   if (out.status == 304) return out;
   out.content_type = http::json_type;
-  append_record(out.body, **found, items_max);
+  append(out.body, **found, view);
   return out;
 }
 
-void add_next_page(Response& out, const ListRequest& request, const store::Snapshot& last) {
-  const store::ListPosition position{.updated_at = last.progress.updated_at, .id = last.progress.id};
-  // Relative to the list itself (RFC 3986, section 5.2), so it holds behind any proxy's prefix.
-  std::string link = "<?limit=" + std::to_string(request.query.limit);
-  if (request.query.owner) {
-    link += "&email=";
-    http::append_percent_encoded(link, **request.query.owner);
-  }
-  link += "&cursor=" + make_cursor({.client = request.client, .owner = request.query.owner}, position);
-  link += R"(>; rel="next")";
-  http::add_header(out, "Link", link);
-}
-
 Response show_list(const Result<store::ListPage>& page, const ListRequest& request, std::string_view if_none_match,
-                   std::size_t items_max) {
+                   const View& view) {
   if (!page) return read_failure(page.error());
-  auto out = tagged(if_none_match, tag_of(*page, items_max));
-  if (page->more && !page->records.empty()) add_next_page(out, request, *page->records.back());
+  const auto next = page->next ? page_reference(request, *page->next) : std::string{};
+  auto out = tagged(if_none_match, tag_of(*page, next, tag_scope(view)));
+  if (!next.empty()) http::add_header(out, "Link", "<" + next + R"(>; rel="next")");
   if (out.status == 304) return out;
   constexpr std::size_t record_bytes = 512;
   out.content_type = http::json_type;
@@ -71,34 +58,9 @@ Response show_list(const Result<store::ListPage>& page, const ListRequest& reque
   out.body += '[';
   for (const auto& record : page->records) {
     if (out.body.size() > 1) out.body += ',';
-    append_record(out.body, *record, items_max);
+    append(out.body, *record, view);
   }
   out.body += ']';
-  return out;
-}
-
-/// Nullopt for all but a positive decimal number, as large as numbers of the API may be; a large one is cut.
-std::optional<std::size_t> read_limit(std::string_view text, std::size_t limit_max) {
-  std::int64_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || value <= 0 || value > domain::count_max)
-    return std::nullopt;
-  return std::min(static_cast<std::size_t>(value), limit_max);
-}
-
-std::expected<ListRequest, Response> read_list_request(const Exchange& exchange, const QueryOptions& options) {
-  ListRequest out{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
-                  .query = {.owner = {}, .after = {}, .limit = std::min(options.limit_default, options.limit_max)}};
-  if (const auto* email = exchange.parameter("email")) out.query.owner = domain::Email{*email};
-  if (const auto* limit = exchange.parameter("limit")) {
-    const auto read = read_limit(*limit, options.limit_max);
-    if (!read) return std::unexpected{invalid("limit must be a whole number above 0")};
-    out.query.limit = *read;
-  }
-  if (const auto* cursor = exchange.parameter("cursor")) {
-    out.query.after = read_cursor({.client = out.client, .owner = out.query.owner}, *cursor);
-    if (!out.query.after) return std::unexpected{invalid("cursor is not one of this list")};
-  }
   return out;
 }
 
@@ -110,9 +72,11 @@ class ReadProgress {
   Task<Response> get(Exchange& exchange) {
     const auto* const file = exchange.parameter("filename");
     exchange.note(exchange.capture(0), file != nullptr ? std::string_view{*file} : std::string_view{});
-    if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
-    if (auto wrong = judge(exchange)) co_return *std::move(wrong);
-    auto request = read_list_request(exchange, parts_.options);  // what is wrong is said, whether it counts or not
+    if (auto denied = co_await deny(guard_, exchange)) co_return *std::move(denied);
+    if (auto wrong = judge_client(parts_.client_rule, exchange)) co_return *std::move(wrong);
+    if (auto wrong = judge_list_parameters(exchange)) co_return *std::move(wrong);
+    auto request = read_list_request(exchange, parts_.options,
+                                     parts_.clock.now());  // what is wrong is said, whether it counts or not
     if (!request) co_return std::move(request).error();
     auto known = exchange.combined_header("If-None-Match");
     if (const auto* filename = exchange.parameter("filename")) {
@@ -126,7 +90,8 @@ class ReadProgress {
     std::string client = *request->client;
     auto work = [this, list = *std::move(request), known = std::move(known)] {
       if (unread_.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
-      auto out = show_list(parts_.reader.list(list.client, list.query), list, known, parts_.options.items_max);
+      const View view{.now = parts_.clock.now(), .options = parts_.options};
+      auto out = show_list(parts_.reader.list(list.client, list.query), list, known, view);
       out.share = unread_.take(out.body.capacity());
       return out;
     };
@@ -135,8 +100,8 @@ class ReadProgress {
 
   Task<Response> get_by_id(Exchange& exchange) {
     exchange.note(exchange.capture(0));
-    if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
-    if (auto wrong = judge(exchange)) co_return *std::move(wrong);
+    if (auto denied = co_await deny(guard_, exchange)) co_return *std::move(denied);
+    if (auto wrong = judge_client(parts_.client_rule, exchange)) co_return *std::move(wrong);
     domain::FileId id{};
     const auto digits = exchange.capture(1);
     if (digits.size() != 2 * id.size() || !from_hex(digits, id)) co_return http::problem(404, unknown_file);
@@ -150,22 +115,8 @@ class ReadProgress {
   }
 
  private:
-  Task<std::optional<Response>> deny(const Exchange& exchange) const {
-    if (!guard_) co_return std::nullopt;
-    auto reader = co_await guard_->admit(exchange, exchange.capture(0));
-    if (reader) co_return std::nullopt;
-    co_return std::move(reader).error();
-  }
-
-  std::optional<Response> judge(const Exchange& exchange) const {
-    if (!parts_.client_rule.accepts(exchange.capture(0))) return invalid("clientKrn is not a valid client name");
-    for (const std::string_view name : {"filename", "email", "limit", "cursor"})
-      if (exchange.parameter_count(name) > 1) return invalid(std::string{name} + " is given more than once");
-    return std::nullopt;
-  }
-
   Response show(const Result<store::SnapshotPtr>& found, std::string_view if_none_match) const {
-    return show_record(found, if_none_match, parts_.options.items_max);
+    return show_record(found, if_none_match, {.now = parts_.clock.now(), .options = parts_.options});
   }
 
   /// `known` outlives the call.

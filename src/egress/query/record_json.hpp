@@ -5,6 +5,7 @@
 #include "base/clock.hpp"
 #include "base/hex.hpp"
 #include "domain/progress.hpp"
+#include "egress/query/derived.hpp"
 #include "json/writer.hpp"
 #include "store/event_store.hpp"
 #include "store/log_format.hpp"
@@ -39,8 +40,39 @@ inline void append_time(std::string& out, Timestamp time) {
   out += '"';
 }
 
+/// A number that is kept in parts (10, 1000) of one, without zeros at its end; null when there is none.
+inline void append_parts(std::string& out, const std::optional<std::int64_t>& number, std::int64_t parts) {
+  if (!number) {
+    out += "null";
+    return;
+  }
+  json::append_integer(out, *number / parts);
+  auto left = *number % parts;
+  if (left != 0) out += '.';
+  while (left != 0) {
+    parts /= 10;
+    out += static_cast<char>('0' + left / parts);
+    left %= parts;
+  }
+}
+
+inline void append_derived(std::string& out, const Derived& derived) {
+  constexpr std::int64_t tenths = 10, thousandths = 1000;
+  out += R"(,"percent":)";
+  append_parts(out, derived.percent_tenths, tenths);
+  out += R"(,"ratePerSecond":)";
+  append_parts(out, derived.rate_thousandths, thousandths);
+  out += R"(,"etaSeconds":)";
+  append_integer_or_null(out, derived.eta_seconds);
+  out += R"(,"idleSeconds":)";
+  append_integer_or_null(out, derived.idle_seconds);
+  out += R"(,"stalled":)";
+  append_bool(out, derived.stalled);
+}
+
 /// A record, as GET answers it.
-inline void append_record(std::string& out, const store::Snapshot& snapshot, std::size_t items_max) {
+inline void append_record(std::string& out, const store::Snapshot& snapshot, const Derived& derived,
+                          std::size_t items_max) {
   const auto& progress = snapshot.progress;
   out += R"({"id":")";
   append_hex(out, progress.id);
@@ -71,6 +103,7 @@ inline void append_record(std::string& out, const store::Snapshot& snapshot, std
   json::append_integer(out, progress.errors.count);
   out += R"(,"warningCount":)";
   json::append_integer(out, progress.warnings.count);
+  append_derived(out, derived);
   out += R"(,"errors":)";
   store::append_items(out, progress.errors.first, items_max);
   out += R"(,"warnings":)";

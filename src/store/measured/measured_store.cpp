@@ -82,6 +82,9 @@ class MeasuredReader final : public ProgressReader {
   Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) override {
     return timed(StoreOperation::list, [&] { return reader_.list(client, query); });
   }
+  Result<ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) override {
+    return timed(StoreOperation::summary, [&] { return reader_.summary(client, stalled_before); });
+  }
   Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
     return timed(StoreOperation::events, [&] { return reader_.events(stream, after, limit); });
   }

@@ -63,6 +63,10 @@ class Bson {
     bson_append_maxkey(&document_, key.text, key.size);
     return *this;
   }
+  Bson& min_key(Key key) {
+    bson_append_minkey(&document_, key.text, key.size);
+    return *this;
+  }
   Bson& time(Key key, Timestamp value) {
     bson_append_date_time(&document_, key.text, key.size, value.time_since_epoch().count());
     return *this;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "store/client_summary.hpp"
 #include "store/log_format.hpp"
 
 namespace pebbles::store::mongo {
@@ -64,6 +65,7 @@ void append_state(Bson& out, const Snapshot& after, const Snapshot* before) {
       out.null("total");
   }
   if (was == nullptr || was->completed != now.completed) out.boolean("isCompleted", now.completed);
+  if (was == nullptr || state_of(*was) != state_of(now)) out.small("state", state_of(now));
   if (was == nullptr) out.time("createdAt", now.created_at);
   if (was == nullptr || was->updated_at != now.updated_at) out.time("updatedAt", now.updated_at);
   if (now.completed_at && (was == nullptr || was->completed_at != now.completed_at))

@@ -34,6 +34,8 @@ std::vector<Index> wanted_indexes() {
   add(progress_name, "progress_client_idx", {{"clientKrn", 1}});
   add(progress_name, "progress_page_idx", {{"clientKrn", 1}, {"updatedAt", -1}, {"_id", -1}});
   add(progress_name, "progress_owner_page_idx", {{"clientKrn", 1}, {"email", 1}, {"updatedAt", -1}, {"_id", -1}});
+  add(progress_name, "progress_created_idx", {{"clientKrn", 1}, {"_id", 1}});
+  add(progress_name, "progress_state_idx", {{"clientKrn", 1}, {"state", 1}, {"updatedAt", 1}});
   auto& keys = add(events_name, "events_key_idx", {{"clientKrn", 1}, {"filename", 1}, {"keys", 1}}, true);
   Bson exists;
   exists.boolean("$exists", true);

@@ -1,11 +1,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "store/compare.hpp"
 #include "store/mongo/documents.hpp"
 #include "store/mongo/queries.hpp"
 #include "store/mongo/shared.hpp"
+#include "store/mongo/summaries.hpp"
 
 namespace pebbles::store {
 namespace mongo {
@@ -216,7 +219,7 @@ class Verifier {
 class Rebuilder {
  public:
   Rebuilder(Shared& shared, const Lease& lease, const OnProgress& on_progress)
-      : walk_{shared, lease}, on_progress_{on_progress} {}
+      : shared_{shared}, lease_{lease}, walk_{shared, lease}, on_progress_{on_progress} {}
 
   Result<RebuildReport> run() {
     const auto total = walk_.count();
@@ -224,6 +227,7 @@ class Rebuilder {
       PEBBLES_TRY(streams, walk_.next_streams());
       if (streams.empty()) break;
       PEBBLES_TRY_VOID(rebuild(streams));
+      PEBBLES_TRY_VOID(note_disturbances());
       if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
     }
     PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
@@ -257,6 +261,12 @@ class Rebuilder {
     return {};
   }
 
+  Result<void> note_disturbances() {
+    for (const auto& client : std::exchange(disturbed_, {}))
+      PEBBLES_TRY_VOID(note_disturbance(shared_, lease_, domain::ClientKrn{client}));
+    return {};
+  }
+
   Result<void> conclude(Folded& folded, const Snapshot* kept) {
     ++report_.streams;
     auto& stream = folded.state.stream;
@@ -276,6 +286,7 @@ class Rebuilder {
       return {};
     target.rev = (kept != nullptr ? kept->rev : 0) + 1;
     PEBBLES_TRY_VOID(put(target, kept));
+    disturbed_.insert(*stream.client);
     ++report_.rewritten;
     return {};
   }
@@ -302,9 +313,12 @@ class Rebuilder {
     return std::unexpected{Fault::of(error, nullptr).to_error()};
   }
 
+  Shared& shared_;
+  const Lease& lease_;
   Walk walk_;
   const OnProgress& on_progress_;
   RebuildReport report_;
+  std::set<std::string> disturbed_;  ///< clients of whom this slice has changed files
 };
 
 }  // namespace

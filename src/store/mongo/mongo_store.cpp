@@ -63,7 +63,7 @@ class Upkeep {
       PEBBLES_TRY_VOID(shared_->horizon(lease));
     }
     if (now >= next_convert_) {
-      PEBBLES_TRY(more, convert_times(*shared_, lease));
+      PEBBLES_TRY(more, convert_documents(*shared_, lease));
       if (!more) next_convert_ = now + convert_every;
     }
     return {};

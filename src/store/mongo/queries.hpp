@@ -12,6 +12,24 @@
 /// shard. Errors of all: store_unavailable, store_corrupt.
 namespace pebbles::store::mongo {
 
+/// Calls `take` with each snapshot that a find gives, until it says false.
+template <class Take>
+Result<void> collect_snapshots(mongoc_collection_t* progress, const Bson& filter, const Bson& options,
+                               const mongoc_read_prefs_t* prefs, Take&& take) {
+  std::optional<Error> bad;
+  PEBBLES_TRY_VOID(find(
+      progress, filter, options,
+      [&](const bson_t* document) {
+        auto read = read_snapshot(document);
+        if (read) return take(std::move(read->snapshot));
+        bad = read.error();
+        return false;
+      },
+      prefs));
+  if (bad) return std::unexpected{*std::move(bad)};
+  return {};
+}
+
 /// Those that are there, as they are there. Where the earlier service left two owners of one file, the earlier created
 /// is the file.
 Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(

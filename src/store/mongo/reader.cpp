@@ -1,18 +1,10 @@
-#include <algorithm>
-#include <limits>
-#include <tuple>
-
-#include "store/mongo/documents.hpp"
+#include "store/mongo/lists.hpp"
 #include "store/mongo/queries.hpp"
-#include "store/mongo/shared.hpp"
+#include "store/mongo/summaries.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::mongo {
 namespace {
-
-/// A list's order: newest first, ids break ties.
-auto list_key(const Snapshot& snapshot) { return std::tie(snapshot.progress.updated_at, snapshot.progress.id); }
-bool newer(const SnapshotPtr& a, const SnapshotPtr& b) { return list_key(*a) > list_key(*b); }
 
 class Reader final : public ProgressReader {
  public:
@@ -33,10 +25,11 @@ class Reader final : public ProgressReader {
       Bson filter;
       filter.object_id("_id", id).text("clientKrn", *client);
       std::shared_ptr<Snapshot> found;
-      PEBBLES_TRY_VOID(collect(progress.get(), filter, Bson{}, [&](std::shared_ptr<Snapshot> snapshot) {
-        found = std::move(snapshot);
-        return false;
-      }));
+      PEBBLES_TRY_VOID(collect_snapshots(progress.get(), filter, Bson{}, shared_->read_prefs(),
+                                         [&](std::shared_ptr<Snapshot> snapshot) {
+                                           found = std::move(snapshot);
+                                           return false;
+                                         }));
       if (!found) return nullptr;
       const auto stream = found->stream;
       return newest(lease, stream, std::move(found));
@@ -44,17 +37,12 @@ class Reader final : public ProgressReader {
   }
 
   Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) override {
-    return with_client([&](const Lease& lease) -> Result<ListPage> {
-      const auto progress = shared_->collection(lease, progress_name);
-      ListPage page;
-      PEBBLES_TRY_VOID(take_dated(progress.get(), client, query, page.records));
-      PEBBLES_TRY_VOID(take_texts(progress.get(), client, query, page.records));
-      const auto wanted = std::min(page.records.size(), query.limit + 1);
-      std::ranges::partial_sort(page.records, page.records.begin() + static_cast<std::ptrdiff_t>(wanted), newer);
-      page.more = wanted > query.limit;
-      page.records.resize(std::min(wanted, query.limit));
-      return page;
-    });
+    return with_client(
+        [&](const Lease& lease) -> Result<ListPage> { return list_page(*shared_, lease, client, query); });
+  }
+
+  Result<ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) override {
+    return with_client([&](const Lease& lease) { return summaries_.summary(lease, client, stalled_before); });
   }
 
   Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
@@ -147,103 +135,6 @@ class Reader final : public ProgressReader {
     return snapshot ? shown(std::move(snapshot)) : nullptr;
   }
 
-  /// What an API shows of a file of before the log is cut as the fold of a log would be.
-  static std::shared_ptr<Snapshot> shown(std::shared_ptr<Snapshot> snapshot) {
-    if (snapshot->progress.is_before_log()) {
-      for (auto* kept : {&snapshot->progress.errors, &snapshot->progress.warnings}) {
-        domain::KeptItems cut;
-        cut.add(kept->first);
-        cut.count = kept->count;
-        *kept = std::move(cut);
-      }
-    }
-    return snapshot;
-  }
-
-  template <class Take>
-  Result<void> collect(mongoc_collection_t* progress, const Bson& filter, const Bson& options, Take&& take) {
-    std::optional<Error> bad;
-    PEBBLES_TRY_VOID(find(
-        progress, filter, options,
-        [&](const bson_t* document) {
-          auto read = read_snapshot(document);
-          if (read) return take(std::move(read->snapshot));
-          bad = read.error();
-          return false;
-        },
-        shared_->read_prefs()));
-    if (bad) return std::unexpected{*std::move(bad)};
-    return {};
-  }
-
-  static Bson list_options(const ListQuery& query) {
-    Bson order, index, out;
-    order.small("updatedAt", -1).small("_id", -1);
-    index.small("clientKrn", 1);
-    if (query.owner) index.small("email", 1);
-    index.small("updatedAt", -1).small("_id", -1);
-    constexpr std::size_t some_more = 20;
-    out.document("sort", order).document("hint", index);
-    out.integer("batchSize", static_cast<std::int64_t>(query.limit + some_more));
-    return out;
-  }
-
-  /// Documents as they are now: those of the cursor's time first, then those before it. Both are places in the index.
-  Result<void> take_dated(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
-                          std::vector<SnapshotPtr>& out) {
-    const auto take = [&](std::shared_ptr<Snapshot> snapshot) {
-      out.push_back(shown(std::move(snapshot)));
-      return out.size() <= query.limit;
-    };
-    if (query.after) {
-      Bson smaller, same = list_filter(client, query);
-      smaller.object_id("$lt", query.after->id);
-      same.time("updatedAt", query.after->updated_at).document("_id", smaller);
-      PEBBLES_TRY_VOID(collect(progress, same, list_options(query), take));
-      if (out.size() > query.limit) return {};
-    }
-    // Dates only: texts are another type.
-    Bson before, filter = list_filter(client, query);
-    if (query.after)
-      before.time("$lt", query.after->updated_at);
-    else
-      before.time("$lte", Timestamp{std::chrono::milliseconds{std::numeric_limits<std::int64_t>::max()}});
-    filter.document("updatedAt", before);
-    return collect(progress, filter, list_options(query), take);
-  }
-
-  /// Documents whose times are still texts. Their order is that of time down to the second: the rest of the last second
-  /// is taken too, and put in order by whoever asked.
-  Result<void> take_texts(mongoc_collection_t* progress, const domain::ClientKrn& client, const ListQuery& query,
-                          std::vector<SnapshotPtr>& out) {
-    const auto second_of = [](Timestamp time) { return Timestamp{std::chrono::floor<std::chrono::seconds>(time)}; };
-    Bson texts;
-    if (query.after)
-      texts.text("$lt", to_rfc3339(second_of(query.after->updated_at) + std::chrono::seconds{1})).text("$gte", "");
-    else
-      texts.text("$type", "string");
-    Bson filter = list_filter(client, query);
-    filter.document("updatedAt", texts);
-    std::size_t taken = 0;
-    std::optional<Timestamp> last;
-    return collect(progress, filter, list_options(query), [&](std::shared_ptr<Snapshot> snapshot) {
-      if (query.after && list_key(*snapshot) >= std::tie(query.after->updated_at, query.after->id)) return true;
-      const Timestamp here = second_of(snapshot->progress.updated_at);
-      if (taken > query.limit && last != here) return false;
-      last = here;
-      ++taken;
-      out.push_back(shown(std::move(snapshot)));
-      return true;
-    });
-  }
-
-  static Bson list_filter(const domain::ClientKrn& client, const ListQuery& query) {
-    Bson out;
-    out.text("clientKrn", *client);
-    if (query.owner) out.text("email", **query.owner);
-    return out;
-  }
-
   /// The first version of the chunk in which that version would be.
   static Result<Version> chunk_that_has(mongoc_collection_t* events, const StreamId& stream, Version version) {
     if (version <= 1) return 1;
@@ -262,6 +153,7 @@ class Reader final : public ProgressReader {
   }
 
   std::shared_ptr<Shared> shared_;
+  Summaries summaries_{shared_};
 };
 
 }  // namespace

@@ -120,6 +120,10 @@ Collection Shared::collection(const Lease& lease, std::string_view name) const {
   return Collection{mongoc_client_get_collection(lease.get(), database_.c_str(), std::string{name}.c_str())};
 }
 
+Result<Bson> Shared::run_in_database(const Lease& lease, const Bson& command) const {
+  return run(lease.get(), database_, command);
+}
+
 void Shared::set_concerns(const Lease& lease) const {
   const ReadConcern read{mongoc_read_concern_new()};
   mongoc_read_concern_set_level(

@@ -75,6 +75,8 @@ class Shared {
   [[nodiscard]] Lease lease();
   [[nodiscard]] const PoolCounts& pool_counts() const { return counts_; }
   [[nodiscard]] Collection collection(const Lease& lease, std::string_view name) const;
+  /// Runs a command on the store's database and reads the reply. Error: store_unavailable.
+  [[nodiscard]] Result<Bson> run_in_database(const Lease& lease, const Bson& command) const;
   [[nodiscard]] const MongoOptions& options() const { return options_; }
   [[nodiscard]] const mongoc_read_prefs_t* read_prefs() const { return mongoc_uri_get_read_prefs_t(uri_.get()); }
 
@@ -141,8 +143,8 @@ Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bso
 /// between (invariant 3).
 Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from);
 
-/// Turns the texts that the earlier service wrote as times into dates, in place, some documents at a time. True when
-/// there may be more.
-Result<bool> convert_times(Shared& shared, const Lease& lease);
+/// Brings documents of earlier services and versions up to what is looked for, in place, some at a time: times that are
+/// texts become dates, and each gets its state. True when there may be more.
+Result<bool> convert_documents(Shared& shared, const Lease& lease);
 
 }  // namespace pebbles::store::mongo

@@ -4,6 +4,7 @@
 #include "store/mongo/queries.hpp"
 #include "store/mongo/shared.hpp"
 #include "store/mongo/snapshot_writer.hpp"
+#include "store/mongo/summaries.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::mongo {
@@ -66,13 +67,17 @@ Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from) {
   return {};
 }
 
-Result<bool> convert_times(Shared& shared, const Lease& lease) {
+Result<bool> convert_documents(Shared& shared, const Lease& lease) {
   const auto progress = shared.collection(lease, progress_name);
-  Bson text, updated, created, filter, fields, options;
+  Bson text, updated, created, none, stateless, filter, fields, options;
   text.text("$type", "string");
   updated.document("updatedAt", text);
   created.document("createdAt", text);
-  filter.array("$or", both_in_array(updated, created).get());
+  none.boolean("$exists", false);
+  stateless.document("state", none);
+  auto lacking = both_in_array(updated, created);
+  lacking.add([&](Bson& array, std::string_view key) { array.document(key, stateless); });
+  filter.array("$or", lacking.get());
   for (const std::string_view name : {"clientKrn", "filename", "email", "createdAt", "updatedAt"})
     fields.small(name, 1);
   options.document("projection", fields).integer("limit", convert_documents_max);
@@ -90,9 +95,13 @@ Result<bool> convert_times(Shared& shared, const Lease& lease) {
         bson_append_iter(which.get(), nullptr, -1, &member);
       }
     });
+    times.document("state", state_expression());
     change.document("$set", times);
+    BsonArray pipeline;
+    pipeline.add([&](Bson& array, std::string_view key) { array.document(key, change); });
     bson_error_t error;
-    if (mongoc_bulk_operation_update_one_with_opts(bulk.get(), which.get(), change.get(), nullptr, &error)) ++count;
+    if (mongoc_bulk_operation_update_one_with_opts(bulk.get(), which.get(), pipeline.get().get(), nullptr, &error))
+      ++count;
     return true;
   }));
   if (count == 0) return false;

@@ -1,10 +1,8 @@
-#include <algorithm>
 #include <condition_variable>
-#include <tuple>
-#include <unordered_map>
 
 #include <fmt/core.h>
 #include "store/sqlite/database.hpp"
+#include "store/sqlite/lists.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::sqlite {
@@ -14,42 +12,23 @@ struct ReadConnection {
   explicit ReadConnection(const OpenOptions& options)
       : connection{open_reader(options)},
         rows{connection},
-        list{connection.prepare(list_sql(""))},
-        list_of_owner{connection.prepare(list_sql("AND p.email=?4"))},
+        lists{connection},
         tail{connection.prepare(fmt::format("SELECT {}, s.client, s.filename FROM progress_events e "
                                             "JOIN streams s USING(stream) WHERE e.seq>? ORDER BY e.seq",
                                             chunk_columns))},
         ping{connection.prepare("SELECT value FROM meta WHERE name='indexed_seq'")} {}
 
-  static std::string list_sql(std::string_view owner) {
-    return fmt::format(
-        "SELECT {} FROM progress p LEFT JOIN progress_items i USING(stream) WHERE p.client=?1 {} AND "
-        "(p.updated_at, p.id) < (?2, ?3) ORDER BY p.updated_at DESC, p.id DESC",
-        snapshot_columns, owner);
-  }
-
   Connection connection;
   Rows rows;
-  Statement list;
-  Statement list_of_owner;
+  Lists lists;
   Statement tail;
   Statement ping;
 };
-
-/// A list's order: newest first, ids break ties.
-auto list_key(const Snapshot& snapshot) { return std::tie(snapshot.progress.updated_at, snapshot.progress.id); }
-bool newer(const SnapshotPtr& a, const SnapshotPtr& b) { return list_key(*a) > list_key(*b); }
 
 /// A file that was deleted is like one that never was; and under its name another life may have begun.
 SnapshotPtr shown(SnapshotPtr state) { return state && state->progress.exists() ? std::move(state) : nullptr; }
 SnapshotPtr shown(SnapshotPtr state, const domain::FileId& id) {
   return state && state->progress.id == id ? shown(std::move(state)) : nullptr;
-}
-
-bool belongs(const Snapshot& snapshot, const ListQuery& query) {
-  if (!snapshot.progress.exists()) return false;
-  if (query.owner && snapshot.progress.owner != *query.owner) return false;
-  return !query.after || list_key(snapshot) < std::tie(query.after->updated_at, query.after->id);
 }
 
 class Reader final : public ProgressReader {
@@ -90,8 +69,13 @@ class Reader final : public ProgressReader {
   }
 
   Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) override {
-    auto recent = shared_->recent.of_client(client);
-    return with_connection([&](ReadConnection& on) { return page_of(on, client, query, std::move(recent)); });
+    const auto recent = shared_->recent.of_client(client);
+    return with_connection([&](ReadConnection& on) { return on.lists.page(client, query, recent); });
+  }
+
+  Result<ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) override {
+    const auto recent = shared_->recent.of_client(client);
+    return with_connection([&](ReadConnection& on) { return on.lists.summary(client, stalled_before, recent); });
   }
 
   Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
@@ -180,39 +164,6 @@ class Reader final : public ProgressReader {
       --shared_->readers_in_use;
     }
     returned_.notify_one();
-  }
-
-  /// Merges the streams in memory with the rows of the table, each stream once, by its newest version.
-  static ListPage page_of(ReadConnection& on, const domain::ClientKrn& client, const ListQuery& query,
-                          std::vector<SnapshotPtr> recent) {
-    std::unordered_map<StreamId, SnapshotPtr> in_memory;
-    for (const auto& snapshot : recent) in_memory.emplace(snapshot->stream, snapshot);
-    std::erase_if(recent, [&](const SnapshotPtr& snapshot) { return !belongs(*snapshot, query); });
-
-    std::vector<SnapshotPtr> stored;
-    const auto bound = query.after ? query.after->updated_at.time_since_epoch().count() : INT64_MAX;
-    const auto bound_id = query.after ? Blob{query.after->id} : Blob{};
-    const std::string_view client_text = *client;
-    auto rows = query.owner ? on.list_of_owner.run(client_text, bound, bound_id, std::string_view{**query.owner})
-                            : on.list.run(client_text, bound, bound_id);
-    while (stored.size() <= query.limit && rows.next()) {
-      auto snapshot = read_snapshot(rows);
-      const auto twin = in_memory.find(snapshot->stream);
-      if (twin != in_memory.end()) {
-        if (snapshot->progress.version <= twin->second->progress.version) continue;
-        std::erase(recent, twin->second);  // written out, and further on, since it was copied
-      }
-      stored.push_back(std::move(snapshot));
-    }
-
-    ListPage page;
-    page.records = std::move(stored);
-    page.records.insert(page.records.end(), recent.begin(), recent.end());
-    const auto wanted = std::min(page.records.size(), query.limit + 1);
-    std::ranges::partial_sort(page.records, page.records.begin() + static_cast<std::ptrdiff_t>(wanted), newer);
-    page.more = wanted > query.limit;
-    page.records.resize(std::min(wanted, query.limit));
-    return page;
   }
 
   std::shared_ptr<Shared> shared_;

@@ -90,13 +90,16 @@ SnapshotPtr RecentStreams::latest(const domain::ClientKrn& client, const domain:
   return found == by_id_.end() ? nullptr : streams_.at(found->second).latest;
 }
 
-std::vector<SnapshotPtr> RecentStreams::of_client(const domain::ClientKrn& client) const {
+std::vector<RecentStreams::Latest> RecentStreams::of_client(const domain::ClientKrn& client) const {
   const std::shared_lock lock{mutex_};
-  std::vector<SnapshotPtr> out;
+  std::vector<Latest> out;
   const auto found = by_client_.find(*client);
   if (found == by_client_.end()) return out;
   out.reserve(found->second.size());
-  for (const auto& stream : found->second) out.push_back(streams_.at(stream).latest);
+  for (const auto& stream : found->second) {
+    const auto& entry = streams_.at(stream);
+    out.push_back({.row = entry.row, .snapshot = entry.latest});
+  }
   return out;
 }
 

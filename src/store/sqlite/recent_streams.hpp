@@ -72,7 +72,12 @@ class RecentStreams {
   // For readers.
   [[nodiscard]] SnapshotPtr latest(const StreamId& stream) const;
   [[nodiscard]] SnapshotPtr latest(const domain::ClientKrn& client, const domain::FileId& id) const;
-  [[nodiscard]] std::vector<SnapshotPtr> of_client(const domain::ClientKrn& client) const;
+  /// A stream's newest state, and its row in `streams`.
+  struct Latest {
+    std::int64_t row = 0;
+    SnapshotPtr snapshot;
+  };
+  [[nodiscard]] std::vector<Latest> of_client(const domain::ClientKrn& client) const;
   /// The seqs of the chunks here that may hold versions above `after`, in order.
   [[nodiscard]] std::vector<std::int64_t> seqs(const StreamId& stream, Version after) const;
 

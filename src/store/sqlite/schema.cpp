@@ -56,6 +56,27 @@ CREATE INDEX tombstones_unburied_idx ON tombstones(stream) WHERE is_buried=0;
 CREATE INDEX tombstones_deleted_idx ON tombstones(deleted_at);
 )sql";
 
+// What files can be found and counted by. `state` has 1 for completed, 2 for errors, 4 for warnings. The counts by
+// state change with the rows in the same transaction, whoever writes or deletes those, and only when a state changes.
+constexpr auto finding = R"sql(
+ALTER TABLE progress ADD COLUMN state INTEGER GENERATED ALWAYS AS (
+  (is_completed<>0) + 2*(error_count>0 OR failed>0) + 4*(warning_count>0 OR warn>0)) VIRTUAL;
+CREATE INDEX progress_running_idx ON progress(client, updated_at) WHERE is_completed=0;
+CREATE TABLE client_states(
+  client TEXT NOT NULL, state INTEGER NOT NULL, files INTEGER NOT NULL, PRIMARY KEY(client, state)) WITHOUT ROWID;
+INSERT INTO client_states SELECT client, state, count(*) FROM progress GROUP BY client, state;
+CREATE TRIGGER progress_added AFTER INSERT ON progress BEGIN
+  INSERT INTO client_states VALUES(new.client, new.state, 1) ON CONFLICT DO UPDATE SET files=files+1;
+END;
+CREATE TRIGGER progress_changed AFTER UPDATE ON progress WHEN old.state<>new.state OR old.client<>new.client BEGIN
+  UPDATE client_states SET files=files-1 WHERE client=old.client AND state=old.state;
+  INSERT INTO client_states VALUES(new.client, new.state, 1) ON CONFLICT DO UPDATE SET files=files+1;
+END;
+CREATE TRIGGER progress_removed AFTER DELETE ON progress BEGIN
+  UPDATE client_states SET files=files-1 WHERE client=old.client AND state=old.state;
+END;
+)sql";
+
 bool is_empty(const Connection& connection) { return connection.integer_of("SELECT count(*) FROM sqlite_schema") == 0; }
 
 /// The file's schema: not newer than ours.
@@ -68,20 +89,26 @@ std::int64_t require_ours(const Connection& connection) {
   return version;
 }
 
-void upgrade(const Connection& connection) {
-  connection.execute("BEGIN IMMEDIATE");
-  connection.execute("ALTER TABLE progress ADD COLUMN born INTEGER NOT NULL DEFAULT 1");
-  connection.execute(tables_of_2);
+void set_version(const Connection& connection) {
   connection.execute(fmt::format("PRAGMA user_version={}", schema_version));
-  connection.execute("COMMIT");
 }
 
 void create_tables(const Connection& connection) {
   connection.execute("BEGIN IMMEDIATE");
   connection.execute(tables);
   connection.execute(tables_of_2);
+  connection.execute(finding);
   connection.execute(fmt::format("PRAGMA application_id={}", application_id));
-  connection.execute(fmt::format("PRAGMA user_version={}", schema_version));
+  set_version(connection);
+  connection.execute("COMMIT");
+}
+
+void upgrade_tables(const Connection& connection) {
+  connection.execute("BEGIN IMMEDIATE");
+  connection.execute("ALTER TABLE progress ADD COLUMN born INTEGER NOT NULL DEFAULT 1");
+  connection.execute(tables_of_2);
+  connection.execute(finding);
+  set_version(connection);
   connection.execute("COMMIT");
 }
 
@@ -92,7 +119,7 @@ Connection open_writer(const OpenOptions& options) {
   // A reader that meets a half-written header of the write-ahead log takes the write lock to read it again.
   sqlite3_busy_timeout(connection.get(), busy_ms_max);
   const bool fresh = is_empty(connection) && connection.integer_of("PRAGMA application_id") == 0;
-  const bool is_old = !fresh && require_ours(connection) < schema_version;
+  const auto version = fresh ? schema_version : require_ours(connection);
   if (fresh) {
     connection.execute("PRAGMA page_size=4096");
     connection.execute("PRAGMA auto_vacuum=NONE");  // on by default in Debian's build; costs pointer-map pages
@@ -104,7 +131,7 @@ Connection open_writer(const OpenOptions& options) {
   connection.execute("PRAGMA secure_delete=OFF");
   connection.execute("PRAGMA cache_size=-65536");  // KiB
   if (fresh) create_tables(connection);
-  if (is_old) upgrade(connection);
+  if (version < schema_version) upgrade_tables(connection);
   return connection;
 }
 

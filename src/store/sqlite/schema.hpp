@@ -17,7 +17,7 @@ struct OpenOptions {
 /// nothing in such a file is touched.
 [[nodiscard]] Connection open_writer(const OpenOptions& options);
 
-/// Opens a connection that only reads. The file exists. Throws Failure.
+/// Opens a connection that only reads. The file exists, and may be of an earlier version. Throws Failure.
 [[nodiscard]] Connection open_reader(const OpenOptions& options);
 
 }  // namespace pebbles::store::sqlite

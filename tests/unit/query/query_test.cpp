@@ -23,36 +23,64 @@ store::Snapshot a_record() {
 
 TEST(RecordJson, ShowsEveryMember) {
   std::string out;
-  append_record(out, a_record(), 1);
-  EXPECT_EQ(out, R"({"id":"0102030405060708090a0bff","clientKrn":"krn:a","filename":"ä \"b\".csv","email":"a@b.c",)"
-                 R"("counts":{"done":9007199254740991,"warn":0,"failed":1},"total":null,"isCompleted":false,)"
-                 R"("createdAt":"2023-11-14T22:13:20.001Z","updatedAt":"2023-11-14T22:13:20.001Z","completedAt":null,)"
-                 R"("version":3,"errorCount":2,"warningCount":0,"errors":[{"line":7,"message":"x"}],"warnings":[]})");
+  append_record(out, a_record(), {.percent_tenths = {}, .rate_thousandths = {}, .eta_seconds = {}, .idle_seconds = 3},
+                1);
+  EXPECT_EQ(out,
+            R"({"id":"0102030405060708090a0bff","clientKrn":"krn:a","filename":"ä \"b\".csv","email":"a@b.c",)"
+            R"("counts":{"done":9007199254740991,"warn":0,"failed":1},"total":null,"isCompleted":false,)"
+            R"("createdAt":"2023-11-14T22:13:20.001Z","updatedAt":"2023-11-14T22:13:20.001Z","completedAt":null,)"
+            R"("version":3,"errorCount":2,"warningCount":0,"percent":null,"ratePerSecond":null,)"
+            R"("etaSeconds":null,"idleSeconds":3,"stalled":false,"errors":[{"line":7,"message":"x"}],"warnings":[]})");
   auto record = a_record();
   record.progress.total = 5;
   record.progress.completed = true;
   record.progress.completed_at = record.progress.updated_at;
   out.clear();
-  append_record(out, record, 100);
+  append_record(
+      out, record,
+      {.percent_tenths = 995, .rate_thousandths = 12'034, .eta_seconds = 7, .idle_seconds = {}, .stalled = true}, 100);
   EXPECT_NE(out.find(R"("total":5,"isCompleted":true)"), out.npos);
   EXPECT_NE(out.find(R"("completedAt":"2023-)"), out.npos);
   EXPECT_NE(out.find(R"({"message":"y"}])"), out.npos);
+  EXPECT_NE(out.find(R"("percent":99.5,"ratePerSecond":12.034,"etaSeconds":7,"idleSeconds":null,"stalled":true)"),
+            out.npos);
+}
+
+TEST(RecordJson, WritesPartsAsTheShortestNumber) {
+  struct Row {
+    std::int64_t number;
+    std::int64_t parts;
+    std::string_view text;
+  };
+  for (const auto& [number, parts, text] :
+       {Row{0, 10, "0"}, Row{1, 10, "0.1"}, Row{1000, 10, "100"}, Row{1, 1000, "0.001"}, Row{10, 1000, "0.01"},
+        Row{1500, 1000, "1.5"}, Row{12'030, 1000, "12.03"},
+        Row{9'007'199'254'740'990'999, 1000, "9007199254740990.999"}}) {
+    std::string out;
+    append_parts(out, number, parts);
+    EXPECT_EQ(out, text);
+  }
 }
 
 TEST(ETag, ChangesWithWhatIsShown) {
   const auto record = a_record();
-  const auto tag = tag_of(record, 100);
+  const TagScope scope{.items_max = 100, .stalled_before = record.progress.updated_at};
+  const auto tag = tag_of(record, scope);
   auto other = record;
   other.progress.version = 4;
-  EXPECT_NE(tag_of(other, 100), tag);
+  EXPECT_NE(tag_of(other, scope), tag);
   other = record;
   other.rev = 1;
-  EXPECT_NE(tag_of(other, 100), tag);
-  EXPECT_NE(tag_of(record, 99), tag);
-  store::ListPage page{.records = {std::make_shared<store::Snapshot>(record)}, .more = false};
-  const auto list_tag = tag_of(page, 100);
-  page.more = true;
-  EXPECT_NE(tag_of(page, 100), list_tag);
+  EXPECT_NE(tag_of(other, scope), tag);
+  EXPECT_NE(tag_of(record, {.items_max = 99, .stalled_before = scope.stalled_before}), tag);
+  const TagScope later{.items_max = 100, .stalled_before = scope.stalled_before + std::chrono::milliseconds{1}};
+  EXPECT_NE(tag_of(record, later), tag) << "it is stalled now";
+  EXPECT_EQ(tag_of(record, {.items_max = 100, .stalled_before = later.stalled_before + std::chrono::hours{1}}),
+            tag_of(record, later));
+  const store::ListPage page{.records = {std::make_shared<store::Snapshot>(record)}, .next = {}};
+  const auto list_tag = tag_of(page, "", scope);
+  EXPECT_NE(tag_of(page, "?cursor=x", scope), list_tag);
+  EXPECT_NE(tag_of(page, "", later), list_tag);
 }
 
 TEST(ETag, MatchesListsWeakly) {
@@ -64,25 +92,45 @@ TEST(ETag, MatchesListsWeakly) {
 }
 
 TEST(Cursor, HoldsForItsListAlone) {
+  using std::chrono::milliseconds;
   const domain::ClientKrn client{"krn:a"};
-  const domain::ClientKrn other{"krn:b"};
-  const std::optional<domain::Email> everyone;
-  const std::optional<domain::Email> nobody{domain::Email{""}};
-  const std::optional<domain::Email> somebody{domain::Email{"a@b.c"}};
-  const store::ListPosition position{.updated_at = Timestamp{std::chrono::milliseconds{1'700'000'000'001}},
-                                     .id = {1, 2, 3}};
-  const auto cursor = make_cursor({.client = client, .owner = everyone}, position);
-  EXPECT_EQ(read_cursor({.client = client, .owner = everyone}, cursor), position);
-  EXPECT_FALSE(read_cursor({.client = other, .owner = everyone}, cursor));
-  EXPECT_FALSE(read_cursor({.client = client, .owner = nobody}, cursor));
-  EXPECT_FALSE(read_cursor({.client = client, .owner = somebody}, cursor));
-  EXPECT_FALSE(read_cursor({.client = client, .owner = everyone}, ""));
-  EXPECT_FALSE(read_cursor({.client = client, .owner = everyone}, cursor + "A"));
-  EXPECT_FALSE(read_cursor({.client = client, .owner = everyone}, std::string_view{cursor}.substr(1)));
-  for (std::size_t i = 0; i < cursor.size(); ++i) {
-    auto changed = cursor;
-    changed[i] = changed[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(read_cursor({.client = client, .owner = everyone}, changed)) << i;
+  const Timestamp time{milliseconds{1'700'000'000'001}};
+  store::ListQuery list;
+  std::vector<store::ListQuery> others;
+  const auto add = [&](auto change) { change(others.emplace_back(list)); };
+  add([](auto& other) { other.owner = domain::Email{""}; });
+  add([](auto& other) { other.owner = domain::Email{"a@b.c"}; });
+  add([](auto& other) { other.status = store::ListStatus::running; });
+  add([](auto& other) { other.status = store::ListStatus::completed; });
+  add([](auto& other) { other.filename_prefix = "a"; });
+  add([&](auto& other) { other.created_after = time; });
+  add([&](auto& other) { other.created_after = time + milliseconds{1}; });
+  add([&](auto& other) { other.updated_after = time; });
+  add([](auto& other) { other.sort.descending = false; });
+  add([](auto& other) { other.sort.by = store::ListOrder::created; });
+  add([](auto& other) { other.sort.by = store::ListOrder::filename; });
+  others.push_back(list);
+  for (const auto& mine : others) {
+    store::ListPosition position{.updated_at = {}, .id = {1, 2, 3}};
+    if (mine.sort.by == store::ListOrder::updated) position.updated_at = time;
+    if (mine.sort.by == store::ListOrder::filename) position.filename = domain::Filename{"ä \"b\".csv"};
+    const auto cursor = make_cursor(client, mine, position);
+    EXPECT_EQ(read_cursor(client, mine, cursor), position);
+    EXPECT_FALSE(read_cursor(domain::ClientKrn{"krn:b"}, mine, cursor));
+    for (const auto& other : others) EXPECT_EQ(read_cursor(client, other, cursor).has_value(), &other == &mine);
+    auto another_page = mine;
+    another_page.limit = 7;
+    another_page.after = position;
+    another_page.stalled_before = time;
+    EXPECT_EQ(read_cursor(client, another_page, cursor), position);
+    EXPECT_FALSE(read_cursor(client, mine, ""));
+    EXPECT_FALSE(read_cursor(client, mine, cursor + "A"));
+    EXPECT_FALSE(read_cursor(client, mine, std::string_view{cursor}.substr(1)));
+    for (std::size_t i = 0; i < cursor.size(); ++i) {
+      auto changed = cursor;
+      changed[i] = changed[i] == 'A' ? 'B' : 'A';
+      EXPECT_FALSE(read_cursor(client, mine, changed)) << i;
+    }
   }
 }
 

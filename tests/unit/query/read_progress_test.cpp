@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "base/hex.hpp"
+#include "egress/query/read_summary.hpp"
 #include "http/server.hpp"
+#include "support/fake_clock.hpp"
 #include "unit/http/client.hpp"
 
 namespace pebbles::query {
@@ -48,12 +50,18 @@ class FewRecords final : public store::ProgressReader {
       if (record->stream.client != client || (query.owner && progress.owner != *query.owner)) continue;
       if (query.after && progress.updated_at >= query.after->updated_at) continue;
       if (out.records.size() == query.limit) {
-        out.more = true;
+        out.next = position_of(store::ListOrder::updated, *out.records.back());
         break;
       }
       out.records.push_back(record);
     }
     return out;
+  }
+  Result<store::ClientSummary> summary(const domain::ClientKrn& client, Timestamp) override {
+    ++summaries;
+    if (away) return failure(Errc::store_unavailable, "secret");
+    if (*client != "krn:a") return store::ClientSummary{};
+    return store::ClientSummary{.running = 5, .completed = 4, .with_errors = 3, .with_warnings = 2, .stalled = 1};
   }
   Result<store::EventPage> events(const store::StreamId&, domain::Version, std::size_t) override { return {}; }
   Result<store::TailPage> tail(store::TailCursor, std::size_t) override { return {}; }
@@ -66,6 +74,7 @@ class FewRecords final : public store::ProgressReader {
   std::atomic<bool> away = false;
   std::atomic<bool> held = false;  ///< reads of a file by its name wait
   std::atomic<int> reads = 0;
+  std::atomic<int> summaries = 0;
 
  private:
   template <class Is>
@@ -84,13 +93,14 @@ class ReadProgressTest : public ::testing::Test {
     options.answers_bytes_max = 1;
     auto started = http::Server::start(std::move(options), [this](http::Loop& loop) {
       budget = &loop.long_answers();
-      add_routes(loop,
-                 {.reader = reader,
-                  .client_rule = rule,
-                  .pool = pool,
-                  .lists = pool,
-                  .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}},
-                 nullptr);
+      const QueryParts parts{.reader = reader,
+                             .clock = clock,
+                             .client_rule = rule,
+                             .pool = pool,
+                             .lists = pool,
+                             .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}};
+      add_routes(loop, parts, nullptr);
+      add_summary_route(loop, parts, nullptr);
     });
     server = *std::move(started);
   }
@@ -108,6 +118,7 @@ class ReadProgressTest : public ::testing::Test {
   }
 
   FewRecords reader;
+  support::FakeClock clock;
   http::ByteBudget* budget = nullptr;
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
@@ -200,6 +211,62 @@ TEST_F(ReadProgressTest, AnswersNotModified) {
     EXPECT_EQ(status_of(get(target, "If-None-Match: \"x\"\r\n")), 200);
   }
   EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f9", "If-None-Match: *\r\n")), 404);
+}
+
+TEST_F(ReadProgressTest, CountsFilesOnceAMoment) {
+  const auto summary = get("/clients/krn:a/summary");
+  EXPECT_EQ(status_of(summary), 200);
+  const std::string counts =
+      R"({"clientKrn":"krn:a","files":9,"running":5,"completed":4,"withErrors":3,"withWarnings":2,"stalled":1,"asOf":")";
+  EXPECT_EQ(body_of(summary), counts + to_rfc3339(clock.now()) + "\"}");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(body_of(get("/clients/krn:a/summary")), body_of(summary));
+  EXPECT_EQ(reader.summaries, 1);
+  EXPECT_NE(body_of(get("/clients/krn:b/summary")).find(R"("files":0,)"), std::string::npos);
+  EXPECT_EQ(reader.summaries, 2);
+  EXPECT_EQ(status_of(get("/clients/other/summary")), 400);
+  reader.away = true;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(status_of(get("/clients/krn:c/summary")), 503);
+  reader.away = false;
+  EXPECT_EQ(status_of(get("/clients/krn:c/summary")), 200) << "a failure is not kept";
+}
+
+TEST_F(ReadProgressTest, AListSaysWhatIsWrongWithItsParameters) {
+  const std::string list = "/clients/krn:a/progress?";
+  for (const std::string bad : {"status=",
+                                "status=done",
+                                "status=Running",
+                                "status=running,completed",
+                                "status=running&status=running",
+                                "filenamePrefix=",
+                                "filenamePrefix=a&filenamePrefix=a",
+                                "createdAfter=",
+                                "createdAfter=yesterday",
+                                "createdAfter=1700000000",
+                                "createdAfter=2025-06-04",
+                                "createdAfter=2025-06-04T12:00:00%2B02:00",
+                                "createdAfter=2025-06-04T12:00:00Z&createdAfter=2025-06-04T12:00:00Z",
+                                "updatedAfter=",
+                                "updatedAfter=2025-13-04T12:00:00Z",
+                                "updatedAfter=2025-06-04T12:00:00Z&updatedAfter=2025-06-04T12:00:00Z",
+                                "sort=",
+                                "sort=id",
+                                "sort=UpdatedAt",
+                                "sort=%2BupdatedAt",
+                                "sort=--updatedAt",
+                                "sort=filename&sort=filename"}) {
+    EXPECT_EQ(status_of(get(list + bad)), 400) << bad;
+    EXPECT_EQ(status_of(get(list + bad + "&filename=f1")), 400) << bad << ": also where it does not count";
+  }
+  const auto all = get(list +
+                       "limit=1&email=a%40b.c&status=stalled&filenamePrefix=f%26&sort=-createdAt&"
+                       "createdAfter=1960-01-01T00:00:00.1234Z&updatedAfter=1960-01-01T00:00:00Z");
+  EXPECT_TRUE(
+      between(all, "Link: <", ">")
+          .starts_with(
+              "?limit=1&email=a%40b.c&status=stalled&filenamePrefix=f%26&createdAfter=1960-01-01T00%3A00%3A00.123Z&"
+              "updatedAfter=1960-01-01T00%3A00%3A00.000Z&sort=-createdAt&cursor="))
+      << all;
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress" + between(all, "Link: <", ">"))), 200);
 }
 
 TEST_F(ReadProgressTest, AsksForAnotherTryWhileTheStoreIsAway) {

@@ -1,0 +1,126 @@
+#include "egress/query/list_request.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "egress/query/answers.hpp"
+#include "egress/query/cursor.hpp"
+
+namespace pebbles::query {
+
+using http::Exchange;
+using http::Response;
+using store::ListOrder;
+using store::ListStatus;
+
+namespace {
+
+struct NamedStatus {
+  std::string_view name;
+  ListStatus status;
+};
+constexpr std::array statuses{
+    NamedStatus{"running", ListStatus::running}, NamedStatus{"completed", ListStatus::completed},
+    NamedStatus{"with-errors", ListStatus::with_errors}, NamedStatus{"with-warnings", ListStatus::with_warnings},
+    NamedStatus{"stalled", ListStatus::stalled}};
+
+struct NamedSort {
+  std::string_view name;
+  store::ListSort sort;
+};
+constexpr std::array sorts{NamedSort{"-updatedAt", {.by = ListOrder::updated, .descending = true}},
+                           NamedSort{"updatedAt", {.by = ListOrder::updated, .descending = false}},
+                           NamedSort{"-createdAt", {.by = ListOrder::created, .descending = true}},
+                           NamedSort{"createdAt", {.by = ListOrder::created, .descending = false}},
+                           NamedSort{"-filename", {.by = ListOrder::filename, .descending = true}},
+                           NamedSort{"filename", {.by = ListOrder::filename, .descending = false}}};
+
+/// Nullopt for all but a positive decimal number, as large as numbers of the API may be; a large one is cut.
+std::optional<std::size_t> read_limit(std::string_view text, std::size_t limit_max) {
+  std::int64_t value = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc{} || end != text.data() + text.size() || value <= 0 || value > domain::count_max)
+    return std::nullopt;
+  return std::min(static_cast<std::size_t>(value), limit_max);
+}
+
+/// What is wrong with the filters, if anything.
+std::optional<std::string_view> read_filters(const Exchange& exchange, store::ListQuery& query) {
+  if (const auto* email = exchange.parameter("email")) query.owner = domain::Email{*email};
+  if (const auto* status = exchange.parameter("status")) {
+    const auto* const named = std::ranges::find(statuses, *status, &NamedStatus::name);
+    if (named == statuses.end()) return "status must be running, completed, with-errors, with-warnings or stalled";
+    query.status = named->status;
+  }
+  if (const auto* prefix = exchange.parameter("filenamePrefix")) {
+    if (prefix->empty()) return "filenamePrefix must not be empty";
+    query.filename_prefix = *prefix;
+  }
+  if (const auto* after = exchange.parameter("createdAfter")) {
+    query.created_after = from_rfc3339(*after);
+    if (!query.created_after) return "createdAfter must be a time such as 2025-06-04T12:40:07.512Z";
+  }
+  if (const auto* after = exchange.parameter("updatedAfter")) {
+    query.updated_after = from_rfc3339(*after);
+    if (!query.updated_after) return "updatedAfter must be a time such as 2025-06-04T12:40:07.512Z";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string_view> read_order(const Exchange& exchange, store::ListQuery& query) {
+  const auto* const sort = exchange.parameter("sort");
+  if (sort == nullptr) return std::nullopt;
+  const auto* const named = std::ranges::find(sorts, *sort, &NamedSort::name);
+  if (named == sorts.end()) return "sort must be updatedAt, createdAt or filename, with - in front for the other way";
+  query.sort = named->sort;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Response> judge_list_parameters(const Exchange& exchange) {
+  for (const std::string_view name :
+       {"filename", "email", "status", "filenamePrefix", "createdAfter", "updatedAfter", "sort", "limit", "cursor"})
+    if (exchange.parameter_count(name) > 1) return invalid(std::string{name} + " is given more than once");
+  return std::nullopt;
+}
+
+std::expected<ListRequest, Response> read_list_request(const Exchange& exchange, const QueryOptions& options,
+                                                       Timestamp now) {
+  ListRequest out{.client = domain::ClientKrn{std::string{exchange.capture(0)}}, .query = {}};
+  auto& query = out.query;
+  query.limit = std::min(options.limit_default, options.limit_max);
+  query.stalled_before = now - options.stalled_after;
+  query.examined_max = options.examined_max;
+  if (const auto wrong = read_filters(exchange, query)) return std::unexpected{invalid(*wrong)};
+  if (const auto wrong = read_order(exchange, query)) return std::unexpected{invalid(*wrong)};
+  if (const auto* limit = exchange.parameter("limit")) {
+    const auto read = read_limit(*limit, options.limit_max);
+    if (!read) return std::unexpected{invalid("limit must be a whole number above 0")};
+    query.limit = *read;
+  }
+  if (const auto* cursor = exchange.parameter("cursor")) {
+    query.after = read_cursor(out.client, query, *cursor);
+    if (!query.after) return std::unexpected{invalid("cursor is not one of this list")};
+  }
+  return out;
+}
+
+std::string page_reference(const ListRequest& request, const store::ListPosition& position) {
+  const auto& query = request.query;
+  std::string out = "?limit=" + std::to_string(query.limit);
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out.append("&").append(name).append("=");
+    http::append_percent_encoded(out, value);
+  };
+  if (query.owner) add("email", **query.owner);
+  if (query.status) add("status", std::ranges::find(statuses, *query.status, &NamedStatus::status)->name);
+  if (!query.filename_prefix.empty()) add("filenamePrefix", query.filename_prefix);
+  if (query.created_after) add("createdAfter", to_rfc3339(*query.created_after));
+  if (query.updated_after) add("updatedAfter", to_rfc3339(*query.updated_after));
+  if (query.sort != store::ListSort{}) add("sort", std::ranges::find(sorts, query.sort, &NamedSort::sort)->name);
+  return out + "&cursor=" + make_cursor(request.client, query, position);
+}
+
+}  // namespace pebbles::query

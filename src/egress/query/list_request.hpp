@@ -1,0 +1,30 @@
+#pragma once
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "egress/query/read_progress.hpp"
+#include "http/exchange.hpp"
+#include "http/response.hpp"
+
+/// What a request for a list asks, out of its query parameters and back into them.
+namespace pebbles::query {
+
+/// Everything that a list depends on, checked.
+struct ListRequest {
+  domain::ClientKrn client;
+  store::ListQuery query;
+};
+
+/// Nothing where each parameter that a list knows is there once at most; else the answer to give.
+[[nodiscard]] std::optional<http::Response> judge_list_parameters(const http::Exchange& exchange);
+
+/// The error is the answer to give. `now` is what files are stalled by.
+[[nodiscard]] std::expected<ListRequest, http::Response> read_list_request(const http::Exchange& exchange,
+                                                                           const QueryOptions& options, Timestamp now);
+
+/// A list's parameters with the cursor of a place in it, as a reference relative to the list itself (RFC 3986, section
+/// 5.2), so that it holds behind any proxy's prefix.
+[[nodiscard]] std::string page_reference(const ListRequest& request, const store::ListPosition& position);
+
+}  // namespace pebbles::query
