@@ -53,7 +53,8 @@ def compare(args, server, aim, processes):
         meters[label].show(sum(r["requests"] for r in figures))
     single = max(median(rounds[label], "rate") for label in rounds if label.startswith("single"))
     for label in list(rounds)[len(SINGLE_CONNECTIONS):]:
-        print(f"  {label} to single: {median(rounds[label], 'rate') / single:.1f}{aim}", flush=True)
+        wanted = "" if "files" in label else aim
+        print(f"  {label} to single: {median(rounds[label], 'rate') / single:.1f}{wanted}", flush=True)
     return sum(int(r["requests"]) for figures in rounds.values() for r in figures)
 
 
