@@ -1,6 +1,6 @@
 """Lists and summaries of a client with a million files, on both stores. Part of run.py.
 
-The files are put into the tables and collections as they would stand there, without their logs: nothing here reads those.
+The files are put into tables and collections as they would stand there, without their logs: nothing here reads those.
 """
 import datetime
 import json

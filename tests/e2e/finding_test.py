@@ -208,11 +208,13 @@ def many(one_node, tmp_path_factory):
     start = datetime.datetime(2025, 6, 4, tzinfo=datetime.timezone.utc)
     documents = [{"_id": bson.ObjectId(f"{int(start.timestamp()) + number // 7:08x}{number:016x}"),
                   "clientKrn": "krn:many", "filename": f"{'f' if number % 6000 else 'x'}-{number:06}",
-                  "email": f"{number % 3}@example.com", "counts": {"done": number, "warn": 0, "failed": 0}, "total": None,
+                  "email": f"{number % 3}@example.com", "total": None,
+                  "counts": {"done": number, "warn": 0, "failed": 0},
                   "isCompleted": number % 6000 != 0, "createdAt": start + datetime.timedelta(seconds=number // 7),
                   "updatedAt": start + datetime.timedelta(seconds=number // 5), "errors": [], "warnings": [],
                   "errorCount": 0, "warningCount": 0, "version": 1, "rev": 0, "fold": 1,
-                  "head": {"first": 1, "hash": bytes(32)}, "state": int(number % 6000 != 0)} for number in range(30_000)]
+                  "head": {"first": 1, "hash": bytes(32)}, "state": int(number % 6000 != 0)}
+                 for number in range(30_000)]
     client = one_node.client()
     database = client[name]
     database.progress.insert_many(documents, ordered=False)
@@ -222,7 +224,8 @@ def many(one_node, tmp_path_factory):
 
 
 @pytest.mark.parametrize("sort, email", [*itertools.product(
-    ["-updatedAt", "updatedAt", "-createdAt", "createdAt", "-filename", "filename"], [None]), ("-updatedAt", "0@example.com")])
+    ["-updatedAt", "updatedAt", "-createdAt", "createdAt", "-filename", "filename"], [None]),
+    ("-updatedAt", "0@example.com")])
 def test_a_page_examines_no_more_than_it_may(many, sort, email):
     api, database = many
     asked = {"status": "running", "sort": sort, **({"email": email} if email else {})}
@@ -253,7 +256,7 @@ def test_what_was_completed_long_ago_is_not_counted_again(many):
     work = []
     with profiled(database, work):
         asked.append(summary_of(api, "krn:many"))
-    assert asked[1]["asOf"] > asked[0]["asOf"] and [asked[1][name] for name in counted] == [asked[0][name] for name in counted]
+    assert asked[1].pop("asOf") > asked[0].pop("asOf") and asked[0] == asked[1]
     assert sum(one.get("keysExamined", 0) for one in work) < 100
     assert sum(one.get("docsExamined", 0) for one in work) == 0
 
@@ -273,7 +276,8 @@ def test_documents_without_a_state_are_counted_and_get_one(many):
     api, database = many
     started = datetime.datetime(2025, 6, 4)
     database.progress.insert_many([
-        {"clientKrn": "krn:old", "filename": f"{number}", "email": "a@b.c", "counts": {"done": 1, "warn": number % 2, "failed": 0},
+        {"clientKrn": "krn:old", "filename": f"{number}", "email": "a@b.c",
+         "counts": {"done": 1, "warn": number % 2, "failed": 0},
          "isCompleted": number % 2 == 0, "createdAt": started, "updatedAt": started,
          "errors": [{"pattern": "x", "lines": [{"line": 1, "values": []}]}] if number == 0 else [], "warnings": []}
         for number in range(4)])
