@@ -23,6 +23,7 @@ class BatchAnswer : public ::testing::Test {
  protected:
   BatchAnswer() {
     auto progress = std::make_shared<domain::Progress>();
+    progress->owner = domain::Email{"ann@example.com"};
     progress->counts = {.done = 1, .warn = 2, .failed = 3};
     progress->errors.add(domain::ItemList{{{.line = 1, .message = "m"}}});
     add(ingest::Applied{progress, true});
