@@ -276,20 +276,33 @@ std::string encode_events(std::span<const ProgressEvent> events) {
   return out;
 }
 
+std::string_view take_line(std::string_view& text) {
+  const auto end = text.find('\n');
+  const auto line = text.substr(0, end == text.npos ? end : end + 1);
+  text.remove_prefix(line.size());
+  return line;
+}
+
+Result<ProgressEvent> decode_event(std::string_view line) {
+  if (!line.ends_with('\n')) return failure(Errc::store_corrupt, "an event line has no end");
+  element parsed;
+  if (json::parse(line.substr(0, line.size() - 1)).get(parsed))
+    return failure(Errc::store_corrupt, "an event is not JSON");
+  Reader reader;
+  auto event = reader.event(parsed);
+  // There is one spelling of each event: what does not come out as it went in lacks a member or has one twice.
+  std::string again;
+  again.reserve(line.size());
+  if (!reader.bad) append_event(again, event);
+  if (again != line) return failure(Errc::store_corrupt, "an event is not one of log format 1");
+  return event;
+}
+
 Result<std::vector<ProgressEvent>> decode_events(std::string_view text) {
   std::vector<ProgressEvent> events;
   while (!text.empty()) {
-    const auto end = text.find('\n');
-    if (end == std::string_view::npos) return failure(Errc::store_corrupt, "an event line has no end");
-    element line;
-    if (json::parse(text.substr(0, end)).get(line)) return failure(Errc::store_corrupt, "an event is not JSON");
-    Reader reader;
-    events.push_back(reader.event(line));
-    // There is one spelling of each event: what does not come out as it went in lacks a member or has one twice.
-    std::string again;
-    if (!reader.bad) append_event(again, events.back());
-    if (again != text.substr(0, end + 1)) return failure(Errc::store_corrupt, "an event is not one of log format 1");
-    text.remove_prefix(end + 1);
+    PEBBLES_TRY(event, decode_event(take_line(text)));
+    events.push_back(std::move(event));
   }
   return events;
 }

@@ -19,6 +19,12 @@ void append_event(std::string& out, const domain::ProgressEvent& event);
 /// The events of a chunk, in order.
 [[nodiscard]] std::string encode_events(std::span<const domain::ProgressEvent> events);
 
+/// Reads one line of them, with its line feed. Error: store_corrupt.
+[[nodiscard]] Result<domain::ProgressEvent> decode_event(std::string_view line);
+
+/// Cuts the next line off the front of a chunk's text, with its line feed; empty at the end.
+[[nodiscard]] std::string_view take_line(std::string_view& text);
+
 /// Reads what `encode_events` wrote. Errors: store_corrupt for anything else, an unknown kind or member included.
 [[nodiscard]] Result<std::vector<domain::ProgressEvent>> decode_events(std::string_view text);
 

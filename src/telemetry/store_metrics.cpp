@@ -9,7 +9,7 @@ namespace {
 
 // As StoreOperation has them.
 constexpr std::array operation_names{"load",  "find_keys", "find_tokens", "commit", "maintain", "by_filename",
-                                     "by_id", "list",      "events",      "tail",   "ping"};
+                                     "by_id", "list",      "events",      "feed",   "tail",     "ping"};
 
 struct Series {
   Series() {

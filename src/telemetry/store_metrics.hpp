@@ -16,6 +16,7 @@ enum class StoreOperation : std::uint8_t {
   by_id,
   list,
   events,
+  feed,
   tail,
   ping,
 };

@@ -82,8 +82,14 @@ class MeasuredReader final : public ProgressReader {
   Result<ListPage> list(const domain::ClientKrn& client, const ListQuery& query) override {
     return timed(StoreOperation::list, [&] { return reader_.list(client, query); });
   }
-  Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
-    return timed(StoreOperation::events, [&] { return reader_.events(stream, after, limit); });
+  Result<EventPage> events(const StreamId& stream, Version after, const PageBounds& bounds) override {
+    return timed(StoreOperation::events, [&] { return reader_.events(stream, after, bounds); });
+  }
+  Result<FeedPage> client_events(const domain::ClientKrn& client, const FeedQuery& query) override {
+    return timed(StoreOperation::feed, [&] { return reader_.client_events(client, query); });
+  }
+  Result<std::int64_t> feed_end() override {
+    return timed(StoreOperation::feed, [&] { return reader_.feed_end(); });
   }
   Result<TailPage> tail(TailCursor cursor, std::size_t limit) override {
     return timed(StoreOperation::tail, [&] { return reader_.tail(cursor, limit); });

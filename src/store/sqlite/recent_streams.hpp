@@ -71,8 +71,8 @@ class RecentStreams {
   [[nodiscard]] SnapshotPtr latest(const StreamId& stream) const;
   [[nodiscard]] SnapshotPtr latest(const domain::ClientKrn& client, const domain::FileId& id) const;
   [[nodiscard]] std::vector<SnapshotPtr> of_client(const domain::ClientKrn& client) const;
-  /// The seqs of the chunks here that may hold versions above `after`, in order.
-  [[nodiscard]] std::vector<std::int64_t> seqs(const StreamId& stream, Version after) const;
+  /// The seqs of the first `chunks_max` chunks here that may hold versions above `after`, in order.
+  [[nodiscard]] std::vector<std::int64_t> seqs(const StreamId& stream, Version after, std::size_t chunks_max) const;
 
  private:
   using Streams = std::unordered_map<StreamId, RecentStream>;
