@@ -21,6 +21,8 @@
 #include "egress/docs/api_docs.hpp"
 #include "egress/monitor/monitor.hpp"
 #include "egress/monitor/store_watch.hpp"
+#include "egress/query/read_history.hpp"
+#include "egress/query/read_items.hpp"
 #include "egress/query/read_progress.hpp"
 #include "http/server.hpp"
 #include "http/worker_pool.hpp"
@@ -170,7 +172,10 @@ class Service {
     PEBBLES_TRY(server, http::Server::start(std::move(options), [&](http::Loop& loop) {
                   const auto guard = make_guard();
                   rest::add_routes(loop, rest, guard);
-                  query::add_routes(loop, query, config_.public_reads ? nullptr : guard);
+                  const auto reads_guard = config_.public_reads ? nullptr : guard;
+                  query::add_routes(loop, query, reads_guard);
+                  query::add_item_routes(loop, query, reads_guard);
+                  query::add_history_routes(loop, query, reads_guard);
                   monitor::add_health_routes(loop, monitor_parts());
                   if (!config_.metrics_port) monitor::add_metrics_route(loop, monitor_parts());
                   docs::add_routes(loop, version);

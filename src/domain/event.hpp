@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <string_view>
 #include <variant>
 
 #include "base/clock.hpp"
@@ -39,5 +40,19 @@ struct ProgressEvent {
   std::variant<Reported, Adopted> what;
   friend bool operator==(const ProgressEvent&, const ProgressEvent&) = default;
 };
+
+/// As the log and the API name it.
+[[nodiscard]] constexpr std::string_view kind_of(const Reported&) { return "reported"; }
+[[nodiscard]] constexpr std::string_view kind_of(const Adopted&) { return "adopted"; }
+[[nodiscard]] inline std::string_view kind_of(const ProgressEvent& event) {
+  return std::visit([](const auto& what) { return kind_of(what); }, event.what);
+}
+
+/// What an event says was reported, or had been before there was a log.
+[[nodiscard]] constexpr const Reported& reported_in(const Reported& reported) { return reported; }
+[[nodiscard]] constexpr const Reported& reported_in(const Adopted& adopted) { return adopted.state; }
+[[nodiscard]] inline const Reported& reported_in(const ProgressEvent& event) {
+  return std::visit([](const auto& what) -> const Reported& { return reported_in(what); }, event.what);
+}
 
 }  // namespace pebbles::domain

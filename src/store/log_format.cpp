@@ -15,15 +15,6 @@ using json::append_integer;
 using json::append_string;
 using simdjson::dom::element;
 
-std::string_view name_of(domain::Channel channel) {
-  switch (channel) {
-    case domain::Channel::rest: return "rest";
-    case domain::Channel::sqs: return "sqs";
-    case domain::Channel::kafka: return "kafka";
-  }
-  return "";
-}
-
 void append_hex_string(std::string& out, std::span<const std::uint8_t> bytes) {
   out.push_back('"');
   append_hex(out, bytes);
@@ -74,9 +65,6 @@ void append_what(std::string& out, const domain::Adopted& adopted) {
   out += R"(,"warningCount":)";
   append_integer(out, adopted.warning_count);
 }
-
-std::string_view kind_of(const domain::Reported&) { return "reported"; }
-std::string_view kind_of(const domain::Adopted&) { return "adopted"; }
 
 /// Reads typed members out of a parsed document; the first thing that is not as format 1 has it makes it `bad`.
 struct Reader {
@@ -219,22 +207,26 @@ struct Reader {
 
 }  // namespace
 
+void append_item_members(std::string& out, const domain::Item& item) {
+  if (item.line) {
+    out += R"("line":)";
+    append_integer(out, *item.line);
+    out.push_back(',');
+  }
+  out += R"("message":)";
+  append_string(out, item.message);
+  json::append_text_member(out, "code", item.code);
+  json::append_text_member(out, "field", item.field);
+  json::append_text_member(out, "value", item.value);
+}
+
 void append_items(std::string& out, const domain::ItemList& items, std::size_t items_max) {
   out.push_back('[');
   const auto* const end = items.begin() + std::min(items.size(), items_max);
   for (const auto* item = items.begin(); item != end; ++item) {
     if (item != items.begin()) out.push_back(',');
     out.push_back('{');
-    if (item->line) {
-      out += R"("line":)";
-      append_integer(out, *item->line);
-      out.push_back(',');
-    }
-    out += R"("message":)";
-    append_string(out, item->message);
-    json::append_text_member(out, "code", item->code);
-    json::append_text_member(out, "field", item->field);
-    json::append_text_member(out, "value", item->value);
+    append_item_members(out, *item);
     out.push_back('}');
   }
   out.push_back(']');
@@ -244,7 +236,7 @@ void append_event(std::string& out, const ProgressEvent& event) {
   out += R"({"v":)";
   append_integer(out, event.version);
   out += R"(,"kind":)";
-  append_string(out, std::visit([](const auto& what) { return kind_of(what); }, event.what));
+  append_string(out, domain::kind_of(event));
   if (event.id) {
     out += R"(,"id":)";
     append_hex_string(out, *event.id);

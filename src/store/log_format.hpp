@@ -33,6 +33,9 @@ void append_event(std::string& out, const domain::ProgressEvent& event);
 [[nodiscard]] Digest hash_chunk(const StreamId& stream, Version first, std::size_t events, const ChunkRef& prev,
                                 std::string_view text);
 
+/// `"line":1,"message":"…"` and what else an item has, without the braces around it.
+void append_item_members(std::string& out, const domain::Item& item);
+
 /// The kept errors or warnings of a snapshot, as the JSON array that the API shows, and back.
 void append_items(std::string& out, const domain::ItemList& items, std::size_t items_max = SIZE_MAX);
 [[nodiscard]] Result<domain::ItemList> decode_items(std::string_view text);

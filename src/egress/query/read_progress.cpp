@@ -1,16 +1,16 @@
 #include "egress/query/read_progress.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include <array>
 #include <memory>
 
 #include "base/hex.hpp"
+#include "egress/query/asking.hpp"
 #include "egress/query/cursor.hpp"
 #include "egress/query/etag.hpp"
+#include "egress/query/past_state.hpp"
 #include "egress/query/record_json.hpp"
 #include "egress/query/shared_reads.hpp"
 #include "http/exchange.hpp"
-#include "telemetry/telemetry.hpp"
 
 namespace pebbles::query {
 
@@ -20,21 +20,13 @@ using http::Task;
 
 namespace {
 
-constexpr std::string_view unknown_file = "Progress not found for this file";
+constexpr std::array<std::string_view, 5> parameters{"filename", "email", "limit", "cursor", "at"};
 
 /// Everything that a list depends on, checked.
 struct ListRequest {
   domain::ClientKrn client;
   store::ListQuery query;
 };
-
-Response invalid(std::string_view what) { return http::problem(400, "Invalid parameters: " + std::string{what}); }
-
-Response read_failure(const Error& error) {
-  telemetry::read_failed(error.detail);
-  if (error.code == Errc::store_unavailable) return http::try_later("The store is not available");
-  return http::problem(500, "Internal error");
-}
 
 Response show_record(const Result<store::SnapshotPtr>& found, std::string_view if_none_match, std::size_t items_max) {
   if (!found) return read_failure(found.error());
@@ -77,24 +69,12 @@ Response show_list(const Result<store::ListPage>& page, const ListRequest& reque
   return out;
 }
 
-/// Nullopt for all but a positive decimal number, as large as numbers of the API may be; a large one is cut.
-std::optional<std::size_t> read_limit(std::string_view text, std::size_t limit_max) {
-  std::int64_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || value <= 0 || value > domain::count_max)
-    return std::nullopt;
-  return std::min(static_cast<std::size_t>(value), limit_max);
-}
-
 std::expected<ListRequest, Response> read_list_request(const Exchange& exchange, const QueryOptions& options) {
   ListRequest out{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
-                  .query = {.owner = {}, .after = {}, .limit = std::min(options.limit_default, options.limit_max)}};
+                  .query = {.owner = {}, .after = {}, .limit = 0}};
   if (const auto* email = exchange.parameter("email")) out.query.owner = domain::Email{*email};
-  if (const auto* limit = exchange.parameter("limit")) {
-    const auto read = read_limit(*limit, options.limit_max);
-    if (!read) return std::unexpected{invalid("limit must be a whole number above 0")};
-    out.query.limit = *read;
-  }
+  PEBBLES_TRY(limit, read_limit(exchange, options.limit_default, options.limit_max));
+  out.query.limit = limit;
   if (const auto* cursor = exchange.parameter("cursor")) {
     out.query.after = read_cursor({.client = out.client, .owner = out.query.owner}, *cursor);
     if (!out.query.after) return std::unexpected{invalid("cursor is not one of this list")};
@@ -105,13 +85,16 @@ std::expected<ListRequest, Response> read_list_request(const Exchange& exchange,
 class ReadProgress {
  public:
   ReadProgress(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, guard_{std::move(guard)}, unread_{loop.long_answers()}, reads_{loop.executor(), parts.pool} {}
+      : parts_{parts},
+        gate_{parts.client_rule, std::move(guard)},
+        unread_{loop.long_answers()},
+        reads_{loop.executor(), parts.pool},
+        past_{loop, parts} {}
 
   Task<Response> get(Exchange& exchange) {
     const auto* const file = exchange.parameter("filename");
     exchange.note(exchange.capture(0), file != nullptr ? std::string_view{*file} : std::string_view{});
-    if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
-    if (auto wrong = judge(exchange)) co_return *std::move(wrong);
+    if (auto refused = co_await gate_.refuse(exchange, parameters)) co_return *std::move(refused);
     auto request = read_list_request(exchange, parts_.options);  // what is wrong is said, whether it counts or not
     if (!request) co_return std::move(request).error();
     auto known = exchange.combined_header("If-None-Match");
@@ -130,18 +113,22 @@ class ReadProgress {
       out.share = unread_.take(out.body.capacity());
       return out;
     };
-    co_return co_await on(parts_.lists, std::move(client), std::move(work));
+    co_return co_await answer_on(parts_.lists, std::move(client), std::move(work));
   }
 
   Task<Response> get_by_id(Exchange& exchange) {
     exchange.note(exchange.capture(0));
-    if (auto denied = co_await deny(exchange)) co_return *std::move(denied);
-    if (auto wrong = judge(exchange)) co_return *std::move(wrong);
-    domain::FileId id{};
-    const auto digits = exchange.capture(1);
-    if (digits.size() != 2 * id.size() || !from_hex(digits, id)) co_return http::problem(404, unknown_file);
+    if (auto refused = co_await gate_.refuse(exchange, parameters)) co_return *std::move(refused);
+    const auto read = read_id(exchange.capture(1));
+    if (!read) co_return http::problem(404, unknown_file);
+    const auto id = *read;
     domain::ClientKrn client{std::string{exchange.capture(0)}};
     auto known = exchange.combined_header("If-None-Match");
+    if (const auto* at = exchange.parameter("at")) {
+      const auto moment = read_moment(*at);
+      if (!moment) co_return invalid("at must be a time in UTC as RFC 3339 writes it, or a version above 0");
+      co_return co_await past_.show(std::move(client), id, *moment, std::move(known));
+    }
     if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
     SharedReads::Question question{.client = *client, .record = "id ", .read = {}};
     question.record.append(to_hex(id)).append(*client);
@@ -150,20 +137,6 @@ class ReadProgress {
   }
 
  private:
-  Task<std::optional<Response>> deny(const Exchange& exchange) const {
-    if (!guard_) co_return std::nullopt;
-    auto reader = co_await guard_->admit(exchange, exchange.capture(0));
-    if (reader) co_return std::nullopt;
-    co_return std::move(reader).error();
-  }
-
-  std::optional<Response> judge(const Exchange& exchange) const {
-    if (!parts_.client_rule.accepts(exchange.capture(0))) return invalid("clientKrn is not a valid client name");
-    for (const std::string_view name : {"filename", "email", "limit", "cursor"})
-      if (exchange.parameter_count(name) > 1) return invalid(std::string{name} + " is given more than once");
-    return std::nullopt;
-  }
-
   Response show(const Result<store::SnapshotPtr>& found, std::string_view if_none_match) const {
     return show_record(found, if_none_match, parts_.options.items_max);
   }
@@ -174,17 +147,11 @@ class ReadProgress {
     co_return found ? show(*found, known) : http::try_later("Too many reads at once");
   }
 
-  template <class Work>
-  static Task<Response> on(http::WorkerPool& pool, std::string asker, Work work) {
-    auto response = co_await http::run_on(pool, std::move(asker), std::move(work));
-    if (!response) co_return http::try_later("Too many reads at once");
-    co_return *std::move(response);
-  }
-
   QueryParts parts_;
-  std::shared_ptr<access::Guard> guard_;
+  ReadGate gate_;
   http::AnswerBudget& unread_;
   SharedReads reads_;
+  PastStates past_;
 };
 
 }  // namespace

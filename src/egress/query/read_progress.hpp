@@ -25,8 +25,8 @@ struct QueryParts {
   QueryOptions options;
 };
 
-/// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id} to a loop. Call once per loop,
-/// before it runs. With a guard, which is the loop's, they ask for a token.
+/// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id}, also as it was `?at=` a moment,
+/// to a loop. Call once per loop, before it runs. With a guard, which is the loop's, they ask for a token.
 void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard);
 
 }  // namespace pebbles::query
