@@ -158,7 +158,8 @@ class Service {
                                   .lists = listers_,
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
-                                              .items_max = config.max_errors_in_record}};
+                                              .items_max = config.max_errors_in_record},
+                                  .ingest_is_busy = [this] { return ingest_->queued() > 0; }};
     http::ServerOptions options;
     options.host = config.host_or_default();
     options.port = config.port;

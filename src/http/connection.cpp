@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cstring>
@@ -21,6 +22,9 @@ using asio::redirect_error;
 using boost::system::error_code;
 
 namespace {
+
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 constexpr std::string_view head_end = "\r\n\r\n";
 constexpr std::size_t small_body_bytes_max = 16UL << 10U;     // copied behind the head; a larger one is sent beside it
@@ -406,23 +410,31 @@ Task<std::string> Connection::send_pieces(StreamedBody& body) {
     std::string piece;
     phase_ = Phase::handler;
     deadline_ = TimePoint::max();
+    const auto began = std::chrono::steady_clock::now();
+    bool gives_way = body.gives_way && body.gives_way();
     auto made = co_await make_piece(body, piece);
+    const auto took = std::chrono::steady_clock::now() - began;
     if (!made) co_return std::move(made).error().detail;
     more = *made;
-    if (piece.empty() && more) continue;  // a chunk of no bytes would be the last
-    before_ += sent_;
-    sent_ = 0;
-    out_.clear();
-    if (!request_->http10()) {
-      if (!piece.empty()) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", piece.size());
-      piece += piece.empty() ? "0\r\n\r\n" : more ? "\r\n" : "\r\n0\r\n\r\n";
-    }
-    out_body_ = std::move(piece);
-    if (co_await write() && !(more && loop_.cutting())) continue;
+    // A chunk of no bytes would be the last.
+    const bool is_written = (piece.empty() && more) || co_await write_piece(std::move(piece), more);
+    gives_way = gives_way || (body.gives_way && body.gives_way());
+    if (is_written && more && gives_way) co_await rest(3 * took);
+    if (is_written && !(more && loop_.cutting())) continue;
     co_return loop_.cutting() ? "the server stops" : timed_out_ ? "its client reads too slowly" : "its client has gone";
   }
   in_pieces_ = false;
   co_return std::string{};
+}
+
+Task<void> Connection::rest(std::chrono::steady_clock::duration time) {
+  constexpr std::chrono::milliseconds longest{500};
+  phase_ = Phase::handler;
+  deadline_ = TimePoint::max();
+  Timer timer{loop_.executor()};
+  timer.expires_after(std::min<std::chrono::steady_clock::duration>(time, longest));
+  error_code cancelled;
+  co_await timer.async_wait(redirect_error(use_task, cancelled));
 }
 
 void Connection::give_up(std::string_view why) {
@@ -434,11 +446,22 @@ void Connection::give_up(std::string_view why) {
   socket_.close(ignored);  // the destructor would take the option back
 }
 
+Task<bool> Connection::write_piece(std::string piece, bool more) {
+  before_ += sent_;
+  sent_ = 0;
+  out_.clear();
+  if (!request_->http10()) {
+    if (!piece.empty()) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", piece.size());
+    piece += piece.empty() ? "0\r\n\r\n" : more ? "\r\n" : "\r\n0\r\n\r\n";
+  }
+  out_body_ = std::move(piece);
+  co_return co_await write();
+}
+
 Task<Result<bool>> Connection::make_piece(StreamedBody& body, std::string& piece) {
   // A pool that is full has other work to do first; who reads by now has waited for a while and can wait a little more.
   constexpr std::chrono::milliseconds pause{50};
-  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> timer{
-      loop_.executor()};
+  Timer timer{loop_.executor()};
   const auto until = std::chrono::steady_clock::now() + loop_.options().deadlines.write;
   std::string surprise;
   try {

@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <string_view>
 
 #include "base/result.hpp"
@@ -28,10 +29,24 @@ class PageRoom {
   std::size_t bytes_ = 0;
 };
 
-/// Adds a chunk's events above `after` to the page, until it is full: then it says that there is more, and the answer
-/// is false. `after` moves to the last one added. Error: store_corrupt.
-[[nodiscard]] Result<bool> add_chunk(EventPage& page, PageRoom& room, Version& after, Version first,
-                                     std::string_view text);
+/// A page of a stream's events while it is filled, chunk by chunk. They are read when it is finished: who holds others
+/// up while the store is read does so for no longer than that takes.
+class EventPageMaker {
+ public:
+  EventPageMaker(Version after, const PageBounds& bounds) : room_{bounds}, after_{after} {}
+
+  /// Takes the events of a chunk that are not there yet; false when the page is full.
+  bool add(Version first, std::string_view text);
+  [[nodiscard]] bool is_full() const { return is_full_; }
+  /// Error: store_corrupt.
+  [[nodiscard]] Result<EventPage> finish() const;
+
+ private:
+  PageRoom room_;
+  Version after_;  ///< the last one taken, or before all
+  std::string lines_;
+  bool is_full_ = false;
+};
 
 /// A feed's page while it is filled. Chunks come in the order of their places.
 class FeedPageMaker {
@@ -41,15 +56,16 @@ class FeedPageMaker {
     page_.next = query.after;
   }
 
-  /// False when the page is full: nothing more may be added. Error: store_corrupt.
-  [[nodiscard]] Result<bool> add(std::int64_t place, const domain::Filename& filename, std::string_view text);
+  /// False when the page is full: nothing more may be added.
+  bool add(std::int64_t place, const domain::Filename& filename, std::string_view text);
   /// All up to that place has been looked at.
   void passed(std::int64_t place);
-  /// What was added, when all was added that there is (else `more`).
-  [[nodiscard]] FeedPage finish(bool more) &&;
+  /// What was added, when all was added that there is (else `more`). Error: store_corrupt.
+  [[nodiscard]] Result<FeedPage> finish(bool more) &&;
 
  private:
   FeedPage page_;
+  std::string lines_;  ///< of the entries, whose events are read at the end
   PageRoom room_;
   std::int64_t skip_;          ///< events of the first place that were given before
   std::int64_t place_;         ///< of the last chunk

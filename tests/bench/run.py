@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 
+import history
 import instances
 import kafka
 import mongo
@@ -170,8 +171,9 @@ def main():
     kafka.add_arguments(parser)
     sqs.add_arguments(parser)
     noisy.add_arguments(parser)
+    history.add_arguments(parser)
     parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
-                                           *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS])
+                                           *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS, *history.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -200,6 +202,8 @@ def main():
             noisy.bench(args, folder)
         if args.only in (None, *instances.PARTS):
             instances.bench(args, folder)
+        if args.only in (None, *history.PARTS):
+            history.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

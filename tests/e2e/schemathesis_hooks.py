@@ -17,8 +17,11 @@ refusals = {
     "This key was used with a different update",
     "Invalid parameters: counts would pass 9007199254740991",
     "Invalid parameters: cursor is not one of this list",
+    "Invalid parameters: after is not a cursor of this feed",
     "Invalid parameters: Idempotency-Key and eventId differ",
 }
+
+of_records = {"readProgressById", "readErrors", "readWarnings", "readHistory"}
 
 # [clientKrn, id] of records that the server under test has: drawn ones never exist.
 records = json.loads(os.environ.get("PEBBLES_TEST_RECORDS", "[]"))
@@ -26,7 +29,7 @@ records = json.loads(os.environ.get("PEBBLES_TEST_RECORDS", "[]"))
 
 @schemathesis.hook
 def map_case(context, case):
-    if case.operation.definition.raw.get("operationId") == "readProgressById" and records and is_valid(case):
+    if case.operation.definition.raw.get("operationId") in of_records and records and is_valid(case):
         drawn = zlib.crc32(case.path_parameters["id"].encode())
         if drawn % 4:  # the rest go on asking for what does not exist
             case.path_parameters.update(zip(("clientKrn", "id"), records[drawn % len(records)]))

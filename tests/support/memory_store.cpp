@@ -191,8 +191,8 @@ Result<store::FeedPage> MemoryLog::feed(const domain::ClientKrn& client, const s
   for (auto batch = order_.lower_bound(from); batch != order_.end() && batch->first <= last; ++batch) {
     for (const auto& [id, first] : batch->second) {
       if (id.client != client) continue;
-      PEBBLES_TRY(goes_on, page.add(batch->first, id.filename, streams_.at(id).rows.at(first).text));
-      if (!goes_on) return std::move(page).finish(true);
+      if (!page.add(batch->first, id.filename, streams_.at(id).rows.at(first).text))
+        return std::move(page).finish(true);
     }
   }
   return std::move(page).finish(false);
@@ -333,14 +333,13 @@ Result<store::ListPage> MemoryReader::list(const domain::ClientKrn& client, cons
 }
 
 Result<store::EventPage> MemoryReader::events(const StreamId& stream, Version after, const store::PageBounds& bounds) {
-  store::EventPage page;
-  store::PageRoom room{bounds};
+  store::EventPageMaker page{after, bounds};
   log_.visit([&](const StreamId& id, const MemoryLog::Stream& kept) {
     if (id != stream) return;
     for (const auto& [first, row] : kept.rows)
-      if (!add_chunk(page, room, after, first, row.text).value()) return;
+      if (!page.add(first, row.text)) return;
   });
-  return page;
+  return page.finish();
 }
 
 Result<store::FeedPage> MemoryReader::client_events(const domain::ClientKrn& client, const store::FeedQuery& query) {

@@ -51,9 +51,8 @@ bool ItemWalk::take_event() {
   if (next_event_ == page_.events.size()) return false;
   const auto& event = page_.events[next_event_++];
   if (event.id) position_.in_life = *event.id == file_->progress.id;
-  const bool goes_on = event.version == position_.version;
+  if (event.version != position_.version) position_.index = 0;
   position_.version = event.version;
-  if (!goes_on) position_.index = 0;
   items_ = position_.in_life ? list_of(domain::reported_in(event)) : domain::ItemList{};
   at_ = event.at;
   return true;
@@ -61,7 +60,7 @@ bool ItemWalk::take_event() {
 
 Result<ItemWalk::Step> ItemWalk::turn_page() {
   // A position inside an event reads that event again, once; otherwise it is behind it.
-  const bool is_inside = page_.events.empty() && events_read_ == 0 && position_.version > 0;
+  const bool is_inside = events_read_ == 0 && position_.index > 0;
   const auto after = is_inside ? position_.version - 1 : position_.version;
   if (after >= file_->progress.version) return Step::end;
   constexpr std::size_t page_bytes = 512UL << 10U;

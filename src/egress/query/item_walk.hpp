@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "store/progress_reader.hpp"
 
@@ -18,12 +19,12 @@ struct ItemFilter {
   [[nodiscard]] bool takes(const domain::Item& item) const;
 };
 
-/// Behind some of a file's items: those of all events below `version`, and the first `index` of its own.
+/// Behind some of a file's items: those of all events up to `version`, or of that one only the first `index`.
 struct ItemPosition {
   store::Version version = 0;  ///< 0: before everything
-  std::int64_t index = 0;
-  std::int64_t seen = 0;  ///< how many that are: where they are all, the rest of the log need not be read
-  bool in_life = false;   ///< the file's first event is behind too: it may have been deleted and made again before
+  std::int64_t index = 0;      ///< 0: all of that version
+  std::int64_t seen = 0;       ///< how many that are: where they are all, the rest of the log need not be read
+  bool in_life = false;        ///< the file's first event is behind too: it may have been deleted and made again before
 };
 
 /// Every error, or warning, that was ever sent of a file, in order, read from the log page by page: to go on costs the
@@ -47,8 +48,12 @@ class ItemWalk {
   [[nodiscard]] store::Version version() const { return position_.version; }
   [[nodiscard]] Timestamp at() const { return at_; }
 
-  /// Behind the last item.
-  [[nodiscard]] const ItemPosition& position() const { return position_; }
+  /// Behind the last item, or the page of the log.
+  [[nodiscard]] ItemPosition position() const {
+    auto out = position_;
+    if (std::cmp_equal(out.index, items_.size())) out.index = 0;
+    return out;
+  }
   [[nodiscard]] std::size_t events_read() const { return events_read_; }
 
  private:

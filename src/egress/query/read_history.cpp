@@ -295,8 +295,11 @@ class ReadHistory {
     Response out{.status = 200, .content_type = ndjson_type, .headers = {}, .body = {}};
     http::add_header(out, "Vary", "Accept");
     http::add_header(out, "Cache-Control", "no-cache");
-    out.stream = std::make_shared<http::StreamedBody>(http::StreamedBody{
-        .source = std::move(lines), .pool = parts_.lists, .asker = *request.client, .permit = std::move(permit)});
+    out.stream = std::make_shared<http::StreamedBody>(http::StreamedBody{.source = std::move(lines),
+                                                                         .pool = parts_.lists,
+                                                                         .asker = *request.client,
+                                                                         .permit = std::move(permit),
+                                                                         .gives_way = parts_.ingest_is_busy});
     return out;
   }
 

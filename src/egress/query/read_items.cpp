@@ -1,5 +1,6 @@
 #include "egress/query/read_items.hpp"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -23,7 +24,7 @@ namespace {
 constexpr std::size_t items_looked_at_max = 10'000;
 constexpr std::size_t events_looked_at_max = 10'000;
 constexpr std::size_t page_body_bytes = 2UL << 20U;  ///< and then it ends, however few items that are
-constexpr std::size_t contains_bytes_max = 256;
+constexpr std::ptrdiff_t contains_characters_max = 256;
 constexpr std::size_t events_per_page_max = 2'000;
 
 constexpr std::array<std::string_view, 7> parameters{"limit",    "cursor", "lineFrom", "lineTo",
@@ -68,8 +69,9 @@ std::expected<ItemFilter, Response> read_filter(const Exchange& exchange) {
   out.line_from = from;
   out.line_to = to;
   if (const auto* text = exchange.parameter("contains")) {
-    if (text->empty() || text->size() > contains_bytes_max)
-      return std::unexpected{invalid("contains must have 1 to 256 bytes")};
+    const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80; };
+    if (text->empty() || std::ranges::count_if(*text, begins) > contains_characters_max)
+      return std::unexpected{invalid("contains must have 1 to 256 characters")};
     out.contains = *text;
   }
   return out;
@@ -246,8 +248,11 @@ class ReadItems {
     ItemWalk walk{parts_.reader, file, request.kind, request.from, events_per_page_max};
     auto table = std::make_unique<ItemTable>(std::move(walk), std::move(request.filter), request.format, request.limit,
                                              request.with_bom);
-    out.stream = std::make_shared<http::StreamedBody>(http::StreamedBody{
-        .source = std::move(table), .pool = parts_.lists, .asker = *request.client, .permit = std::move(permit)});
+    out.stream = std::make_shared<http::StreamedBody>(http::StreamedBody{.source = std::move(table),
+                                                                         .pool = parts_.lists,
+                                                                         .asker = *request.client,
+                                                                         .permit = std::move(permit),
+                                                                         .gives_way = parts_.ingest_is_busy});
     return out;
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "access/guard.hpp"
@@ -23,6 +24,7 @@ struct QueryParts {
   http::WorkerPool& pool;   ///< where the reader may block
   http::WorkerPool& lists;  ///< where it reads lists, which take long
   QueryOptions options;
+  std::function<bool()> ingest_is_busy = {};  ///< what is streamed then gives way; any thread
 };
 
 /// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id}, also as it was `?at=` a moment,

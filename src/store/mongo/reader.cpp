@@ -62,14 +62,13 @@ class Reader final : public ProgressReader {
     return with_client([&](const Lease& lease) -> Result<EventPage> {
       const auto events = shared_->collection(lease, events_name);
       PEBBLES_TRY(first, chunk_that_has(events.get(), stream, after + 1));
-      EventPage page;
-      PageRoom room{bounds};
+      EventPageMaker page{after, bounds};
       Bson order;
       order.small("_id", 1);
-      PEBBLES_TRY_VOID(each_chunk(
-          events.get(), chunks_from(stream, first), {Bson{order.get()}, Bson{order.get()}},
-          [&](const StoredChunk& stored) { return add_chunk(page, room, after, stored.chunk.first, stored.text); }));
-      return page;
+      PEBBLES_TRY_VOID(
+          each_chunk(events.get(), chunks_from(stream, first), {Bson{order.get()}, Bson{order.get()}},
+                     [&](const StoredChunk& stored) { return page.add(stored.chunk.first, stored.text); }));
+      return page.finish();
     });
   }
 
@@ -193,12 +192,12 @@ class Reader final : public ProgressReader {
   };
 
   /// Calls `take` with each chunk, not decoded, until it says false. Replies are kept near a mebibyte, whatever chunks
-  /// weigh: few at first, and then as many as those have weighed.
+  /// weigh: one at first, which a page may be content with, and then as many as those before have weighed.
   template <class Take>
   static Result<void> each_chunk(mongoc_collection_t* events, const Bson& filter, const Order& order, Take&& take) {
     constexpr std::size_t reply_bytes = 1UL << 20U;
     Bson options;
-    options.document("sort", order.sort).document("hint", order.index).integer("batchSize", 4);
+    options.document("sort", order.sort).document("hint", order.index).integer("batchSize", 1);
     Found found{events, filter, options, nullptr};
     std::size_t documents = 0, bytes = 0;
     while (const bson_t* document = found.next()) {
@@ -206,8 +205,7 @@ class Reader final : public ProgressReader {
       const auto batch = std::clamp<std::size_t>(reply_bytes * ++documents / bytes, 1, 4'000);
       found.set_batch_size(static_cast<std::uint32_t>(batch));
       PEBBLES_TRY(stored, read_chunk(document));
-      PEBBLES_TRY(goes_on, take(stored));
-      if (!goes_on) return {};
+      if (!take(stored)) return {};
     }
     return found.end();
   }

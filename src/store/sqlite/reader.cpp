@@ -97,43 +97,44 @@ class Reader final : public ProgressReader {
   Result<EventPage> events(const StreamId& stream, Version after, const PageBounds& bounds) override {
     // A chunk has an event at least, and the first may be the one that ends at `after`.
     const auto recent = shared_->recent.seqs(stream, after, bounds.events + 2);
-    return with_connection([&](ReadConnection& on) {
-      EventPage page;
-      PageRoom room{bounds};
+    EventPageMaker page{after, bounds};
+    // The events are read outside: inside, a reader may be what the writer waits for.
+    PEBBLES_TRY_VOID(with_connection([&](ReadConnection& on) {
       const auto row = on.rows.row_of(stream);
-      if (!row) return page;
+      if (!row) return false;
       const auto take = [&](const StoredChunk& stored) {
         require_known_format(stored.format);
-        return or_corrupt(add_chunk(page, room, after, stored.chunk.first, stored.text));
+        return page.add(stored.chunk.first, stored.text);
       };
       on.rows.each_chunk(*row, after, take);
       for (const auto seq : recent) {
-        if (page.more) break;
+        if (page.is_full()) break;
         if (const auto stored = on.rows.chunk_at(seq)) take(*stored);
       }
-      return page;
-    });
+      return true;
+    }));
+    return page.finish();
   }
 
   Result<FeedPage> client_events(const domain::ClientKrn& client, const FeedQuery& query) override {
-    return with_connection([&](ReadConnection& on) {
-      FeedPageMaker page{query};
-      const auto from = query.after.given > 0 ? query.after.place - 1 : query.after.place;
-      auto rows = on.feed.run(from, query.until.value_or(INT64_MAX));
-      // The log is everybody's: a page looks at so many rows, however few of them are this client's.
-      for (std::int64_t looked_at = 0; looked_at < feed_rows_max; ++looked_at) {
-        if (!rows.next()) return std::move(page).finish(false);
-        const auto seq = rows.integer(0);
-        if (rows.text(2) != *client) {
-          page.passed(seq);
-          continue;
-        }
-        require_known_format(static_cast<int>(rows.integer(1)));
-        if (!or_corrupt(page.add(seq, domain::Filename{std::string{rows.text(3)}}, rows.text(4))))
-          return std::move(page).finish(true);
-      }
-      return std::move(page).finish(true);
-    });
+    FeedPageMaker page{query};
+    PEBBLES_TRY(more, with_connection([&](ReadConnection& on) {
+                  const auto from = query.after.given > 0 ? query.after.place - 1 : query.after.place;
+                  auto rows = on.feed.run(from, query.until.value_or(INT64_MAX));
+                  // The log is everybody's: a page looks at so many rows, however few of them are this client's.
+                  for (std::int64_t looked_at = 0; looked_at < feed_rows_max; ++looked_at) {
+                    if (!rows.next()) return false;
+                    const auto seq = rows.integer(0);
+                    if (rows.text(2) != *client) {
+                      page.passed(seq);
+                      continue;
+                    }
+                    require_known_format(static_cast<int>(rows.integer(1)));
+                    if (!page.add(seq, domain::Filename{std::string{rows.text(3)}}, rows.text(4))) return true;
+                  }
+                  return true;
+                }));
+    return std::move(page).finish(more);
   }
 
   Result<std::int64_t> feed_end() override {
