@@ -42,7 +42,7 @@ struct EventPage {
 struct FeedPosition {
   std::int64_t place = 0;  ///< all up to here, and here too unless `given` says otherwise, is behind
   std::int64_t given = 0;  ///< above 0: only the first so many events of `place` are
-  friend auto operator<=>(const FeedPosition&, const FeedPosition&) = default;
+  friend bool operator==(const FeedPosition&, const FeedPosition&) = default;
 };
 
 struct FeedQuery {

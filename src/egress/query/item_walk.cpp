@@ -59,6 +59,7 @@ bool ItemWalk::take_event() {
 }
 
 Result<ItemWalk::Step> ItemWalk::turn_page() {
+  if (file_->progress.is_before_log()) return Step::end;
   // A position inside an event reads that event again, once; otherwise it is behind it.
   const bool is_inside = events_read_ == 0 && position_.index > 0;
   const auto after = is_inside ? position_.version - 1 : position_.version;

@@ -51,7 +51,7 @@ class ItemWalk {
   /// Behind the last item, or the page of the log.
   [[nodiscard]] ItemPosition position() const {
     auto out = position_;
-    if (std::cmp_equal(out.index, items_.size())) out.index = 0;
+    if (out.version > 0 && std::cmp_equal(out.index, items_.size())) out.index = 0;
     return out;
   }
   [[nodiscard]] std::size_t events_read() const { return events_read_; }
