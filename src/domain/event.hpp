@@ -49,10 +49,12 @@ struct ProgressEvent {
 }
 
 /// What an event says was reported, or had been before there was a log.
-[[nodiscard]] constexpr const Reported& reported_in(const Reported& reported) { return reported; }
-[[nodiscard]] constexpr const Reported& reported_in(const Adopted& adopted) { return adopted.state; }
 [[nodiscard]] inline const Reported& reported_in(const ProgressEvent& event) {
-  return std::visit([](const auto& what) -> const Reported& { return reported_in(what); }, event.what);
+  struct Find {
+    const Reported* operator()(const Reported& reported) const { return &reported; }
+    const Reported* operator()(const Adopted& adopted) const { return &adopted.state; }
+  };
+  return *std::visit(Find{}, event.what);
 }
 
 }  // namespace pebbles::domain
