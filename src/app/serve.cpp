@@ -21,6 +21,8 @@
 #include "egress/docs/api_docs.hpp"
 #include "egress/monitor/monitor.hpp"
 #include "egress/monitor/store_watch.hpp"
+#include "egress/query/read_history.hpp"
+#include "egress/query/read_items.hpp"
 #include "egress/query/read_progress.hpp"
 #include "egress/query/read_summary.hpp"
 #include "http/server.hpp"
@@ -170,7 +172,8 @@ class Service {
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
                                               .items_max = config.max_errors_in_record,
-                                              .stalled_after = config.stalled_after}};
+                                              .stalled_after = config.stalled_after},
+                                  .ingest_is_busy = [this] { return ingest_->queued() > 0; }};
     http::ServerOptions options;
     options.host = config.host_or_default();
     options.port = config.port;
@@ -188,6 +191,8 @@ class Service {
                   const auto reads_guard = config_.public_reads ? nullptr : guard;
                   query::add_routes(loop, query, reads_guard);
                   query::add_summary_route(loop, query, reads_guard);
+                  query::add_item_routes(loop, query, reads_guard);
+                  query::add_history_routes(loop, query, reads_guard);
                   monitor::add_health_routes(loop, monitor_parts());
                   if (!config_.metrics_port) monitor::add_metrics_route(loop, monitor_parts());
                   docs::add_routes(loop, version);

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -66,5 +67,17 @@ struct ProgressEvent {
   /// Whether it says all that went before it as far as that matters, so that a log may begin with it.
   [[nodiscard]] bool may_begin_log() const { return id.has_value(); }
 };
+
+/// As the log and the API name it.
+[[nodiscard]] constexpr std::string_view kind_of(const Reported&) { return "reported"; }
+[[nodiscard]] constexpr std::string_view kind_of(const Adopted&) { return "adopted"; }
+[[nodiscard]] constexpr std::string_view kind_of(const Deleted&) { return "deleted"; }
+[[nodiscard]] constexpr std::string_view kind_of(const Baseline&) { return "baseline"; }
+[[nodiscard]] inline std::string_view kind_of(const ProgressEvent& event) {
+  return std::visit([](const auto& what) { return kind_of(what); }, event.what);
+}
+
+/// What an event says was reported: itself, or in all before there was a log or before the log was cut.
+[[nodiscard]] Reported reported_in(const ProgressEvent& event);
 
 }  // namespace pebbles::domain

@@ -54,6 +54,23 @@ bool operator==(const Baseline& a, const Baseline& b) {
   return *a.state == *b.state && a.head == b.head && a.head_hash == b.head_hash;
 }
 
+Reported reported_in(const ProgressEvent& event) {
+  struct Find {
+    Reported operator()(const Reported& reported) const { return reported; }
+    Reported operator()(const Adopted& adopted) const { return adopted.state; }
+    Reported operator()(const Deleted&) const { return {}; }
+    Reported operator()(const Baseline& baseline) const {
+      const auto& state = *baseline.state;
+      return {.counts = state.counts,
+              .total = state.total,
+              .is_last = state.completed,
+              .errors = state.errors.first,
+              .warnings = state.warnings.first};
+    }
+  };
+  return std::visit(Find{}, event.what);
+}
+
 void KeptItems::add(const ItemList& items) {
   if (items.empty()) return;
   const bool open = std::cmp_equal(first.size(), count);

@@ -96,6 +96,16 @@ class ItemList {
 enum class Channel : std::uint8_t { rest, sqs, kafka };
 inline constexpr std::size_t channels = 3;
 
+/// As the log and the API write it.
+[[nodiscard]] constexpr std::string_view name_of(Channel channel) {
+  switch (channel) {
+    case Channel::rest: return "rest";
+    case Channel::sqs: return "sqs";
+    case Channel::kafka: return "kafka";
+  }
+  return "";
+}
+
 /// Where in a Kafka log an update stood. `log` names the cluster (or what `KAFKA_LOG_ID` says), so that a recreated
 /// topic is not taken for the old one.
 struct LogPosition {

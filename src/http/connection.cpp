@@ -1,7 +1,12 @@
 #include "http/connection.hpp"
 
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cstring>
+#include <iterator>
 
 #include "base/header_text.hpp"
 #include "base/trace_context.hpp"
@@ -17,6 +22,9 @@ using asio::redirect_error;
 using boost::system::error_code;
 
 namespace {
+
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 constexpr std::string_view head_end = "\r\n\r\n";
 constexpr std::size_t small_body_bytes_max = 16UL << 10U;     // copied behind the head; a larger one is sent beside it
@@ -83,19 +91,21 @@ Task<void> Connection::run() {
       response = refusal(refusal_);
       name_in(response, request_id_);
     }
-    count(response.status);
+    const auto stream = request_ && request_->method() != "HEAD" ? response.stream : nullptr;
+    if (!stream) count(response.status);
     const Telling telling{.connection = *this, .status = response.status};
     if (gone_) co_return;
     open = refusal_ == 0 && !response.close && !loop_.closing() && request_->keep_alive() && skip_body();
+    if (stream && request_->http10()) open = false;  // the end of the connection is the body's
     prepare_answer(std::move(response), open);
-    enter_phase(Phase::write, loop_.options().deadlines.write);
-    Progress sent{};
-    while ((sent = send()) == Progress::more) {
-      error_code failed;
-      co_await socket_.async_wait(Socket::wait_write, redirect_error(use_task, failed));
-      if (timed_out_) co_return;
+    const bool head_is_written = co_await write();
+    if (stream) {
+      std::string cut;
+      if (head_is_written) cut = co_await send_pieces(*stream);
+      count(telling.status);
+      if (!cut.empty()) co_return give_up(cut);
     }
-    if (sent == Progress::failed) co_return;
+    if (!head_is_written) co_return;
   }
   co_await linger();
 }
@@ -109,6 +119,7 @@ void Connection::begin_request() {
   client_.clear();
   file_.clear();
   sent_ = 0;
+  before_ = 0;
   refusal_ = 0;
   timed_out_ = false;
   continue_due_ = false;
@@ -227,7 +238,7 @@ void Connection::tell(int status) const {
   telemetry::RequestFacts facts;
   facts.status = status;
   facts.took = std::chrono::steady_clock::now() - begun_;
-  facts.bytes = sent_;
+  facts.bytes = before_ + sent_;
   facts.client = client_;
   facts.file = file_;
   facts.request_id = request_id_;
@@ -258,6 +269,10 @@ bool Connection::dress(Response& response) const {
   if (!is_worth_gzip(response)) return false;
   add_header(response, "Vary", "Accept-Encoding");
   if (!accepts_gzip(request_->combined("Accept-Encoding"))) return false;
+  if (response.stream) {
+    put_gzip_stream(response);
+    return false;
+  }
   if (response.body.size() > gzip_at_once_bytes_max) return true;
   put_gzip(response, gzip(response.body));
   return false;
@@ -401,6 +416,95 @@ Task<void> Connection::flush() {
   }
 }
 
+Task<bool> Connection::write() {
+  enter_phase(Phase::write, loop_.options().deadlines.write);
+  Progress sent{};
+  while ((sent = send()) == Progress::more) {
+    error_code failed;
+    co_await socket_.async_wait(Socket::wait_write, redirect_error(use_task, failed));
+    if (timed_out_) co_return false;
+  }
+  co_return sent == Progress::done;
+}
+
+Task<std::string> Connection::send_pieces(StreamedBody& body) {
+  in_pieces_ = true;
+  for (bool more = true; more;) {
+    std::string piece;
+    phase_ = Phase::handler;
+    deadline_ = TimePoint::max();
+    const auto began = std::chrono::steady_clock::now();
+    bool gives_way = body.gives_way && body.gives_way();
+    auto made = co_await make_piece(body, piece);
+    const auto took = std::chrono::steady_clock::now() - began;
+    if (!made) co_return std::move(made).error().detail;
+    more = *made;
+    // A chunk of no bytes would be the last.
+    const bool is_written = (piece.empty() && more) || co_await write_piece(std::move(piece), more);
+    gives_way = gives_way || (body.gives_way && body.gives_way());
+    if (is_written && more && gives_way) co_await rest(3 * took);
+    if (is_written && !(more && loop_.cutting())) continue;
+    co_return loop_.cutting() ? "the server stops" : timed_out_ ? "its client reads too slowly" : "its client has gone";
+  }
+  in_pieces_ = false;
+  co_return std::string{};
+}
+
+Task<void> Connection::rest(std::chrono::steady_clock::duration time) {
+  constexpr std::chrono::milliseconds longest{500};
+  phase_ = Phase::handler;
+  deadline_ = TimePoint::max();
+  Timer timer{loop_.executor()};
+  timer.expires_after(std::min<std::chrono::steady_clock::duration>(time, longest));
+  error_code cancelled;
+  co_await timer.async_wait(redirect_error(use_task, cancelled));
+}
+
+void Connection::give_up(std::string_view why) {
+  telemetry::answer_cut(request_id_, why);
+  if (!request_->http10()) return;
+  // A closed connection is the end of a whole answer there: only a reset one is not.
+  error_code ignored;
+  socket_.set_option(Socket::linger{true, 0}, ignored);
+  socket_.close(ignored);  // the destructor would take the option back
+}
+
+Task<bool> Connection::write_piece(std::string piece, bool more) {
+  before_ += sent_;
+  sent_ = 0;
+  out_.clear();
+  if (!request_->http10()) {
+    if (!piece.empty()) fmt::format_to(std::back_inserter(out_), "{:x}\r\n", piece.size());
+    piece += piece.empty() ? "0\r\n\r\n" : more ? "\r\n" : "\r\n0\r\n\r\n";
+  }
+  out_body_ = std::move(piece);
+  co_return co_await write();
+}
+
+Task<Result<bool>> Connection::make_piece(StreamedBody& body, std::string& piece) {
+  // A pool that is full has other work to do first; who reads by now has waited for a while and can wait a little more.
+  constexpr std::chrono::milliseconds pause{50};
+  Timer timer{loop_.executor()};
+  const auto until = std::chrono::steady_clock::now() + loop_.options().deadlines.write;
+  std::string surprise;
+  try {
+    while (!loop_.cutting()) {
+      auto work = [source = body.source.get(), &piece] { return source->next(piece); };
+      auto asker = body.asker;
+      auto made = co_await run_on(body.pool, std::move(asker), std::move(work));
+      if (made) co_return *std::move(made);
+      if (std::chrono::steady_clock::now() > until) break;
+      error_code cancelled;
+      timer.expires_after(pause);
+      co_await timer.async_wait(redirect_error(use_task, cancelled));
+    }
+    surprise = loop_.cutting() ? "the server stops" : "no thread was free to make its next piece";
+  } catch (const std::exception& exception) {
+    surprise = exception.what();
+  }
+  co_return failure(Errc::internal, std::move(surprise));
+}
+
 /// Closing with unread bytes would reset the connection, and the client might never see the answer (RFC 9112,
 /// section 9.6): so say that nothing follows, and let the client finish, within bounds.
 Task<void> Connection::linger() {
@@ -422,6 +526,10 @@ void Connection::expire(TimePoint now) {
   timed_out_ = true;
   error_code ignored;
   socket_.cancel(ignored);
+}
+
+void Connection::cut() {
+  if (phase_ == Phase::write && in_pieces_) expire(TimePoint::max());
 }
 
 void Connection::close_if_idle() {

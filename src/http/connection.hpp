@@ -33,6 +33,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   /// Ends what takes too long: a request that was begun gets a 408, a handler may take its time.
   void expire(TimePoint now);
   void close_if_idle();
+  /// Ends an answer that is being streamed.
+  void cut();
 
   // For Exchange.
   [[nodiscard]] const RequestParser& request() const { return *request_; }
@@ -71,6 +73,14 @@ class Connection : public boost::intrusive::list_base_hook<> {
   [[nodiscard]] bool dress(Response& response) const;
   Task<void> compress(Response& response);
   Task<void> flush();
+  /// What `out_` and `out_body_` hold. False when the client has gone, or takes too long.
+  Task<bool> write();
+  /// The pieces of a streamed body, each made when the one before was taken. Why it was cut short, or "".
+  Task<std::string> send_pieces(StreamedBody& body);
+  Task<void> rest(std::chrono::steady_clock::duration time);
+  void give_up(std::string_view why);
+  Task<bool> write_piece(std::string piece, bool more);
+  Task<Result<bool>> make_piece(StreamedBody& body, std::string& piece);
   Task<void> linger();
 
   Loop& loop_;
@@ -81,10 +91,11 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::string body_;
   std::shared_ptr<const void> body_share_;  ///< what it takes of a budget
   std::size_t body_share_bytes_ = 0;
-  std::string out_;                    ///< the answer's head, and its body when that is small
-  std::string out_body_;               ///< a large body
-  std::shared_ptr<const void> share_;  ///< what it takes of a budget
-  std::size_t sent_ = 0;
+  std::string out_;                        ///< the answer's head, and its body when that is small
+  std::string out_body_;                   ///< a large body
+  std::shared_ptr<const void> share_;      ///< what it takes of a budget
+  std::size_t sent_ = 0;                   ///< of `out_` and `out_body_`
+  std::size_t before_ = 0;                 ///< sent of the same answer before them
   telemetry::HttpRoute* route_ = nullptr;  ///< of the request; null when no handler has it
   std::string request_id_;
   std::string client_;  ///< as this and the next, what a handler noted: for the log
@@ -95,6 +106,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   int refusal_ = 0;            ///< the status of what is wrong with the framing, 0 while all is well
   bool may_skip_line_ = true;  ///< some clients send an empty line behind a body (RFC 9112, section 2.2)
   bool timed_out_ = false;     ///< the present phase took too long
+  bool in_pieces_ = false;     ///< the answer is being streamed
   bool gone_ = false;          ///< nobody reads answers any more
   bool continue_due_ = false;  ///< the client waits for a 100 before it sends the body
 };

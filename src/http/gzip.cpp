@@ -7,6 +7,7 @@
 
 #include "base/assert.hpp"
 #include "base/header_text.hpp"
+#include "http/accept.hpp"
 
 namespace pebbles::http {
 namespace {
@@ -26,39 +27,60 @@ class Deflater {
 
   std::string compress(std::string_view body) {
     deflateReset(&stream_);
-    std::string out(deflateBound(&stream_, static_cast<uLong>(body.size())), '\0');
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));  // zlib does not write there
-    stream_.avail_in = static_cast<uInt>(body.size());
-    stream_.next_out = reinterpret_cast<Bytef*>(out.data());
-    stream_.avail_out = static_cast<uInt>(out.size());
-    const int code = deflate(&stream_, Z_FINISH);
-    PEBBLES_ASSERT(code == Z_STREAM_END, "deflateBound leaves room for all of it");
-    out.resize(stream_.total_out);
+    std::string out;
+    add(body, true, out);
     return out;
   }
 
+  /// Appends what there is to write of one more piece, which may be nothing yet, and the end behind the last.
+  void add(std::string_view piece, bool is_last, std::string& out) {
+    const auto before = out.size();
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));  // zlib does not write there
+    stream_.avail_in = static_cast<uInt>(piece.size());
+    out.resize(before + deflateBound(&stream_, static_cast<uLong>(piece.size())));
+    stream_.next_out = reinterpret_cast<Bytef*>(out.data() + before);
+    stream_.avail_out = static_cast<uInt>(out.size() - before);
+    int code = deflate(&stream_, is_last ? Z_FINISH : Z_NO_FLUSH);
+    // What earlier pieces left inside may need more than this one's bound.
+    while (is_last ? code != Z_STREAM_END : stream_.avail_in > 0) {
+      const auto used = out.size() - stream_.avail_out;
+      out.resize(used + more_bytes);
+      stream_.next_out = reinterpret_cast<Bytef*>(out.data() + used);
+      stream_.avail_out = more_bytes;
+      code = deflate(&stream_, is_last ? Z_FINISH : Z_NO_FLUSH);
+      PEBBLES_ASSERT(code == Z_OK || code == Z_STREAM_END, "a compressor with room goes on");
+    }
+    out.resize(out.size() - stream_.avail_out);
+  }
+
  private:
+  static constexpr uInt more_bytes = 64U << 10U;
   z_stream stream_{};
 };
 
-/// A weight in thousandths; nullopt when it is none (RFC 9110, section 12.4.2).
-std::optional<int> weight_of(std::string_view parameters) {
-  constexpr int whole = 1000;
-  if (parameters.empty()) return whole;
-  const auto equals = parameters.find('=');
-  if (equals == parameters.npos || !equal_ignoring_case(trimmed(parameters.substr(0, equals)), "q"))
-    return std::nullopt;
-  const auto text = trimmed(parameters.substr(equals + 1));
-  if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1')) return std::nullopt;
-  int out = (text[0] - '0') * whole;
-  if (text.size() > 1 && text[1] != '.') return std::nullopt;
-  int place = whole / 10;
-  for (const char digit : text.substr(std::min<std::size_t>(2, text.size()))) {
-    if (digit < '0' || digit > '9') return std::nullopt;
-    out += (digit - '0') * place;
-    place /= 10;
+/// Another source's pieces, compressed.
+class GzipSource final : public BodySource {
+ public:
+  explicit GzipSource(std::unique_ptr<BodySource> plain) : plain_{std::move(plain)} {}
+
+  Result<bool> next(std::string& out) override {
+    piece_.clear();
+    PEBBLES_TRY(more, plain_->next(piece_));
+    deflater_.add(piece_, !more, out);
+    return more;
   }
-  return out <= whole ? std::optional{out} : std::nullopt;
+
+ private:
+  std::unique_ptr<BodySource> plain_;
+  Deflater deflater_;
+  std::string piece_;
+};
+
+void name_gzip(Response& response) {
+  add_header(response, "Content-Encoding", "gzip");
+  constexpr std::string_view strong = "ETag: \"";
+  const auto tag = response.headers.find(strong);
+  if (tag != std::string::npos) response.headers.insert(tag + strong.size() - 1, "W/");
 }
 
 }  // namespace
@@ -80,6 +102,7 @@ bool accepts_gzip(std::string_view accept_encoding) {
 }
 
 bool is_worth_gzip(const Response& response) {
+  if (response.stream) return true;
   return response.body.size() > gzip_bytes_min && response.status >= 200 && response.status != 304;
 }
 
@@ -88,12 +111,14 @@ std::string gzip(std::string_view body) {
   return deflater.compress(body);
 }
 
+void put_gzip_stream(Response& response) {
+  response.stream->source = std::make_unique<GzipSource>(std::move(response.stream->source));
+  name_gzip(response);
+}
+
 void put_gzip(Response& response, std::string compressed) {
   response.body = std::move(compressed);
-  add_header(response, "Content-Encoding", "gzip");
-  constexpr std::string_view strong = "ETag: \"";
-  const auto tag = response.headers.find(strong);
-  if (tag != std::string::npos) response.headers.insert(tag + strong.size() - 1, "W/");
+  name_gzip(response);
 }
 
 }  // namespace pebbles::http

@@ -24,5 +24,7 @@ inline constexpr std::size_t gzip_at_once_bytes_max = 16UL << 10U;
 /// Puts the compressed body in the place of the other. Its `ETag`, if any, becomes a weak one: the bytes are others,
 /// what they say is the same (RFC 9110, section 8.8.3).
 void put_gzip(Response& response, std::string compressed);
+/// The same for one that is streamed: its pieces are compressed where they are made.
+void put_gzip_stream(Response& response);
 
 }  // namespace pebbles::http

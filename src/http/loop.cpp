@@ -68,6 +68,8 @@ void Loop::tick() {
   read_clocks();
   for (auto& connection : connections_) connection.expire(now_);
   if (state_.stopping.load(std::memory_order_relaxed)) close_idle();
+  if (cutting())
+    for (auto& connection : connections_) connection.cut();
   timer_.expires_after(options_.deadlines.tick);
   timer_.async_wait([this](const boost::system::error_code& cancelled) {
     if (!cancelled) tick();

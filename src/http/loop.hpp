@@ -19,12 +19,15 @@ namespace pebbles::http {
 
 /// What all loops of a server share.
 struct ServerState {
-  explicit ServerState(std::size_t answers_bytes_max) : long_answers{answers_bytes_max} {}
+  explicit ServerState(const ServerOptions& options)
+      : long_answers{options.answers_bytes_max}, streams{options.streams} {}
 
   ByteBudget long_answers;  ///< those that are not yet sent
+  StreamBudget streams;
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> closing{false};   ///< answers from now on end their connection
   std::atomic<bool> stopping{false};  ///< idle connections end at once
+  std::atomic<bool> cutting{false};   ///< and streamed answers too, wherever they are
   WorkerPool compressors{{.threads = 1, .queue_max = 128}};
 };
 
@@ -55,7 +58,9 @@ class Loop {
   [[nodiscard]] std::string_view date_line() const { return date_line_; }
   [[nodiscard]] WorkerPool& compressors() { return state_.compressors; }
   [[nodiscard]] bool closing() const { return state_.closing.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool cutting() const { return state_.cutting.load(std::memory_order_relaxed); }
   [[nodiscard]] ByteBudget& long_answers() { return state_.long_answers; }
+  [[nodiscard]] StreamBudget& streams() { return state_.streams; }
   void enter(Connection& connection) { connections_.push_back(connection); }
   void leave(Connection& connection);
 

@@ -6,6 +6,7 @@
 
 #include "http/cors.hpp"
 #include "http/request_parser.hpp"
+#include "http/streamed_body.hpp"
 
 namespace pebbles::http {
 
@@ -14,7 +15,7 @@ struct Deadlines {
   std::chrono::milliseconds idle{60'000};   ///< until the first byte of a request
   std::chrono::milliseconds head{10'000};   ///< from its first byte to the end of the head
   std::chrono::milliseconds body{20'000};   ///< for the whole body
-  std::chrono::milliseconds write{15'000};  ///< for taking the whole answer
+  std::chrono::milliseconds write{15'000};  ///< for taking the whole answer, or a piece of one that is streamed
   std::chrono::milliseconds linger{1'000};  ///< for what a refused client still sends
   std::chrono::milliseconds tick{250};
 };
@@ -27,6 +28,7 @@ struct ServerOptions {
   /// Long answers that wait for their readers, all together; beyond it the next one is a 503. What is under way may go
   /// over it by an answer a loop.
   std::size_t answers_bytes_max = 128UL << 20U;
+  StreamBudget::Bounds streams;
   FramingLimits limits;
   Deadlines deadlines;
   CorsPolicy cors;

@@ -92,7 +92,9 @@ void append_head(std::string& out, const Response& response, const HeadOptions& 
     out += response.content_type;
     out += "\r\n";
   }
-  if (response.status >= 200 && response.status != 204 && response.status != 304) {
+  if (response.stream) {
+    if (!options.http10) out += "Transfer-Encoding: chunked\r\n";  // else the connection's end is the body's
+  } else if (response.status >= 200 && response.status != 204 && response.status != 304) {
     out += "Content-Length: ";
     json::append_integer(out, static_cast<std::int64_t>(response.body.size()));
     out += "\r\n";

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "http/streamed_body.hpp"
+
 namespace pebbles::http {
 
 inline constexpr std::string_view json_type = "application/json";
@@ -17,8 +19,9 @@ struct Response {
   std::string_view content_type;  ///< of static storage
   std::string headers;            ///< further lines, each "Name: value\r\n"; write them with `add_header`
   std::string body;
-  bool close = false;                      ///< end the connection after this answer
-  std::shared_ptr<const void> share = {};  ///< of an `ByteBudget`, kept until the answer is sent
+  bool close = false;                         ///< end the connection after this answer
+  std::shared_ptr<const void> share = {};     ///< of a `ByteBudget`, kept until the answer is sent
+  std::shared_ptr<StreamedBody> stream = {};  ///< in the place of `body`
 };
 
 /// Adds a header line. False, and nothing is added, when the value holds what a header must not (RFC 9110, section

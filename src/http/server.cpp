@@ -49,7 +49,7 @@ struct Server::Impl {
   void deal(int descriptor);
 
   const ServerOptions options;
-  ServerState state{options.answers_bytes_max};
+  ServerState state{options};
   std::vector<std::unique_ptr<Loop>> loops;
   std::optional<Acceptor> acceptor;
   std::uint16_t port = 0;
@@ -161,7 +161,11 @@ bool Server::stop(milliseconds deadline) {
   stop_accepting();
   impl_->state.stopping = true;
   for (auto& loop : impl_->loops) asio::post(loop->executor(), [each = loop.get()] { each->close_idle(); });
-  while (impl_->state.connections > 0 && Loop::Clock::now() < until) std::this_thread::sleep_for(milliseconds{5});
+  while (impl_->state.connections > 0 && Loop::Clock::now() < until) {
+    // An export can be asked for again; what else has to drain needs its part of the time.
+    if (Loop::Clock::now() > until - deadline / 2) impl_->state.cutting = true;
+    std::this_thread::sleep_for(milliseconds{5});
+  }
   const bool finished = impl_->state.connections == 0;
   for (auto& loop : impl_->loops) loop->context().stop();
   for (auto& thread : impl_->threads) thread.join();

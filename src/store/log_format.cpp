@@ -16,15 +16,6 @@ using json::append_integer;
 using json::append_string;
 using simdjson::dom::element;
 
-std::string_view name_of(domain::Channel channel) {
-  switch (channel) {
-    case domain::Channel::rest: return "rest";
-    case domain::Channel::sqs: return "sqs";
-    case domain::Channel::kafka: return "kafka";
-  }
-  return "";
-}
-
 void append_hex_string(std::string& out, std::span<const std::uint8_t> bytes) {
   out.push_back('"');
   append_hex(out, bytes);
@@ -114,11 +105,6 @@ void append_what(std::string& out, const domain::Baseline& baseline) {
   out += R"(,"head":)";
   append_reference(out, {.first = baseline.head, .hash = baseline.head_hash});
 }
-
-std::string_view kind_of(const domain::Reported&) { return "reported"; }
-std::string_view kind_of(const domain::Adopted&) { return "adopted"; }
-std::string_view kind_of(const domain::Deleted&) { return "deleted"; }
-std::string_view kind_of(const domain::Baseline&) { return "baseline"; }
 
 /// Reads typed members out of a parsed document; the first thing that is not as format 1 has it makes it `bad`.
 struct Reader {
@@ -307,22 +293,26 @@ struct Reader {
 
 }  // namespace
 
+void append_item_members(std::string& out, const domain::Item& item) {
+  if (item.line) {
+    out += R"("line":)";
+    append_integer(out, *item.line);
+    out.push_back(',');
+  }
+  out += R"("message":)";
+  append_string(out, item.message);
+  json::append_text_member(out, "code", item.code);
+  json::append_text_member(out, "field", item.field);
+  json::append_text_member(out, "value", item.value);
+}
+
 void append_items(std::string& out, const domain::ItemList& items, std::size_t items_max) {
   out.push_back('[');
   const auto* const end = items.begin() + std::min(items.size(), items_max);
   for (const auto* item = items.begin(); item != end; ++item) {
     if (item != items.begin()) out.push_back(',');
     out.push_back('{');
-    if (item->line) {
-      out += R"("line":)";
-      append_integer(out, *item->line);
-      out.push_back(',');
-    }
-    out += R"("message":)";
-    append_string(out, item->message);
-    json::append_text_member(out, "code", item->code);
-    json::append_text_member(out, "field", item->field);
-    json::append_text_member(out, "value", item->value);
+    append_item_members(out, *item);
     out.push_back('}');
   }
   out.push_back(']');
@@ -332,7 +322,7 @@ void append_event(std::string& out, const ProgressEvent& event) {
   out += R"({"v":)";
   append_integer(out, event.version);
   out += R"(,"kind":)";
-  append_string(out, std::visit([](const auto& what) { return kind_of(what); }, event.what));
+  append_string(out, domain::kind_of(event));
   if (event.id) {
     out += R"(,"id":)";
     append_hex_string(out, *event.id);
@@ -364,20 +354,33 @@ std::string encode_events(std::span<const ProgressEvent> events) {
   return out;
 }
 
+std::string_view take_line(std::string_view& text) {
+  const auto end = text.find('\n');
+  const auto line = text.substr(0, end == text.npos ? end : end + 1);
+  text.remove_prefix(line.size());
+  return line;
+}
+
+Result<ProgressEvent> decode_event(std::string_view line) {
+  if (!line.ends_with('\n')) return failure(Errc::store_corrupt, "an event line has no end");
+  element parsed;
+  if (json::parse(line.substr(0, line.size() - 1)).get(parsed))
+    return failure(Errc::store_corrupt, "an event is not JSON");
+  Reader reader;
+  auto event = reader.event(parsed);
+  // There is one spelling of each event: what does not come out as it went in lacks a member or has one twice.
+  std::string again;
+  again.reserve(line.size());
+  if (!reader.bad) append_event(again, event);
+  if (again != line) return failure(Errc::store_corrupt, "an event is not one of log format 1");
+  return event;
+}
+
 Result<std::vector<ProgressEvent>> decode_events(std::string_view text) {
   std::vector<ProgressEvent> events;
   while (!text.empty()) {
-    const auto end = text.find('\n');
-    if (end == std::string_view::npos) return failure(Errc::store_corrupt, "an event line has no end");
-    element line;
-    if (json::parse(text.substr(0, end)).get(line)) return failure(Errc::store_corrupt, "an event is not JSON");
-    Reader reader;
-    events.push_back(reader.event(line));
-    // There is one spelling of each event: what does not come out as it went in lacks a member or has one twice.
-    std::string again;
-    if (!reader.bad) append_event(again, events.back());
-    if (again != text.substr(0, end + 1)) return failure(Errc::store_corrupt, "an event is not one of log format 1");
-    text.remove_prefix(end + 1);
+    PEBBLES_TRY(event, decode_event(take_line(text)));
+    events.push_back(std::move(event));
   }
   return events;
 }

@@ -19,6 +19,12 @@ void append_event(std::string& out, const domain::ProgressEvent& event);
 /// The events of a chunk, in order.
 [[nodiscard]] std::string encode_events(std::span<const domain::ProgressEvent> events);
 
+/// Reads one line of them, with its line feed. Error: store_corrupt.
+[[nodiscard]] Result<domain::ProgressEvent> decode_event(std::string_view line);
+
+/// Cuts the next line off the front of a chunk's text, with its line feed; empty at the end.
+[[nodiscard]] std::string_view take_line(std::string_view& text);
+
 /// Reads what `encode_events` wrote. Errors: store_corrupt for anything else, an unknown kind or member included.
 [[nodiscard]] Result<std::vector<domain::ProgressEvent>> decode_events(std::string_view text);
 
@@ -26,6 +32,9 @@ void append_event(std::string& out, const domain::ProgressEvent& event);
 /// predecessor, then `text`.
 [[nodiscard]] Digest hash_chunk(const StreamId& stream, Version first, std::size_t events, const ChunkRef& prev,
                                 std::string_view text);
+
+/// `"line":1,"message":"…"` and what else an item has, without the braces around it.
+void append_item_members(std::string& out, const domain::Item& item);
 
 /// The kept errors or warnings of a snapshot, as the JSON array that the API shows, and back.
 void append_items(std::string& out, const domain::ItemList& items, std::size_t items_max = SIZE_MAX);

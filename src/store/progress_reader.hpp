@@ -10,9 +10,41 @@
 
 namespace pebbles::store {
 
+/// How long a page of events may be. What is larger by itself comes alone: a page is empty only where nothing is left.
+struct PageBounds {
+  std::size_t events = 0;          ///< at least 1
+  std::size_t bytes = 1UL << 20U;  ///< of their canonical text
+};
+
 struct EventPage {
   std::vector<domain::ProgressEvent> events;
   bool more = false;
+};
+
+/// A place in a client's feed, as `FeedPage` gave it; the default is before everything. A commit stands at one place,
+/// and so may several of other shards.
+struct FeedPosition {
+  std::int64_t place = 0;  ///< all up to here, and here too unless `given` says otherwise, is behind
+  std::int64_t given = 0;  ///< above 0: only the first so many events of `place` are
+  friend bool operator==(const FeedPosition&, const FeedPosition&) = default;
+};
+
+struct FeedQuery {
+  FeedPosition after = {};
+  std::optional<std::int64_t> until = {};  ///< the last place that counts, of `feed_end`
+  PageBounds bounds;
+};
+
+struct FeedEntry {
+  domain::Filename filename;
+  domain::ProgressEvent event;
+  FeedPosition position;  ///< behind it
+};
+
+struct FeedPage {
+  std::vector<FeedEntry> entries;
+  FeedPosition next;
+  bool more = false;  ///< there may be: also where a look at what others did took long enough, and the page is empty
 };
 
 /// A place in the tail. 0 is before everything; otherwise what `TailPage::next` said.
@@ -50,8 +82,14 @@ class ProgressReader {
   /// Counts by the rules of `matches`. What it costs does not grow with the client's completed files.
   [[nodiscard]] virtual Result<ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) = 0;
 
-  /// A stream's events with a version above `after`, oldest first, at most `limit`.
-  [[nodiscard]] virtual Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) = 0;
+  /// A stream's events with a version above `after`, oldest first. Costs the same wherever they stand in the log.
+  [[nodiscard]] virtual Result<EventPage> events(const StreamId& stream, Version after, const PageBounds& bounds) = 0;
+
+  /// What was committed of a client's files behind a place, by any instance, each event exactly once and a file's in
+  /// order. Nothing ever appears behind a position that was given out (invariant 16).
+  [[nodiscard]] virtual Result<FeedPage> client_events(const domain::ClientKrn& client, const FeedQuery& query) = 0;
+  /// The last place behind which nothing appears any more: a feed that begins there shows what comes from now on.
+  [[nodiscard]] virtual Result<std::int64_t> feed_end() = 0;
 
   /// What was committed behind the cursor, by any instance, each event exactly once and a stream's in order, but for
   /// baselines, which tell nothing new; whole

@@ -8,8 +8,8 @@ namespace pebbles::telemetry {
 namespace {
 
 // As StoreOperation has them.
-constexpr std::array operation_names{"load",  "find_keys", "find_tokens", "commit", "maintain", "by_filename",
-                                     "by_id", "list",      "summary",     "events", "tail",     "ping"};
+constexpr std::array operation_names{"load", "find_keys", "find_tokens", "commit", "maintain", "by_filename", "by_id",
+                                     "list", "summary",   "events",      "feed",   "tail",     "ping"};
 
 struct Series {
   Series() {

@@ -17,6 +17,7 @@ enum class StoreOperation : std::uint8_t {
   list,
   summary,
   events,
+  feed,
   tail,
   ping,
 };

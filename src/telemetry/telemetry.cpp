@@ -55,6 +55,10 @@ void handler_threw(std::string_view request_id, std::string_view what) {
   static RepeatedEvent kind{error, "handler_threw"};
   kind.say({{"request_id", request_id}, {"what", what}});
 }
+void answer_cut(std::string_view request_id, std::string_view why) {
+  static RepeatedEvent kind{warn, "answer_cut"};
+  kind.say({{"request_id", request_id}, {"why", why}});
+}
 void connection_failed(std::string_view what) {
   static RepeatedEvent kind{error, "connection_failed"};
   kind.say({{"what", what}});

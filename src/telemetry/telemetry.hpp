@@ -33,6 +33,8 @@ void request_done(const RequestFacts& facts);
 /// The service's own fault: 500 or 503.
 void request_failed(const RequestFacts& facts);
 void handler_threw(std::string_view request_id, std::string_view what);
+/// A streamed answer ended before its end.
+void answer_cut(std::string_view request_id, std::string_view why);
 void connection_failed(std::string_view what);
 void accept_failed(std::string_view what);
 

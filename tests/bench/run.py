@@ -18,6 +18,7 @@ import urllib.request
 
 import batch
 import finding
+import history
 import instances
 import kafka
 import mongo
@@ -173,9 +174,10 @@ def main():
     sqs.add_arguments(parser)
     noisy.add_arguments(parser)
     finding.add_arguments(parser)
+    history.add_arguments(parser)
     parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
                                            *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS, *batch.PARTS,
-                                           *finding.PARTS])
+                                           *finding.PARTS, *history.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -208,6 +210,8 @@ def main():
             batch.bench(args, folder)
         if args.only in (None, *finding.PARTS):
             finding.bench(args, folder)
+        if args.only in (None, *history.PARTS):
+            history.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

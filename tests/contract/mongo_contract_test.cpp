@@ -47,6 +47,7 @@ class MongoFixture final : public StoreFixture {
     writer_ = store_->writer();
   }
   bool ids_belong_to_clients() const override { return false; }  // an id is a document's `_id`
+  std::unique_ptr<store::Store> open_another() override { return store::MongoStore::open(options_).value(); }
   void after_commit() override { writer_->maintain(store::Load::idle); }
 
  private:

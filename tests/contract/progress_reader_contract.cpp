@@ -40,7 +40,7 @@ TEST_P(ProgressReaderContract, AnEmptyStore) {
   EXPECT_EQ(reader.by_filename(file).value(), nullptr);
   EXPECT_EQ(reader.by_id(acme, support::file_id(1)).value(), nullptr);
   EXPECT_TRUE(reader.list(acme, {.owner = {}, .after = {}, .limit = 10})->records.empty());
-  EXPECT_TRUE(reader.events(file, 0, 10)->events.empty());
+  EXPECT_TRUE(reader.events(file, 0, {.events = 10})->events.empty());
   const auto page = reader.tail(0, 10);
   ASSERT_TRUE(page);
   EXPECT_TRUE(page->entries.empty());
@@ -56,7 +56,7 @@ TEST_P(ProgressReaderContract, ReadsWhatWasCommittedJustBefore) {
     const auto page = fixture->reader().list(acme, {.owner = {}, .after = {}, .limit = 10});
     ASSERT_EQ(page->records.size(), 1U);
     expect_same(page->records.front(), state);
-    EXPECT_EQ(fixture->reader().events(file, i - 1, 10)->events.size(), 1U);
+    EXPECT_EQ(fixture->reader().events(file, i - 1, {.events = 10})->events.size(), 1U);
   }
 }
 
@@ -84,7 +84,7 @@ TEST_P(ProgressReaderContract, AnotherClientSeesNothing) {
     EXPECT_EQ(fixture->reader().by_id(other, mine->progress.id).value(), nullptr) << name;
     EXPECT_EQ(fixture->reader().by_filename({other, file.filename}).value(), nullptr) << name;
     EXPECT_TRUE(fixture->reader().list(other, {.owner = {}, .after = {}, .limit = 10})->records.empty()) << name;
-    EXPECT_TRUE(fixture->reader().events({other, file.filename}, 0, 10)->events.empty()) << name;
+    EXPECT_TRUE(fixture->reader().events({other, file.filename}, 0, {.events = 10})->events.empty()) << name;
   }
   if (!fixture->ids_belong_to_clients()) return;
   // Two clients may even have a file of one id.
@@ -182,7 +182,7 @@ TEST_P(ProgressReaderContract, EventsInPages) {
     std::vector<domain::ProgressEvent> seen;
     bool more = true;
     while (more) {
-      const auto page = fixture->reader().events(file, static_cast<store::Version>(seen.size()), limit);
+      const auto page = fixture->reader().events(file, static_cast<store::Version>(seen.size()), {.events = limit});
       ASSERT_TRUE(page);
       ASSERT_LE(page->events.size(), limit);
       ASSERT_FALSE(page->more && page->events.empty());
@@ -191,8 +191,34 @@ TEST_P(ProgressReaderContract, EventsInPages) {
     }
     EXPECT_EQ(seen, all) << limit;
   }
-  EXPECT_TRUE(fixture->reader().events(file, 55, 10)->events.empty());
-  EXPECT_TRUE(fixture->reader().events(file, 1'000'000, 10)->events.empty());
+  EXPECT_TRUE(fixture->reader().events(file, 55, {.events = 10})->events.empty());
+  EXPECT_TRUE(fixture->reader().events(file, 1'000'000, {.events = 10})->events.empty());
+}
+
+TEST_P(ProgressReaderContract, APageOfEventsIsBoundedInBytes) {
+  SnapshotPtr state;
+  const std::string text(100'000, 'x');
+  for (int i = 0; i < 6; ++i)
+    state =
+        tell(file, state, {{.errors = {{.line = 1, .message = text}}}, {}, {.errors = {{.line = 2, .message = text}}}});
+  const auto all = events(file);
+  for (const std::size_t bytes : {1UL, 100'000UL, 250'000UL, 1'000'000'000UL}) {
+    std::vector<domain::ProgressEvent> seen;
+    bool more = true;
+    while (more) {
+      const auto page =
+          fixture->reader().events(file, static_cast<store::Version>(seen.size()), {.events = 1000, .bytes = bytes});
+      ASSERT_TRUE(page);
+      ASSERT_FALSE(page->events.empty());
+      std::size_t size = 0;
+      for (const auto& event : page->events)
+        for (const auto& item : std::get<domain::Reported>(event.what).errors) size += item.message.size();
+      EXPECT_TRUE(size <= bytes || page->events.size() == 1) << size;
+      seen.insert(seen.end(), page->events.begin(), page->events.end());
+      more = page->more;
+    }
+    EXPECT_EQ(seen, all) << bytes;
+  }
 }
 
 /// Reads the tail to its present end; checks each stream's order.
@@ -252,6 +278,160 @@ TEST_P(ProgressReaderContract, ATailPageIsBounded) {
   EXPECT_LE(fixture->reader().tail(0, 10)->entries.size(), 11U);  // whole commits: two events each
   EXPECT_GE(fixture->reader().tail(0, 10)->entries.size(), 10U);
   EXPECT_EQ(fixture->reader().tail(0, 1)->entries.size(), 2U);
+}
+
+/// Follows a client's feed; checks each file's order.
+struct FeedReader {
+  store::FeedPosition position;
+  std::map<StreamId, std::vector<domain::ProgressEvent>> seen;
+
+  /// To its present end.
+  void read(store::ProgressReader& reader, const store::PageBounds& bounds, std::optional<std::int64_t> until = {}) {
+    for (bool more = true; more;) {
+      const auto page = reader.client_events(acme, {.after = position, .until = until, .bounds = bounds});
+      ASSERT_TRUE(page) << page.error().detail;
+      ASSERT_LE(page->entries.size(), bounds.events);
+      take(*page);
+      more = page->more;
+    }
+  }
+  [[nodiscard]] std::size_t count() const {
+    std::size_t out = 0;
+    for (const auto& [stream, events] : seen) out += events.size();
+    return out;
+  }
+  void take(const store::FeedPage& page) {
+    for (const auto& entry : page.entries) {
+      auto& events = seen[{acme, entry.filename}];
+      ASSERT_EQ(entry.event.version, static_cast<store::Version>(events.size()) + 1) << *entry.filename;
+      events.push_back(entry.event);
+    }
+    ASSERT_GE(page.next.place, position.place);
+    position = page.next;
+  }
+};
+
+TEST_P(ProgressReaderContract, AFeedShowsEachEventOfItsClientOnceInOrder) {
+  std::map<StreamId, std::vector<domain::ProgressEvent>> expected;
+  std::map<StreamId, SnapshotPtr> states;
+  FeedReader following;
+  for (int round = 0; round < 40; ++round) {
+    std::vector<store::Append> batch;
+    for (int i = 0; i <= round % 5; ++i) {
+      const auto stream = stream_id(i % 2 == 0 ? "krn:acme" : "krn:acme2", fmt::format("{}.csv", (round + i) % 9));
+      batch.push_back(
+          append_to(stream, states[stream], {{.counts = {.done = round}}, {}, {.key = fmt::format("p:{}", round)}}));
+    }
+    for (const auto outcome : commit(batch)) ASSERT_EQ(outcome, store::AppendOutcome::stored);
+    for (const auto& append : batch) {
+      const auto& stream = append.after->stream;
+      states[stream] = append.after;
+      if (stream.client == acme)
+        expected[stream].insert(expected[stream].end(), append.chunk.events.begin(), append.chunk.events.end());
+    }
+    // An answered commit of the only writer shows at once.
+    if (round % 3 == 0) {
+      following.read(fixture->reader(), {.events = 1 + static_cast<std::size_t>(round) % 7});
+      EXPECT_EQ(following.seen, expected);
+    }
+    if (round % 10 == 9) fixture->reopen();  // a position outlives the process
+  }
+  following.read(fixture->reader(), {.events = 5});
+  EXPECT_EQ(following.seen, expected);
+  for (const auto& bounds : {store::PageBounds{.events = 1},
+                             {.events = 4},
+                             {.events = 1000},
+                             {.events = 1000, .bytes = 1},
+                             {.events = 1000, .bytes = 500}}) {
+    FeedReader from_the_beginning;
+    from_the_beginning.read(fixture->reader(), bounds);
+    EXPECT_EQ(from_the_beginning.seen, expected) << bounds.events;
+  }
+}
+
+TEST_P(ProgressReaderContract, AFeedGoesOnBehindAnyOfItsEvents) {
+  SnapshotPtr state;
+  for (int i = 0; i < 3; ++i) state = tell(file, state, {{}, {}, {}});
+  const auto all = fixture->reader().client_events(acme, {.bounds = {.events = 100}});
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->entries.size(), 9U);
+  EXPECT_FALSE(all->more);
+  for (std::size_t i = 0; i < all->entries.size(); ++i) {
+    const auto rest =
+        fixture->reader().client_events(acme, {.after = all->entries[i].position, .bounds = {.events = 100}});
+    ASSERT_TRUE(rest);
+    ASSERT_EQ(rest->entries.size(), 8 - i);
+    if (!rest->entries.empty()) {
+      EXPECT_EQ(rest->entries.front().event, all->entries[i + 1].event);
+    }
+  }
+}
+
+TEST_P(ProgressReaderContract, AFeedFromItsEndShowsWhatComes) {
+  EXPECT_TRUE(fixture->reader().client_events(acme, {.bounds = {.events = 10}})->entries.empty());
+  auto state = tell(file, nullptr, {{}, {}});
+  const auto end = fixture->reader().feed_end();
+  ASSERT_TRUE(end);
+  FeedReader whole, rest;
+  rest.position = {.place = *end};
+  rest.seen[file] = events(file);
+  rest.read(fixture->reader(), {.events = 10});
+  EXPECT_EQ(rest.seen[file].size(), 2U);
+  state = tell(file, state, {{}, {}, {}});
+  whole.read(fixture->reader(), {.events = 10}, *end);
+  EXPECT_EQ(whole.seen[file].size(), 2U) << "what came later is not before the end";
+  rest.read(fixture->reader(), {.events = 10});
+  EXPECT_EQ(rest.seen[file], events(file));
+}
+
+/// Many instances write, and others follow: each event once, none missed (invariant 16).
+TEST_P(ProgressReaderContract, AFeedMissesNothingWhileManyWrite) {
+  constexpr std::size_t instances = 3, rounds = 60, files = 4;
+  std::vector<std::unique_ptr<store::Store>> others;
+  std::vector<std::unique_ptr<store::EventStore>> writers;
+  for (std::size_t i = 1; i < instances; ++i) {
+    if (auto another = fixture->open_another()) {
+      writers.push_back(another->writer());
+      others.push_back(std::move(another));
+    }
+  }
+  // Two events a file and round, of three files in even rounds and of two in odd ones. Beside other instances a feed
+  // follows as they say that nothing is open.
+  const std::size_t expected = (writers.size() + 1) * (rounds / 2) * 2 * (3 + 2);
+  std::vector<FeedReader> following(2);
+  const auto follow = [&](std::size_t i, store::ProgressReader& reader) {
+    for (int patience = 0; patience < 20'000 && following[i].count() < expected; ++patience) {
+      following[i].read(reader, {.events = 1 + 4 * i});
+      std::this_thread::sleep_for(milliseconds{1});
+    }
+  };
+  const auto write = [&](std::size_t instance, store::EventStore& store) {
+    std::vector<SnapshotPtr> states(files);
+    for (std::size_t round = 0; round < rounds; ++round) {
+      std::vector<store::Append> batch;
+      for (std::size_t i = round % 2; i < files; ++i)
+        batch.push_back(append_to(stream_id(i == 3 ? "krn:other" : "krn:acme", fmt::format("{}-{}", instance, i)),
+                                  states[i], {{.counts = {.done = static_cast<int>(round)}}, {}}));
+      const auto outcomes = store.commit(batch);
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        ASSERT_EQ(outcomes[i], store::AppendOutcome::stored);
+        states[i + round % 2] = batch[i].after;
+      }
+      store.maintain(store::Load::pause);
+    }
+  };
+  {
+    std::vector<std::jthread> readers;
+    readers.emplace_back([&] { follow(0, fixture->reader()); });
+    readers.emplace_back([&] { follow(1, others.empty() ? fixture->reader() : others.front()->reader()); });
+    std::vector<std::jthread> threads;
+    threads.emplace_back([&] { write(0, fixture->store()); });
+    for (std::size_t i = 0; i < writers.size(); ++i) threads.emplace_back([&, i] { write(i + 1, *writers[i]); });
+  }
+  for (const auto& reader : following) {
+    EXPECT_EQ(reader.seen.size(), 3 * (writers.size() + 1));
+    for (const auto& [stream, seen] : reader.seen) EXPECT_EQ(seen, events(stream)) << *stream.filename;
+  }
 }
 
 /// Nothing appears behind a cursor that was given out, and a reader sees whole states only.

@@ -8,6 +8,7 @@
 
 #include "store/event_store.hpp"
 #include "store/progress_reader.hpp"
+#include "store/store.hpp"
 #include "support/events.hpp"
 
 namespace pebbles::contract {
@@ -25,6 +26,8 @@ class StoreFixture {
   virtual bool ids_belong_to_clients() const { return true; }
   /// Whether every file is where lists look up no more entries than they may: not in the memory ahead of it.
   virtual bool lists_tables_alone() const { return true; }
+  /// Another instance on the same database; null where there can be only one.
+  virtual std::unique_ptr<store::Store> open_another() { return nullptr; }
   /// Called after each commit of a suite: upkeep, or none.
   virtual void after_commit() {}
 };
@@ -67,7 +70,7 @@ class StoreTest : public testing::TestWithParam<Implementation> {
   }
 
   std::vector<domain::ProgressEvent> events(const store::StreamId& stream) {
-    auto page = fixture->reader().events(stream, 0, 1'000'000);
+    auto page = fixture->reader().events(stream, 0, {.events = 1'000'000, .bytes = SIZE_MAX});
     EXPECT_TRUE(page && !page->more);
     return page ? std::move(page->events) : std::vector<domain::ProgressEvent>{};
   }

@@ -177,7 +177,8 @@ class Content {
  private:
   void read(store::ProgressReader& reader, const StreamId& stream, const Updates& updates,
             const std::map<std::string, Index>& by_name) {
-    const auto page = require(reader.events(stream, 0, SIZE_MAX - 1), "events cannot be read");
+    const auto page =
+        require(reader.events(stream, 0, {.events = SIZE_MAX - 2, .bytes = SIZE_MAX}), "events cannot be read");
     domain::Counts sum;
     domain::Version version = 0;
     for (const auto& event : page.events) {

@@ -82,7 +82,7 @@ class FaultyDisk : public testing::Test {
     ASSERT_TRUE(shown);
     EXPECT_EQ(*shown ? (*shown)->progress.counts.done : 0, done);
     EXPECT_EQ(*shown ? (*shown)->progress.version : 0, version);
-    EXPECT_EQ(reader().events(stream, 0, 1000).value().events.size(), static_cast<std::size_t>(version));
+    EXPECT_EQ(reader().events(stream, 0, {.events = 1000}).value().events.size(), static_cast<std::size_t>(version));
     EXPECT_EQ(reader().tail(0, 1000).value().entries.size(), static_cast<std::size_t>(version));
     EXPECT_EQ(reader().list(stream.client, {.owner = {}, .after = {}, .limit = 10}).value().records.size(),
               version > 0 ? 1U : 0U);

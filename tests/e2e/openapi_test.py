@@ -16,7 +16,7 @@ import httpx
 import jsonschema
 import openapi_spec_validator
 import pytest
-from api_support import Api, path_of, pebbles, problem_type
+from api_support import Api, json_type, path_of, pebbles, problem_type
 from harness import bearer, mint, update
 
 methods = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -25,6 +25,8 @@ batch_path = client_path + "/batch"
 record_path = client_path + "/{id}"
 ndjson = "application/x-ndjson"
 summary_path = "/clients/{clientKrn}/summary"
+item_paths = {what: f"{record_path}/{what}" for what in ("errors", "warnings", "events")}
+feed_path = "/clients/{clientKrn}/events"
 seen = set()  # (path, method, status) of every answer that was compared
 
 
@@ -329,13 +331,53 @@ def test_answers_to_deletes(api, document, krn):
     delete(431, target, X="x" * 20_000)
 
 
+def test_answers_to_reads_of_histories(api, document, krn):
+    api.report(krn, "a.csv", done=1, key="k", errors=[{"message": "x", "code": "c"}, {"line": 2, "message": "y"}])
+    api.report(krn, "a.csv", done=1, warnings=[{"line": 1, "message": "x"}, {"message": "z"}], isLast=True)
+    ident = api.record(krn, "a.csv")["id"]
+    for what, path in item_paths.items():
+        target = path_of(krn, ident, what)
+
+        def get(status, **how):
+            answer = api.http.get(target, **how)
+            assert_documented(document, answer, path, "get", status)
+            return answer
+
+        tag = get(200).headers["ETag"]
+        get(304, headers={"If-None-Match": tag})
+        assert "Link" in get(200, params={"limit": 1}).headers
+        if what != "events":
+            get(200, params={"limit": 1, "lineFrom": 1, "lineTo": 9, "contains": "X"})
+            get(200, params={"format": "csv"})
+        get(200, params={"format": "ndjson"})
+        for bad in ({"limit": 0}, {"cursor": "x"}, {"format": "x"}):
+            get(400, params=bad)
+        assert_documented(document, api.get(krn, "0" * 24, what), path, "get", 404)
+        assert_documented(document, api.http.delete(target), path, "get", 405)
+        assert_documented(document, api.http.get(target + "?" + "x" * 9000), path, "get", 414)
+        assert_documented(document, api.http.get(target, headers={"X": "x" * 20_000}), path, "get", 431)
+    for at in (1, 2, "2100-01-01T00:00:00Z"):
+        assert_documented(document, api.get(krn, ident, at=at), record_path, "get", 200)
+    assert_documented(document, api.get(krn, ident, at=3), record_path, "get", 404)
+    assert_documented(document, api.get(krn, ident, at="x"), record_path, "get", 400)
+    target = f"/clients/{krn}/events"
+    for parameters in ({}, {"limit": 1}, {"after": "latest"}, {"format": "ndjson"}):
+        assert_documented(document, api.http.get(target, params=parameters), feed_path, "get", 200)
+    assert_documented(document, api.http.get(target, params={"after": "x"}), feed_path, "get", 400)
+    assert_documented(document, api.http.delete(target), feed_path, "get", 405)
+    assert_documented(document, api.http.get(target + "?" + "x" * 9000), feed_path, "get", 414)
+    assert_documented(document, api.http.get(target, headers={"X": "x" * 20_000}), feed_path, "get", 431)
+
+
 unkept = ("/health", "/readyz", "/livez", "/metrics")  # what is true now may not be in a moment
 
 
 def test_answers_where_reads_need_a_token(strict, document, krn):
     assert_documented(document, strict.post(krn, update(), token=mint(client="krn:b")), client_path, "post", 403)
     for path, target in ((client_path, path_of(krn)), (record_path, path_of(krn, "0" * 24)),
-                         (summary_path, f"/clients/{quote(krn)}/summary")):
+                         (summary_path, f"/clients/{quote(krn)}/summary"),
+                         *((path, path_of(krn, "0" * 24, what)) for what, path in item_paths.items()),
+                         (feed_path, f"/clients/{krn}/events")):
         assert_documented(document, strict.http.get(target), path, "get", 401)
         assert_documented(document, strict.http.get(target, headers=bearer("x.y.z")), path, "get", 401)
         assert_documented(document, strict.http.get(target, headers=bearer(mint(client="krn:b"))), path, "get", 403)
@@ -402,8 +444,9 @@ def test_every_documented_status_was_seen(document):
         pytest.skip("only with the rest of this file")
     # Faults of the server's own; and a store or a lane without room, which the fault tests bring about.
     rare = {(path, method, 500) for path, method, _ in documented}
-    rare |= {(client_path, "post", 503), (batch_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503),
-             (summary_path, "get", 503), ("/metrics", "get", 503), (record_path, "delete", 503)}
+    rare |= {(client_path, "post", 503), (batch_path, "post", 503), (record_path, "delete", 503), ("/metrics", "get", 503)}
+    rare |= {(path, "get", 503)
+             for path in (client_path, record_path, summary_path, *item_paths.values(), feed_path)}
     assert documented - seen == rare
 
 

@@ -18,11 +18,14 @@ refusals = {
     "This key was used with a different update",
     "Invalid parameters: counts would pass 9007199254740991",
     "Invalid parameters: cursor is not one of this list",
+    "Invalid parameters: after is not a cursor of this feed",
     "Invalid parameters: Idempotency-Key and eventId differ",
     # A month does not have that day.
     "Invalid parameters: createdAfter must be a time such as 2025-06-04T12:40:07.512Z",
     "Invalid parameters: updatedAfter must be a time such as 2025-06-04T12:40:07.512Z",
 }
+
+of_records = {"readProgressById", "readErrors", "readWarnings", "readHistory"}
 
 # [clientKrn, id] of records that the server under test has: drawn ones never exist. The others may be deleted, once.
 records = json.loads(os.environ.get("PEBBLES_TEST_RECORDS", "[]"))
@@ -45,10 +48,11 @@ def map_case(context, case):
     operation = case.operation.definition.raw.get("operationId")
     if operation == "deleteProgress" and deletable and is_valid(case):
         case.path_parameters.update(zip(("clientKrn", "id"), deletable.pop()))
-    if operation == "readProgressById" and records and is_valid(case):
+    if operation in of_records and records and is_valid(case):
         drawn = zlib.crc32(case.path_parameters["id"].encode())
         if drawn % 4:  # the rest go on asking for what does not exist
             case.path_parameters.update(zip(("clientKrn", "id"), records[drawn % len(records)]))
+            (case.query or {}).pop("cursor", None)  # a drawn one is never right
     return case
 
 

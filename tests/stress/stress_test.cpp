@@ -204,7 +204,7 @@ void Stress::read_file(store::ProgressReader& reader, std::size_t file) {
 void Stress::read_events(store::ProgressReader& reader, std::size_t file) {
   const auto answered = ledger_.file(file).answered_version.load();
   const auto after = std::max<domain::Version>(0, answered - 20);
-  const auto page = reader.events(stream_of(file), after, 50);
+  const auto page = reader.events(stream_of(file), after, {.events = 50});
   if (!page) return complaints_.require(false, "a read failed");
   auto version = after;
   for (const auto& event : page->events) complaints_.require(event.version == ++version, "events have a gap");

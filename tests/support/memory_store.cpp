@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "store/event_page.hpp"
 
 namespace pebbles::support {
 
@@ -161,16 +162,40 @@ std::optional<store::Token> MemoryLog::find_token(const store::ChunkQuery& query
 
 Result<store::TailPage> MemoryLog::tail(store::TailCursor cursor, std::size_t limit) const {
   const std::lock_guard lock{mutex_};
-  const bool none_open = open_.empty() || broken.horizon_is_ignored;
-  const auto horizon = none_open ? std::numeric_limits<std::int64_t>::max() : *open_.begin();
+  const auto horizon = horizon_locked();
   store::TailPage page{.entries = {}, .next = cursor};
   for (auto batch = order_.upper_bound(cursor);
-       batch != order_.end() && batch->first < horizon && page.entries.size() < limit; ++batch) {
+       batch != order_.end() && batch->first <= horizon && page.entries.size() < limit; ++batch) {
     for (const auto& [id, first] : batch->second)
       for (const auto& event : streams_.at(id).rows.at(first).chunk.events) page.entries.push_back({id, event});
     page.next = batch->first;
   }
   return page;
+}
+
+std::int64_t MemoryLog::horizon_locked() const {
+  const bool none_open = open_.empty() || broken.horizon_is_ignored;
+  return none_open ? last_at_ : *open_.begin() - 1;
+}
+
+std::int64_t MemoryLog::horizon() const {
+  const std::lock_guard lock{mutex_};
+  return horizon_locked();
+}
+
+Result<store::FeedPage> MemoryLog::feed(const domain::ClientKrn& client, const store::FeedQuery& query) const {
+  const std::lock_guard lock{mutex_};
+  store::FeedPageMaker page{query};
+  const auto last = std::min(horizon_locked(), query.until.value_or(std::numeric_limits<std::int64_t>::max()));
+  const auto from = query.after.given > 0 ? query.after.place : query.after.place + 1;
+  for (auto batch = order_.lower_bound(from); batch != order_.end() && batch->first <= last; ++batch) {
+    for (const auto& [id, first] : batch->second) {
+      if (id.client != client) continue;
+      if (!page.add(batch->first, id.filename, streams_.at(id).rows.at(first).text))
+        return std::move(page).finish(true);
+    }
+  }
+  return std::move(page).finish(false);
 }
 
 void MemoryLog::visit(const std::function<void(const StreamId&, const Stream&)>& each) const {
@@ -319,22 +344,21 @@ Result<store::ClientSummary> MemoryReader::summary(const domain::ClientKrn& clie
   return out;
 }
 
-Result<store::EventPage> MemoryReader::events(const StreamId& stream, Version after, std::size_t limit) {
-  store::EventPage page;
+Result<store::EventPage> MemoryReader::events(const StreamId& stream, Version after, const store::PageBounds& bounds) {
+  store::EventPageMaker page{after, bounds};
   log_.visit([&](const StreamId& id, const MemoryLog::Stream& kept) {
     if (id != stream) return;
     for (const auto& [first, row] : kept.rows)
-      for (const auto& event : row.chunk.events) {
-        if (event.version <= after) continue;
-        if (page.events.size() == limit) {
-          page.more = true;
-          return;
-        }
-        page.events.push_back(event);
-      }
+      if (!page.add(row.text)) return;
   });
-  return page;
+  return page.finish();
 }
+
+Result<store::FeedPage> MemoryReader::client_events(const domain::ClientKrn& client, const store::FeedQuery& query) {
+  return log_.feed(client, query);
+}
+
+Result<std::int64_t> MemoryReader::feed_end() { return log_.horizon(); }
 
 Result<store::TailPage> MemoryReader::tail(store::TailCursor cursor, std::size_t limit) {
   return log_.tail(cursor, limit);

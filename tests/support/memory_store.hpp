@@ -99,6 +99,9 @@ class MemoryLog {
   [[nodiscard]] std::optional<domain::KeyHit> find_key(const store::KeyQuery& query) const;
   [[nodiscard]] std::optional<store::Token> find_token(const store::ChunkQuery& query) const;
   [[nodiscard]] Result<store::TailPage> tail(store::TailCursor cursor, std::size_t limit) const;
+  [[nodiscard]] Result<store::FeedPage> feed(const domain::ClientKrn& client, const store::FeedQuery& query) const;
+  /// The last place of which the tail shows everything.
+  [[nodiscard]] std::int64_t horizon() const;
   void visit(const std::function<void(const store::StreamId&, const Stream&)>& each) const;
 
   [[nodiscard]] const std::map<store::StreamId, Stream>& streams() const { return streams_; }
@@ -110,6 +113,7 @@ class MemoryLog {
     std::optional<Open> place;
   };
 
+  [[nodiscard]] std::int64_t horizon_locked() const;
   std::int64_t open();
   void close(std::int64_t at);
 
@@ -158,7 +162,10 @@ class MemoryReader final : public store::ProgressReader {
   Result<store::SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override;
   Result<store::ListPage> list(const domain::ClientKrn& client, const store::ListQuery& query) override;
   Result<store::ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) override;
-  Result<store::EventPage> events(const store::StreamId& stream, store::Version after, std::size_t limit) override;
+  Result<store::EventPage> events(const store::StreamId& stream, store::Version after,
+                                  const store::PageBounds& bounds) override;
+  Result<store::FeedPage> client_events(const domain::ClientKrn& client, const store::FeedQuery& query) override;
+  Result<std::int64_t> feed_end() override;
   Result<store::TailPage> tail(store::TailCursor cursor, std::size_t limit) override;
   Result<void> ping() override { return {}; }
 

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
-#include "egress/query/answers.hpp"
+#include "egress/query/asking.hpp"
 #include "egress/query/cursor.hpp"
 
 namespace pebbles::query {
@@ -35,15 +34,6 @@ constexpr std::array sorts{NamedSort{"-updatedAt", {.by = ListOrder::updated, .d
                            NamedSort{"createdAt", {.by = ListOrder::created, .descending = false}},
                            NamedSort{"-filename", {.by = ListOrder::filename, .descending = true}},
                            NamedSort{"filename", {.by = ListOrder::filename, .descending = false}}};
-
-/// Nullopt for all but a positive decimal number, as large as numbers of the API may be; a large one is cut.
-std::optional<std::size_t> read_limit(std::string_view text, std::size_t limit_max) {
-  std::int64_t value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || value <= 0 || value > domain::count_max)
-    return std::nullopt;
-  return std::min(static_cast<std::size_t>(value), limit_max);
-}
 
 /// What is wrong with the filters, if anything.
 std::optional<std::string_view> read_filters(const Exchange& exchange, store::ListQuery& query) {
@@ -79,27 +69,16 @@ std::optional<std::string_view> read_order(const Exchange& exchange, store::List
 
 }  // namespace
 
-std::optional<Response> judge_list_parameters(const Exchange& exchange) {
-  for (const std::string_view name :
-       {"filename", "email", "status", "filenamePrefix", "createdAfter", "updatedAfter", "sort", "limit", "cursor"})
-    if (exchange.parameter_count(name) > 1) return invalid(std::string{name} + " is given more than once");
-  return std::nullopt;
-}
-
 std::expected<ListRequest, Response> read_list_request(const Exchange& exchange, const QueryOptions& options,
                                                        Timestamp now) {
   ListRequest out{.client = domain::ClientKrn{std::string{exchange.capture(0)}}, .query = {}};
   auto& query = out.query;
-  query.limit = std::min(options.limit_default, options.limit_max);
   query.stalled_before = now - options.stalled_after;
   query.examined_max = options.examined_max;
   if (const auto wrong = read_filters(exchange, query)) return std::unexpected{invalid(*wrong)};
   if (const auto wrong = read_order(exchange, query)) return std::unexpected{invalid(*wrong)};
-  if (const auto* limit = exchange.parameter("limit")) {
-    const auto read = read_limit(*limit, options.limit_max);
-    if (!read) return std::unexpected{invalid("limit must be a whole number above 0")};
-    query.limit = *read;
-  }
+  PEBBLES_TRY(limit, read_limit(exchange, options.limit_default, options.limit_max));
+  query.limit = limit;
   if (const auto* cursor = exchange.parameter("cursor")) {
     query.after = read_cursor(out.client, query, *cursor);
     if (!query.after) return std::unexpected{invalid("cursor is not one of this list")};

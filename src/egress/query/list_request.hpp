@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -16,8 +17,9 @@ struct ListRequest {
   store::ListQuery query;
 };
 
-/// Nothing where each parameter that a list knows is there once at most; else the answer to give.
-[[nodiscard]] std::optional<http::Response> judge_list_parameters(const http::Exchange& exchange);
+/// Those that a list knows, and `filename`.
+inline constexpr std::array<std::string_view, 9> list_parameters{
+    "filename", "email", "status", "filenamePrefix", "createdAfter", "updatedAfter", "sort", "limit", "cursor"};
 
 /// The error is the answer to give. `now` is what files are stalled by.
 [[nodiscard]] std::expected<ListRequest, http::Response> read_list_request(const http::Exchange& exchange,

@@ -1,12 +1,14 @@
 #include "egress/query/read_progress.hpp"
 
+#include <array>
 #include <memory>
 
 #include "base/hex.hpp"
-#include "egress/query/answers.hpp"
+#include "egress/query/asking.hpp"
 #include "egress/query/derived.hpp"
 #include "egress/query/etag.hpp"
 #include "egress/query/list_request.hpp"
+#include "egress/query/past_state.hpp"
 #include "egress/query/record_json.hpp"
 #include "egress/query/shared_reads.hpp"
 #include "http/exchange.hpp"
@@ -19,7 +21,7 @@ using http::Task;
 
 namespace {
 
-constexpr std::string_view unknown_file = "Progress not found for this file";
+constexpr std::array<std::string_view, 1> record_parameters{"at"};
 
 /// As of when, and by which rules, records are shown.
 struct View {
@@ -67,14 +69,16 @@ Response show_list(const Result<store::ListPage>& page, const ListRequest& reque
 class ReadProgress {
  public:
   ReadProgress(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, guard_{std::move(guard)}, unread_{loop.long_answers()}, reads_{loop.executor(), parts.pool} {}
+      : parts_{parts},
+        gate_{parts.client_rule, std::move(guard)},
+        unread_{loop.long_answers()},
+        reads_{loop.executor(), parts.pool},
+        past_{loop, parts} {}
 
   Task<Response> get(Exchange& exchange) {
     const auto* const file = exchange.parameter("filename");
     exchange.note(exchange.capture(0), file != nullptr ? std::string_view{*file} : std::string_view{});
-    if (auto denied = co_await deny(guard_, exchange)) co_return *std::move(denied);
-    if (auto wrong = judge_client(parts_.client_rule, exchange)) co_return *std::move(wrong);
-    if (auto wrong = judge_list_parameters(exchange)) co_return *std::move(wrong);
+    if (auto refused = co_await gate_.refuse(exchange, list_parameters)) co_return *std::move(refused);
     auto request = read_list_request(exchange, parts_.options,
                                      parts_.clock.now());  // what is wrong is said, whether it counts or not
     if (!request) co_return std::move(request).error();
@@ -95,18 +99,22 @@ class ReadProgress {
       out.share = unread_.take(out.body.capacity());
       return out;
     };
-    co_return co_await on(parts_.lists, std::move(client), std::move(work));
+    co_return co_await answer_on(parts_.lists, std::move(client), std::move(work));
   }
 
   Task<Response> get_by_id(Exchange& exchange) {
     exchange.note(exchange.capture(0));
-    if (auto denied = co_await deny(guard_, exchange)) co_return *std::move(denied);
-    if (auto wrong = judge_client(parts_.client_rule, exchange)) co_return *std::move(wrong);
-    domain::FileId id{};
-    const auto digits = exchange.capture(1);
-    if (digits.size() != 2 * id.size() || !from_hex(digits, id)) co_return http::problem(404, unknown_file);
+    if (auto refused = co_await gate_.refuse(exchange, record_parameters)) co_return *std::move(refused);
+    const auto read = read_id(exchange.capture(1));
+    if (!read) co_return http::problem(404, unknown_file);
+    const auto id = *read;
     domain::ClientKrn client{std::string{exchange.capture(0)}};
     auto known = exchange.combined_header("If-None-Match");
+    if (const auto* at = exchange.parameter("at")) {
+      const auto moment = read_moment(*at);
+      if (!moment) co_return invalid("at must be a time in UTC as RFC 3339 writes it, or a version above 0");
+      co_return co_await past_.show(std::move(client), id, *moment, std::move(known));
+    }
     if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
     SharedReads::Question question{.client = *client, .record = "id ", .read = {}};
     question.record.append(to_hex(id)).append(*client);
@@ -125,17 +133,11 @@ class ReadProgress {
     co_return found ? show(*found, known) : http::try_later("Too many reads at once");
   }
 
-  template <class Work>
-  static Task<Response> on(http::WorkerPool& pool, std::string asker, Work work) {
-    auto response = co_await http::run_on(pool, std::move(asker), std::move(work));
-    if (!response) co_return http::try_later("Too many reads at once");
-    co_return *std::move(response);
-  }
-
   QueryParts parts_;
-  std::shared_ptr<access::Guard> guard_;
+  ReadGate gate_;
   http::ByteBudget& unread_;
   SharedReads reads_;
+  PastStates past_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "access/guard.hpp"
@@ -28,10 +29,11 @@ struct QueryParts {
   http::WorkerPool& pool;   ///< where the reader may block
   http::WorkerPool& lists;  ///< where it reads lists, which take long
   QueryOptions options;
+  std::function<bool()> ingest_is_busy = {};  ///< what is streamed then gives way; any thread
 };
 
-/// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id} to a loop. Call once per loop,
-/// before it runs. With a guard, which is the loop's, they ask for a token.
+/// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id}, also as it was `?at=` a moment,
+/// to a loop. Call once per loop, before it runs. With a guard, which is the loop's, they ask for a token.
 void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard);
 
 }  // namespace pebbles::query

@@ -1,6 +1,6 @@
 #include "egress/query/read_summary.hpp"
 
-#include "egress/query/answers.hpp"
+#include "egress/query/asking.hpp"
 #include "egress/query/record_json.hpp"
 #include "egress/query/summaries.hpp"
 #include "http/exchange.hpp"
@@ -40,19 +40,18 @@ Response show(std::string_view client, const Summaries::Found& found) {
 class ReadSummary {
  public:
   ReadSummary(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, guard_{std::move(guard)}, summaries_{loop.executor(), parts_} {}
+      : gate_{parts.client_rule, std::move(guard)}, parts_{parts}, summaries_{loop.executor(), parts_} {}
 
   Task<Response> get(Exchange& exchange) {
     exchange.note(exchange.capture(0));
-    if (auto denied = co_await deny(guard_, exchange)) co_return *std::move(denied);
-    if (auto wrong = judge_client(parts_.client_rule, exchange)) co_return *std::move(wrong);
+    if (auto refused = co_await gate_.refuse(exchange, {})) co_return *std::move(refused);
     auto found = co_await summaries_.ask(std::string{exchange.capture(0)});
     co_return found ? show(exchange.capture(0), *found) : http::try_later("Too many reads at once");
   }
 
  private:
+  ReadGate gate_;
   QueryParts parts_;
-  std::shared_ptr<access::Guard> guard_;
   Summaries summaries_;
 };
 

@@ -85,8 +85,14 @@ class MeasuredReader final : public ProgressReader {
   Result<ClientSummary> summary(const domain::ClientKrn& client, Timestamp stalled_before) override {
     return timed(StoreOperation::summary, [&] { return reader_.summary(client, stalled_before); });
   }
-  Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
-    return timed(StoreOperation::events, [&] { return reader_.events(stream, after, limit); });
+  Result<EventPage> events(const StreamId& stream, Version after, const PageBounds& bounds) override {
+    return timed(StoreOperation::events, [&] { return reader_.events(stream, after, bounds); });
+  }
+  Result<FeedPage> client_events(const domain::ClientKrn& client, const FeedQuery& query) override {
+    return timed(StoreOperation::feed, [&] { return reader_.client_events(client, query); });
+  }
+  Result<std::int64_t> feed_end() override {
+    return timed(StoreOperation::feed, [&] { return reader_.feed_end(); });
   }
   Result<TailPage> tail(TailCursor cursor, std::size_t limit) override {
     return timed(StoreOperation::tail, [&] { return reader_.tail(cursor, limit); });

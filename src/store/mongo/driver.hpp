@@ -88,6 +88,8 @@ class Found {
     const bson_t* document = nullptr;
     return mongoc_cursor_next(cursor_.get(), &document) ? document : nullptr;
   }
+  /// Of the replies from the next one on.
+  void set_batch_size(std::uint32_t documents) { mongoc_cursor_set_batch_size(cursor_.get(), documents); }
   /// Error: store_unavailable when it ended early.
   [[nodiscard]] Result<void> end() const;
 

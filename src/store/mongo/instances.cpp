@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "store/mongo/shared.hpp"
@@ -11,21 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr ServerTime server_time_of(std::uint32_t seconds, std::uint32_t increment) {
-  return ServerTime{seconds} << 32U | increment;
-}
-
-std::optional<ServerTime> timestamp_in(const bson_t* document, std::string_view wanted) {
-  std::optional<ServerTime> out;
-  each_member(document, [&](std::string_view name, const bson_iter_t& member) {
-    if (name != wanted || !BSON_ITER_HOLDS_TIMESTAMP(&member)) return;
-    std::uint32_t seconds = 0, increment = 0;
-    bson_iter_timestamp(&member, &seconds, &increment);
-    out = server_time_of(seconds, increment);
-  });
-  return out;
-}
-
 Bson row_filter(std::int64_t instance) {
   Bson out;
   out.integer("_id", instance);
@@ -33,6 +19,17 @@ Bson row_filter(std::int64_t instance) {
 }
 
 }  // namespace
+
+std::optional<ServerTime> time_in(const bson_t* document, std::string_view wanted) {
+  std::optional<ServerTime> out;
+  each_member(document, [&](std::string_view name, const bson_iter_t& member) {
+    if (name != wanted || !BSON_ITER_HOLDS_TIMESTAMP(&member)) return;
+    std::uint32_t seconds = 0, increment = 0;
+    bson_iter_timestamp(&member, &seconds, &increment);
+    out = ServerTime{seconds} << 32U | increment;
+  });
+  return out;
+}
 
 /// The one way that every topology knows: a write of the clock into a row of ours, which is read back.
 Result<ServerTime> Shared::server_time(const Lease& lease) {
@@ -50,7 +47,7 @@ Result<ServerTime> Shared::server_time(const Lease& lease) {
     const std::uint8_t* bytes = nullptr;
     bson_iter_document(&member, &size, &bytes);
     bson_t row;
-    if (bson_init_static(&row, bytes, size)) out = timestamp_in(&row, "now");
+    if (bson_init_static(&row, bytes, size)) out = time_in(&row, "now");
   });
   if (!out) return failure(Errc::store_unavailable, "MongoDB: the clock could not be read");
   open_commits.passed(*out);
@@ -101,8 +98,8 @@ Result<ServerTime> Shared::horizon(const Lease& lease) {
   filter.document("_id", others);
   std::vector<Bson> silent;
   PEBBLES_TRY_VOID(find(rows.get(), filter, Bson{}, [&](const bson_t* row) {
-    const auto said = timestamp_in(row, "now");
-    const auto open = timestamp_in(row, "open");
+    const auto said = time_in(row, "now");
+    const auto open = time_in(row, "open");
     if (!said || (*said >> 32U) + silence_max.count() < (now >> 32U))
       silent.emplace_back(row);
     else
@@ -111,6 +108,18 @@ Result<ServerTime> Shared::horizon(const Lease& lease) {
   }));
   for (const auto& row : silent) PEBBLES_TRY_VOID(give_up(lease, row.get()));
   return out;
+}
+
+Result<ServerTime> Shared::horizon_beyond(const Lease& lease, ServerTime time) {
+  if (const auto last = last_horizon_.load(); last >= time) return last;
+  const auto begun = horizons_begun_.load();
+  const std::lock_guard asking{asking_horizon_};
+  if (last_horizon_.load() >= time || horizon_number_ > begun) return last_horizon_.load();
+  const auto number = ++horizons_begun_;
+  PEBBLES_TRY(now, horizon(lease));
+  horizon_number_ = number;
+  last_horizon_ = std::max(last_horizon_.load(), now);
+  return last_horizon_.load();
 }
 
 Result<void> Shared::give_up(const Lease& lease, const bson_t* row) {
@@ -135,9 +144,9 @@ Result<void> Shared::give_up(const Lease& lease, const bson_t* row) {
     command.array("killSessions", sessions.get());
     PEBBLES_TRY_VOID(run(lease.get(), database_, command));
   }
-  if (const auto behind = timestamp_in(row, "behind")) PEBBLES_TRY_VOID(sweep(*this, lease, *behind));
+  if (const auto behind = time_in(row, "behind")) PEBBLES_TRY_VOID(sweep(*this, lease, *behind));
   // Only as it was read: an instance that speaks again meanwhile has a row with another time.
-  if (const auto said = timestamp_in(row, "now")) append_time(filter, "now", *said);
+  if (const auto said = time_in(row, "now")) append_time(filter, "now", *said);
   const auto rows = collection(lease, instances_name);
   bson_error_t error;
   if (!mongoc_collection_delete_one(rows.get(), filter.get(), nullptr, nullptr, &error))

@@ -1,3 +1,7 @@
+#include <algorithm>
+
+#include "store/event_page.hpp"
+#include "store/mongo/documents.hpp"
 #include "store/mongo/lists.hpp"
 #include "store/mongo/queries.hpp"
 #include "store/mongo/summaries.hpp"
@@ -45,33 +49,41 @@ class Reader final : public ProgressReader {
     return with_client([&](const Lease& lease) { return summaries_.summary(lease, client, stalled_before); });
   }
 
-  Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
+  Result<EventPage> events(const StreamId& stream, Version after, const PageBounds& bounds) override {
     return with_client([&](const Lease& lease) -> Result<EventPage> {
       const auto events = shared_->collection(lease, events_name);
       PEBBLES_TRY(first, chunk_that_has(events.get(), stream, after + 1));
-      EventPage page;
-      std::optional<Error> bad;
-      Bson order, options;
+      EventPageMaker page{after, bounds};
+      Bson order;
       order.small("_id", 1);
-      options.document("sort", order);
-      PEBBLES_TRY_VOID(find(events.get(), chunks_from(stream, first), options, [&](const bson_t* document) {
-        auto stored = read_whole_chunk(document);
-        if (!stored) {
-          bad = stored.error();
-          return false;
-        }
-        for (auto& event : stored->chunk.events) {
-          if (event.version <= after) continue;
-          if (page.events.size() == limit) {
-            page.more = true;
-            return false;
-          }
-          page.events.push_back(std::move(event));
-        }
-        return true;
-      }));
-      if (bad) return std::unexpected{*std::move(bad)};
-      return page;
+      PEBBLES_TRY_VOID(each_chunk(events.get(), chunks_from(stream, first), {Bson{order.get()}, Bson{order.get()}},
+                                  [&](const StoredChunk& stored) { return page.add(stored.text); }));
+      return page.finish();
+    });
+  }
+
+  Result<FeedPage> client_events(const domain::ClientKrn& client, const FeedQuery& query) override {
+    return with_client([&](const Lease& lease) -> Result<FeedPage> {
+      const auto events = shared_->collection(lease, events_name);
+      FeedPageMaker page{query};
+      // Who has read everything costs no horizon: there is nothing that it could let through.
+      PEBBLES_TRY(next, next_in_feed(events.get(), client, query.after));
+      if (!next) return std::move(page).finish(false);
+      PEBBLES_TRY(horizon, shared_->horizon_beyond(lease, *next));
+      const auto last = std::min(horizon, static_cast<ServerTime>(query.until.value_or(INT64_MAX)));
+      if (*next > last) return std::move(page).finish(false);
+      PEBBLES_TRY_VOID(each_chunk(
+          events.get(), feed_filter(client, query.after, last), feed_order(), [&](const StoredChunk& stored) {
+            return page.add(static_cast<std::int64_t>(stored.at), stored.stream.filename, stored.text);
+          }));
+      return std::move(page).finish(false);
+    });
+  }
+
+  Result<std::int64_t> feed_end() override {
+    return with_client([&](const Lease& lease) -> Result<std::int64_t> {
+      PEBBLES_TRY(horizon, shared_->horizon_beyond(lease, std::numeric_limits<ServerTime>::max()));
+      return static_cast<std::int64_t>(horizon);
     });
   }
 
@@ -133,6 +145,61 @@ class Reader final : public ProgressReader {
     const auto events = shared_->collection(lease, events_name);
     PEBBLES_TRY_VOID(read_on(events.get(), stream, snapshot, shared_->read_prefs()));
     return snapshot ? shown(std::move(snapshot)) : nullptr;
+  }
+
+  struct Order {
+    Bson sort;
+    Bson index;  ///< which gives it
+  };
+
+  /// Calls `take` with each chunk, not decoded, until it says false. Replies are kept near a mebibyte, whatever chunks
+  /// weigh: one at first, which a page may be content with, and then as many as those before have weighed.
+  template <class Take>
+  static Result<void> each_chunk(mongoc_collection_t* events, const Bson& filter, const Order& order, Take&& take) {
+    constexpr std::size_t reply_bytes = 1UL << 20U;
+    Bson options;
+    options.document("sort", order.sort).document("hint", order.index).integer("batchSize", 1);
+    Found found{events, filter, options, nullptr};
+    std::size_t documents = 0, bytes = 0;
+    while (const bson_t* document = found.next()) {
+      bytes += document->len;
+      const auto batch = std::clamp<std::size_t>(reply_bytes * ++documents / bytes, 1, 4'000);
+      found.set_batch_size(static_cast<std::uint32_t>(batch));
+      PEBBLES_TRY(stored, read_chunk(document));
+      if (!take(stored)) return {};
+    }
+    return found.end();
+  }
+
+  static Order feed_order() {
+    Order out;
+    out.sort.small("at", 1).small("_id", 1);
+    out.index.small("clientKrn", 1).small("at", 1).small("_id", 1);
+    return out;
+  }
+
+  static Bson feed_filter(const domain::ClientKrn& client, const FeedPosition& after, std::optional<ServerTime> last) {
+    Bson range, out;
+    append_time(range, after.given > 0 ? "$gte" : "$gt", static_cast<ServerTime>(after.place));
+    if (last) append_time(range, "$lte", *last);
+    out.text("clientKrn", *client).document("at", range);
+    return out;
+  }
+
+  /// When the next chunk of a client behind that place was written, whether it may be shown yet or not.
+  static Result<std::optional<ServerTime>> next_in_feed(mongoc_collection_t* events, const domain::ClientKrn& client,
+                                                        const FeedPosition& after) {
+    const auto order = feed_order();
+    Bson fields, options;
+    fields.small("_id", 0).small("at", 1);  // the index has them
+    options.document("sort", order.sort).document("hint", order.index).document("projection", fields);
+    options.integer("limit", 1);
+    std::optional<ServerTime> out;
+    PEBBLES_TRY_VOID(find(events, feed_filter(client, after, std::nullopt), options, [&](const bson_t* document) {
+      out = time_in(document, "at");
+      return false;
+    }));
+    return out;
   }
 
   /// The first version of the chunk in which that version would be.

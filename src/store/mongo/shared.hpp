@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "store/mongo/driver.hpp"
@@ -22,6 +23,9 @@ using ServerTime = std::uint64_t;
 inline void append_time(Bson& out, std::string_view name, ServerTime time) {
   out.timestamp(name, static_cast<std::uint32_t>(time >> 32U), static_cast<std::uint32_t>(time));
 }
+
+/// Nothing where the document has no such member, or one of another type.
+[[nodiscard]] std::optional<ServerTime> time_in(const bson_t* document, std::string_view name);
 
 enum class Topology : std::uint8_t {
   unknown,
@@ -100,6 +104,9 @@ class Shared {
   /// way on the server can commit any more, and snapshots that they left behind are caught up with (invariant 3).
   Result<ServerTime> horizon(const Lease& lease);
   static constexpr std::chrono::seconds silence_max{5};
+  /// A horizon that is at or beyond that time, or else one of now: `horizon` writes, and what it once said holds for
+  /// ever, so those who read what is older than the last one need not ask, and who asks at once shares one.
+  Result<ServerTime> horizon_beyond(const Lease& lease, ServerTime time);
 
   /// How far this machine's clock is ahead of the database's.
   [[nodiscard]] std::chrono::milliseconds clock_difference() const { return clock_difference_.load(); }
@@ -122,6 +129,10 @@ class Shared {
   std::mutex preparing_;
   std::atomic<std::chrono::milliseconds> clock_difference_{};
   std::mutex beating_;
+  std::mutex asking_horizon_;  ///< for as long as it takes
+  std::atomic<std::uint64_t> horizons_begun_{0};
+  std::uint64_t horizon_number_ = 0;  ///< of the last one that was answered
+  std::atomic<ServerTime> last_horizon_{0};
   std::mutex sessions_mutex_;
   std::map<const mongoc_client_session_t*, Bson> sessions_;  ///< their `lsid`s
   std::atomic<Topology> topology_{Topology::unknown};

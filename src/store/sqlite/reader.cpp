@@ -1,12 +1,16 @@
 #include <condition_variable>
 
 #include <fmt/core.h>
+#include "store/event_page.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/lists.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::sqlite {
 namespace {
+
+/// Rows of the log that a page of a client's feed looks at: some ten milliseconds' worth.
+constexpr std::int64_t feed_rows_max = 20'000;
 
 struct ReadConnection {
   explicit ReadConnection(const OpenOptions& options)
@@ -16,12 +20,17 @@ struct ReadConnection {
         tail{connection.prepare(fmt::format("SELECT {}, s.client, s.filename FROM progress_events e "
                                             "JOIN streams s USING(stream) WHERE e.seq>? ORDER BY e.seq",
                                             chunk_columns))},
+        feed{connection.prepare("SELECT e.seq, e.format, s.client, s.filename, e.events FROM progress_events e "
+                                "JOIN streams s USING(stream) WHERE e.seq>? AND e.seq<=? ORDER BY e.seq")},
+        feed_end{connection.prepare("SELECT ifnull(max(seq),0) FROM progress_events")},
         ping{connection.prepare("SELECT value FROM meta WHERE name='indexed_seq'")} {}
 
   Connection connection;
   Rows rows;
   Lists lists;
   Statement tail;
+  Statement feed;
+  Statement feed_end;
   Statement ping;
 };
 
@@ -78,28 +87,53 @@ class Reader final : public ProgressReader {
     return with_connection([&](ReadConnection& on) { return on.lists.summary(client, stalled_before, recent); });
   }
 
-  Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) override {
-    const auto recent = shared_->recent.seqs(stream, after);
-    return with_connection([&](ReadConnection& on) {
-      EventPage page;
+  Result<EventPage> events(const StreamId& stream, Version after, const PageBounds& bounds) override {
+    // A chunk has an event at least, and the first may be the one that ends at `after`.
+    const auto recent = shared_->recent.seqs(stream, after, bounds.events + 2);
+    EventPageMaker page{after, bounds};
+    // The events are read outside: inside, a reader may be what the writer waits for.
+    PEBBLES_TRY_VOID(with_connection([&](ReadConnection& on) {
       const auto row = on.rows.row_of(stream);
-      if (!row) return page;
-      Version last = after;
-      const auto take = [&](StoredChunk stored) {
-        decode(stored);
-        for (auto& event : stored.chunk.events) {
-          if (event.version <= last) continue;
-          if (page.events.size() == limit) return page.more = true;
-          last = event.version;
-          page.events.push_back(std::move(event));
-        }
-        return false;
+      if (!row) return false;
+      const auto take = [&](const StoredChunk& stored) {
+        require_known_format(stored.format);
+        return page.add(stored.text);
       };
-      for (auto& stored : on.rows.chunks(*row, after, limit + 1))
-        if (take(std::move(stored))) return page;
-      for (const auto seq : recent)
-        if (auto stored = on.rows.chunk_at(seq); stored && take(std::move(*stored))) return page;
-      return page;
+      on.rows.each_chunk(*row, after, take);
+      for (const auto seq : recent) {
+        if (page.is_full()) break;
+        if (const auto stored = on.rows.chunk_at(seq)) take(*stored);
+      }
+      return true;
+    }));
+    return page.finish();
+  }
+
+  Result<FeedPage> client_events(const domain::ClientKrn& client, const FeedQuery& query) override {
+    FeedPageMaker page{query};
+    PEBBLES_TRY(more, with_connection([&](ReadConnection& on) {
+                  const auto from = query.after.given > 0 ? query.after.place - 1 : query.after.place;
+                  auto rows = on.feed.run(from, query.until.value_or(INT64_MAX));
+                  // The log is everybody's: a page looks at so many rows, however few of them are this client's.
+                  for (std::int64_t looked_at = 0; looked_at < feed_rows_max; ++looked_at) {
+                    if (!rows.next()) return false;
+                    const auto seq = rows.integer(0);
+                    if (rows.text(2) != *client) {
+                      page.passed(seq);
+                      continue;
+                    }
+                    require_known_format(static_cast<int>(rows.integer(1)));
+                    if (!page.add(seq, domain::Filename{std::string{rows.text(3)}}, rows.text(4))) return true;
+                  }
+                  return true;
+                }));
+    return std::move(page).finish(more);
+  }
+
+  Result<std::int64_t> feed_end() override {
+    return with_connection([](ReadConnection& on) {
+      auto rows = on.feed_end.run();
+      return rows.next() ? rows.integer(0) : std::int64_t{0};
     });
   }
 

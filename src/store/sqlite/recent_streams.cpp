@@ -103,7 +103,7 @@ std::vector<RecentStreams::Latest> RecentStreams::of_client(const domain::Client
   return out;
 }
 
-std::vector<std::int64_t> RecentStreams::seqs(const StreamId& stream, Version after) const {
+std::vector<std::int64_t> RecentStreams::seqs(const StreamId& stream, Version after, std::size_t chunks_max) const {
   const std::shared_lock lock{mutex_};
   std::vector<std::int64_t> out;
   const auto* entry = find(stream);
@@ -111,7 +111,7 @@ std::vector<std::int64_t> RecentStreams::seqs(const StreamId& stream, Version af
   // The chunk that holds `after + 1` is the last one that begins at or before it.
   auto chunk = std::ranges::upper_bound(entry->chunks, after + 1, {}, &RecentChunk::first);
   if (chunk != entry->chunks.begin()) --chunk;
-  for (; chunk != entry->chunks.end(); ++chunk) out.push_back(chunk->seq);
+  for (; chunk != entry->chunks.end() && out.size() < chunks_max; ++chunk) out.push_back(chunk->seq);
   return out;
 }
 

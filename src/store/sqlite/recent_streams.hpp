@@ -78,8 +78,8 @@ class RecentStreams {
     SnapshotPtr snapshot;
   };
   [[nodiscard]] std::vector<Latest> of_client(const domain::ClientKrn& client) const;
-  /// The seqs of the chunks here that may hold versions above `after`, in order.
-  [[nodiscard]] std::vector<std::int64_t> seqs(const StreamId& stream, Version after) const;
+  /// The seqs of the first `chunks_max` chunks here that may hold versions above `after`, in order.
+  [[nodiscard]] std::vector<std::int64_t> seqs(const StreamId& stream, Version after, std::size_t chunks_max) const;
 
  private:
   using Streams = std::unordered_map<StreamId, RecentStream>;

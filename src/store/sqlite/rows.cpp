@@ -17,12 +17,6 @@ std::array<std::uint8_t, N> array_of(Blob blob) {
   return out;
 }
 
-template <class T>
-T or_corrupt(Result<T> result) {
-  if (!result) throw Failure{SQLITE_CORRUPT, result.error().detail};
-  return *std::move(result);
-}
-
 Timestamp time_of(std::int64_t milliseconds) { return Timestamp{std::chrono::milliseconds{milliseconds}}; }
 std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
 
@@ -76,10 +70,13 @@ StoredChunk read_chunk(const Statement::Rows& rows) {
   return out;
 }
 
+void require_known_format(int format) {
+  if (format != log_format)
+    throw Failure{SQLITE_CORRUPT, fmt::format("log format {}; this program knows {}", format, log_format)};
+}
+
 void decode(StoredChunk& stored) {
-  if (stored.format != log_format)
-    throw Failure{SQLITE_CORRUPT,
-                  fmt::format("a chunk has log format {}; this program knows {}", stored.format, log_format)};
+  require_known_format(stored.format);
   stored.chunk.events = or_corrupt(decode_events(stored.text));
 }
 
@@ -120,17 +117,23 @@ SnapshotPtr Rows::snapshot(const domain::ClientKrn& client, const domain::FileId
   return rows.next() ? read_snapshot(rows) : nullptr;
 }
 
+void Rows::each_chunk(std::int64_t row, Version after, const std::function<bool(StoredChunk)>& take) {
+  auto rows = chunks_.run(row, after);
+  while (rows.next()) {
+    auto chunk = read_chunk(rows);
+    if (chunk.chunk.first + chunk.events - 1 > after && !take(std::move(chunk))) return;
+  }
+}
+
 std::vector<StoredChunk> Rows::chunks(std::int64_t row, Version after, std::size_t events_max) {
   std::vector<StoredChunk> out;
   std::size_t events = 0;
-  auto rows = chunks_.run(row, after);
-  while (events < events_max && rows.next()) {
-    auto chunk = read_chunk(rows);
+  each_chunk(row, after, [&](StoredChunk chunk) {
     const auto last = chunk.chunk.first + chunk.events - 1;
-    if (last <= after) continue;
     events += static_cast<std::size_t>(std::min(chunk.events, last - after));
     out.push_back(std::move(chunk));
-  }
+    return events < events_max;
+  });
   return out;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -30,6 +31,8 @@ class Rows {
   [[nodiscard]] std::vector<StoredChunk> chunks(std::int64_t row, Version after, std::size_t events_max = SIZE_MAX);
   /// The last one; decoded.
   [[nodiscard]] std::optional<StoredChunk> last_chunk(std::int64_t row);
+  /// The same one by one, until `take` answers false.
+  void each_chunk(std::int64_t row, Version after, const std::function<bool(StoredChunk)>& take);
   [[nodiscard]] std::optional<StoredChunk> chunk_at(std::int64_t seq);
   /// By `stream_chunks` and `event_keys`.
   [[nodiscard]] std::optional<std::int64_t> seq_of_chunk(std::int64_t row, Version first);
@@ -58,8 +61,16 @@ inline constexpr std::string_view chunk_columns =
 
 [[nodiscard]] SnapshotPtr read_snapshot(const Statement::Rows& rows);
 [[nodiscard]] StoredChunk read_chunk(const Statement::Rows& rows);
+/// Throws Failure (SQLITE_CORRUPT) when the chunk is not of a format that this program knows.
+void require_known_format(int format);
 /// Fills `chunk.events` from the text. Throws Failure (SQLITE_CORRUPT) when it is not of format 1.
 void decode(StoredChunk& stored);
+/// A result's value. Throws Failure (SQLITE_CORRUPT) in the place of an error.
+template <class T>
+T or_corrupt(Result<T> result) {
+  if (!result) throw Failure{SQLITE_CORRUPT, result.error().detail};
+  return *std::move(result);
+}
 
 /// Writes a snapshot's row, and its kept items if `with_items`; of a deleted file takes them away, and marks its stream
 /// to be buried.

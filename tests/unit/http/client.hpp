@@ -68,17 +68,20 @@ class Client {
     const auto count = ::recv(socket_, bytes, sizeof bytes, 0);
     if (count <= 0) {
       closed_ = true;
+      was_reset_ = count < 0;
       return false;
     }
     received_.append(bytes, static_cast<std::size_t>(count));
     return true;
   }
   [[nodiscard]] bool closed() const { return closed_; }
+  [[nodiscard]] bool was_reset() const { return was_reset_; }
 
  private:
   int socket_;
   bool connected_ = false;
   bool closed_ = false;
+  bool was_reset_ = false;
   std::string received_;
 };
 

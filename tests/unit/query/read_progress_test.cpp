@@ -63,7 +63,11 @@ class FewRecords final : public store::ProgressReader {
     if (*client != "krn:a") return store::ClientSummary{};
     return store::ClientSummary{.running = 5, .completed = 4, .with_errors = 3, .with_warnings = 2, .stalled = 1};
   }
-  Result<store::EventPage> events(const store::StreamId&, domain::Version, std::size_t) override { return {}; }
+  Result<store::EventPage> events(const store::StreamId&, domain::Version, const store::PageBounds&) override {
+    return {};
+  }
+  Result<store::FeedPage> client_events(const domain::ClientKrn&, const store::FeedQuery&) override { return {}; }
+  Result<std::int64_t> feed_end() override { return 0; }
   Result<store::TailPage> tail(store::TailCursor, std::size_t) override { return {}; }
   Result<void> ping() override {
     if (away) return failure(Errc::store_unavailable, "secret");

@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "egress/query/item_walk.hpp"
+
+/// How one error or warning looks outside.
+namespace pebbles::query {
+
+/// `{"line":1,"message":"…","at":"…","version":7}`: what a record shows of it, and of which update it is.
+void append_item_json(std::string& out, const ItemWalk& walk);
+
+/// The first row of a table of them, and a row (RFC 4180).
+void append_csv_header(std::string& out);
+void append_item_csv(std::string& out, const ItemWalk& walk);
+
+/// One field of somebody's text, quoted where it must be. What a spreadsheet would take for a formula gets an
+/// apostrophe in front, as OWASP advises ("CSV Injection"): it begins with `=`, `+`, `-`, `@`, a tab or a line end, or
+/// the full-width forms of the first four.
+void append_csv_text(std::string& out, std::string_view text);
+
+}  // namespace pebbles::query

@@ -1,0 +1,75 @@
+#include "egress/query/item_walk.hpp"
+
+#include <algorithm>
+
+#include "base/header_text.hpp"
+
+namespace pebbles::query {
+
+bool ItemFilter::takes(const domain::Item& item) const {
+  if (line_from && (!item.line || *item.line < *line_from)) return false;
+  if (line_to && (!item.line || *item.line > *line_to)) return false;
+  if (contains.empty()) return true;
+  const auto same = [](char a, char b) { return lower(a) == lower(b); };
+  return !std::ranges::search(item.message, contains, same).empty();
+}
+
+ItemWalk::ItemWalk(store::ProgressReader& reader, store::SnapshotPtr file, ItemKind kind, const ItemPosition& from,
+                   std::size_t events_per_page)
+    : reader_{reader},
+      file_{std::move(file)},
+      kind_{kind},
+      count_{kind == ItemKind::errors ? file_->progress.errors.count : file_->progress.warnings.count},
+      events_per_page_{events_per_page},
+      position_{from} {
+  if (!file_->progress.is_before_log()) return;
+  // It has no log yet: what is kept is what there is.
+  const auto& kept = kind == ItemKind::errors ? file_->progress.errors : file_->progress.warnings;
+  items_ = kept.first;
+  at_ = file_->progress.updated_at;
+}
+
+Result<ItemWalk::Step> ItemWalk::next() {
+  for (;;) {
+    if (std::cmp_less(position_.index, items_.size())) {
+      item_ = items_.begin() + position_.index;
+      ++position_.index;
+      ++position_.seen;
+      return Step::item;
+    }
+    if (position_.seen >= count_) return Step::end;
+    if (!take_event()) return turn_page();
+  }
+}
+
+const domain::ItemList& ItemWalk::list_of(const domain::Reported& reported) const {
+  return kind_ == ItemKind::errors ? reported.errors : reported.warnings;
+}
+
+/// False when the page has no more.
+bool ItemWalk::take_event() {
+  if (next_event_ == page_.events.size()) return false;
+  const auto& event = page_.events[next_event_++];
+  if (event.id) position_.in_life = *event.id == file_->progress.id;
+  if (event.version != position_.version) position_.index = 0;
+  position_.version = event.version;
+  items_ = position_.in_life ? list_of(domain::reported_in(event)) : domain::ItemList{};
+  at_ = event.at;
+  return true;
+}
+
+Result<ItemWalk::Step> ItemWalk::turn_page() {
+  if (file_->progress.is_before_log()) return Step::end;
+  // A position inside an event reads that event again, once; otherwise it is behind it.
+  const bool is_inside = events_read_ == 0 && position_.index > 0;
+  const auto after = is_inside ? position_.version - 1 : position_.version;
+  if (after >= file_->progress.version) return Step::end;
+  constexpr std::size_t page_bytes = 512UL << 10U;
+  PEBBLES_TRY(page, reader_.events(file_->stream, after, {.events = events_per_page_, .bytes = page_bytes}));
+  page_ = std::move(page);
+  next_event_ = 0;
+  events_read_ += page_.events.size();
+  return page_.events.empty() ? Step::end : Step::pause;
+}
+
+}  // namespace pebbles::query

@@ -1,0 +1,78 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "store/progress_reader.hpp"
+
+namespace pebbles::query {
+
+enum class ItemKind : std::uint8_t { errors, warnings };
+
+/// Which items are wanted; by default all.
+struct ItemFilter {
+  std::optional<std::int64_t> line_from;  ///< with either bound only items that have a line
+  std::optional<std::int64_t> line_to;
+  std::string contains;  ///< in the message; ASCII letters of either case, all else byte by byte
+
+  [[nodiscard]] bool takes(const domain::Item& item) const;
+};
+
+/// Behind some of a file's items: those of all events up to `version`, or of that one only the first `index`.
+struct ItemPosition {
+  store::Version version = 0;  ///< 0: before everything
+  std::int64_t index = 0;      ///< 0: all of that version
+  std::int64_t seen = 0;       ///< how many that are: where they are all, the rest of the log need not be read
+  bool in_life = false;        ///< the file's first event is behind too: it may have been deleted and made again before
+};
+
+/// Every error, or warning, that was ever sent of a file, in order, read from the log page by page: to go on costs the
+/// same wherever it is. Threads: one at a time; it blocks. Lifetime: the reader outlives it.
+class ItemWalk {
+ public:
+  enum class Step : std::uint8_t {
+    item,   ///< `item()` is the next one
+    pause,  ///< a page of the log has been read, and there are more
+    end,
+  };
+
+  /// Up to what `file` has. `events_per_page` bounds what is read at once, besides its bytes.
+  ItemWalk(store::ProgressReader& reader, store::SnapshotPtr file, ItemKind kind, const ItemPosition& from,
+           std::size_t events_per_page);
+
+  [[nodiscard]] Result<Step> next();
+
+  // Of the last step, where that was an item.
+  [[nodiscard]] const domain::Item& item() const { return *item_; }
+  [[nodiscard]] store::Version version() const { return position_.version; }
+  [[nodiscard]] Timestamp at() const { return at_; }
+
+  /// Behind the last item, or the page of the log.
+  [[nodiscard]] ItemPosition position() const {
+    auto out = position_;
+    if (out.version > 0 && std::cmp_equal(out.index, items_.size())) out.index = 0;
+    return out;
+  }
+  [[nodiscard]] std::size_t events_read() const { return events_read_; }
+
+ private:
+  [[nodiscard]] const domain::ItemList& list_of(const domain::Reported& reported) const;
+  [[nodiscard]] Result<Step> turn_page();
+  bool take_event();
+
+  store::ProgressReader& reader_;
+  const store::SnapshotPtr file_;
+  const ItemKind kind_;
+  const std::int64_t count_;  ///< of all of this file's
+  const std::size_t events_per_page_;
+  ItemPosition position_;
+  store::EventPage page_;
+  std::size_t next_event_ = 0;  ///< in the page
+  std::size_t events_read_ = 0;
+  domain::ItemList items_;
+  const domain::Item* item_ = nullptr;
+  Timestamp at_;
+};
+
+}  // namespace pebbles::query

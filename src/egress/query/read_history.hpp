@@ -1,0 +1,15 @@
+#pragma once
+#include <memory>
+
+#include "access/guard.hpp"
+#include "egress/query/read_progress.hpp"
+#include "http/loop.hpp"
+
+namespace pebbles::query {
+
+/// Adds GET …/progress/{id}/events, what happened to a file, and GET /clients/{clientKrn}/events, what happens to all
+/// files of a client, to a loop: pages of JSON, and NDJSON that is made while it is sent. Call once per loop, before it
+/// runs.
+void add_history_routes(http::Loop& loop, const QueryParts& parts, const std::shared_ptr<access::Guard>& guard);
+
+}  // namespace pebbles::query

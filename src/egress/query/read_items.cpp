@@ -1,0 +1,275 @@
+#include "egress/query/read_items.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "base/hex.hpp"
+#include "egress/query/asking.hpp"
+#include "egress/query/etag.hpp"
+#include "egress/query/item_text.hpp"
+#include "egress/query/item_walk.hpp"
+#include "egress/query/place_cursor.hpp"
+#include "http/attachment.hpp"
+
+namespace pebbles::query {
+
+using http::Exchange;
+using http::Response;
+using http::Task;
+
+namespace {
+
+/// What a page of JSON looks at, at most, where a filter takes little or updates brought nothing.
+constexpr std::size_t items_looked_at_max = 10'000;
+constexpr std::size_t events_looked_at_max = 10'000;
+constexpr std::size_t page_body_bytes = 2UL << 20U;  ///< and then it ends, however few items that are
+constexpr std::ptrdiff_t contains_characters_max = 256;
+constexpr std::size_t events_per_page_max = 2'000;
+
+constexpr std::array<std::string_view, 7> parameters{"limit",    "cursor", "lineFrom", "lineTo",
+                                                     "contains", "format", "bom"};
+
+/// Everything that an answer depends on, checked.
+struct ItemRequest {
+  domain::ClientKrn client;
+  domain::FileId id{};
+  ItemKind kind = ItemKind::errors;
+  ItemFilter filter;
+  ItemPosition from;
+  Format format = Format::json;
+  std::size_t limit = 0;
+  bool with_bom = false;
+  std::string cursor_scope;
+  std::string if_none_match;
+};
+
+std::string_view name_of(ItemKind kind) { return kind == ItemKind::errors ? "errors" : "warnings"; }
+
+std::string scope_of(const ItemRequest& request) {
+  std::string out{name_of(request.kind)};
+  out.append(1, '\0').append(*request.client).append(1, '\0').append(to_hex(request.id));
+  for (const auto& line : {request.filter.line_from, request.filter.line_to})
+    out.append(1, '\0').append(line ? std::to_string(*line) : "");
+  return out.append(1, '\0').append(request.filter.contains);
+}
+
+std::expected<std::optional<std::int64_t>, Response> read_line(const Exchange& exchange, std::string_view name) {
+  const auto* const text = exchange.parameter(name);
+  if (text == nullptr) return std::nullopt;
+  const auto line = read_number(*text);
+  if (!line) return std::unexpected{invalid(std::string{name} + " must be a whole number above 0")};
+  return line;
+}
+
+std::expected<ItemFilter, Response> read_filter(const Exchange& exchange) {
+  ItemFilter out;
+  PEBBLES_TRY(from, read_line(exchange, "lineFrom"));
+  PEBBLES_TRY(to, read_line(exchange, "lineTo"));
+  out.line_from = from;
+  out.line_to = to;
+  if (const auto* text = exchange.parameter("contains")) {
+    const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80; };
+    if (text->empty() || std::ranges::count_if(*text, begins) > contains_characters_max)
+      return std::unexpected{invalid("contains must have 1 to 256 characters")};
+    out.contains = *text;
+  }
+  return out;
+}
+
+std::expected<ItemRequest, Response> read_request(const Exchange& exchange, ItemKind kind,
+                                                  const QueryOptions& options) {
+  ItemRequest out;
+  out.client = domain::ClientKrn{std::string{exchange.capture(0)}};
+  out.kind = kind;
+  PEBBLES_TRY(filter, read_filter(exchange));
+  out.filter = filter;
+  constexpr std::array formats{Format::json, Format::ndjson, Format::csv};
+  PEBBLES_TRY(format, read_format(exchange, formats));
+  out.format = format;
+  // A table is whole unless somebody asks for less.
+  PEBBLES_TRY(limit, format == Format::json ? read_limit(exchange, options.limit_default, options.limit_max)
+                                            : read_limit(exchange, SIZE_MAX, SIZE_MAX));
+  out.limit = limit;
+  if (const auto* bom = exchange.parameter("bom")) {
+    if (*bom != "true" && *bom != "false") return std::unexpected{invalid("bom must be true or false")};
+    out.with_bom = *bom == "true";
+  }
+  const auto id = read_id(exchange.capture(1));
+  if (!id) return std::unexpected{http::problem(404, unknown_file)};
+  out.id = *id;
+  out.cursor_scope = scope_of(out);
+  if (const auto* cursor = exchange.parameter("cursor")) {
+    std::array<std::int64_t, 4> place{};
+    if (!read_place(out.cursor_scope, *cursor, place))
+      return std::unexpected{invalid("cursor is not one of this list")};
+    out.from = {.version = place[0], .index = place[1], .seen = place[2], .in_life = place[3] != 0};
+  }
+  out.if_none_match = exchange.combined_header("If-None-Match");
+  return out;
+}
+
+void add_next_page(Response& out, const ItemRequest& request, const ItemPosition& position) {
+  std::string link = "<?limit=" + std::to_string(request.limit);
+  if (request.filter.line_from) link += "&lineFrom=" + std::to_string(*request.filter.line_from);
+  if (request.filter.line_to) link += "&lineTo=" + std::to_string(*request.filter.line_to);
+  if (!request.filter.contains.empty()) {
+    link += "&contains=";
+    http::append_percent_encoded(link, request.filter.contains);
+  }
+  const std::array place{position.version, position.index, position.seen, std::int64_t{position.in_life}};
+  link += "&cursor=" + make_place(request.cursor_scope, place) + R"(>; rel="next")";
+  http::add_header(out, "Link", link);
+}
+
+/// Fills the page; true when there may be more behind it.
+Result<bool> fill_page(std::string& body, ItemWalk& walk, const ItemRequest& request) {
+  std::size_t looked_at = 0, shown = 0;
+  for (;;) {
+    PEBBLES_TRY(step, walk.next());
+    if (step == ItemWalk::Step::end) return false;
+    if (step == ItemWalk::Step::pause) {
+      if (walk.events_read() > events_looked_at_max) return true;
+      continue;
+    }
+    ++looked_at;
+    if (request.filter.takes(walk.item())) {
+      if (shown++ > 0) body += ',';
+      append_item_json(body, walk);
+    }
+    if (shown == request.limit || looked_at == items_looked_at_max || body.size() >= page_body_bytes) return true;
+  }
+}
+
+Response show_page(store::ProgressReader& reader, const store::SnapshotPtr& file, const ItemRequest& request) {
+  auto out = tagged(request.if_none_match, tag_of(*file, {.items_max = request.limit, .stalled_before = {}}));
+  http::add_header(out, "Vary", "Accept");
+  if (out.status == 304) return out;
+  out.content_type = http::json_type;
+  // A small page reads no more of the log than it is likely to need.
+  constexpr std::size_t events_min = 64;
+  const auto events = std::clamp(request.limit, events_min, events_per_page_max);
+  ItemWalk walk{reader, file, request.kind, request.from, events};
+  out.body += '[';
+  const auto more = fill_page(out.body, walk, request);
+  if (!more) return read_failure(more.error());
+  out.body += ']';
+  if (*more) add_next_page(out, request, walk.position());
+  return out;
+}
+
+class ItemTable final : public http::BodySource {
+ public:
+  ItemTable(ItemWalk walk, ItemFilter filter, Format format, std::size_t limit, bool with_bom)
+      : walk_{std::move(walk)}, filter_{std::move(filter)}, format_{format}, left_{limit} {
+    if (format_ != Format::csv) return;
+    if (with_bom) beginning_ += "\xef\xbb\xbf";
+    append_csv_header(beginning_);
+  }
+
+  Result<bool> next(std::string& out) override {
+    out += std::exchange(beginning_, {});
+    while (out.size() < piece_bytes) {
+      PEBBLES_TRY(step, walk_.next());
+      if (step == ItemWalk::Step::end) return false;
+      if (step == ItemWalk::Step::pause) {
+        if (++pauses_ % pauses_max == 0) return true;  // where little is found others have their turn
+        continue;
+      }
+      if (!filter_.takes(walk_.item())) continue;
+      append(out);
+      if (--left_ == 0) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t pauses_max = 8;
+
+  void append(std::string& out) const {
+    if (format_ == Format::csv) return append_item_csv(out, walk_);
+    append_item_json(out, walk_);
+    out += '\n';
+  }
+
+  ItemWalk walk_;
+  const ItemFilter filter_;
+  const Format format_;
+  std::size_t left_;
+  std::size_t pauses_ = 0;
+  std::string beginning_;
+};
+
+class ReadItems {
+ public:
+  ReadItems(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
+      : parts_{parts}, gate_{parts.client_rule, std::move(guard)}, loop_{loop} {}
+
+  Task<Response> get(Exchange& exchange, ItemKind kind) {
+    exchange.note(exchange.capture(0));
+    if (auto refused = co_await gate_.refuse(exchange, parameters)) co_return *std::move(refused);
+    auto request = read_request(exchange, kind, parts_.options);
+    if (!request) co_return std::move(request).error();
+    std::shared_ptr<const void> permit;
+    if (request->format != Format::json) {
+      permit = loop_.streams().take(*request->client);
+      if (!permit) co_return http::try_later("Too many exports at once");
+    }
+    auto client = *request->client;
+    auto work = [this, asked = *std::move(request), leave = std::move(permit)]() mutable {
+      return answer(std::move(asked), std::move(leave));
+    };
+    co_return co_await answer_on(parts_.lists, std::move(client), std::move(work));
+  }
+
+ private:
+  Response answer(ItemRequest request, std::shared_ptr<const void> permit) {
+    auto& unread = loop_.long_answers();
+    if (unread.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
+    const auto file = parts_.reader.by_id(request.client, request.id);
+    if (!file) return read_failure(file.error());
+    if (!*file) return http::problem(404, unknown_file);
+    if (request.format == Format::json) {
+      auto out = show_page(parts_.reader, *file, request);
+      out.share = unread.take(out.body.capacity());
+      return out;
+    }
+    return show_table(*file, std::move(request), std::move(permit));
+  }
+
+  Response show_table(const store::SnapshotPtr& file, ItemRequest request, std::shared_ptr<const void> permit) {
+    Response out;
+    http::add_header(out, "Vary", "Accept");
+    http::add_header(out, "Cache-Control", "no-cache");
+    const bool is_csv = request.format == Format::csv;
+    out.content_type = is_csv ? csv_type : ndjson_type;
+    const auto ending = "-" + std::string{name_of(request.kind)} + (is_csv ? ".csv" : ".ndjson");
+    http::add_header(out, "Content-Disposition", http::attachment(*file->stream.filename, ending));
+    ItemWalk walk{parts_.reader, file, request.kind, request.from, events_per_page_max};
+    auto table = std::make_unique<ItemTable>(std::move(walk), std::move(request.filter), request.format, request.limit,
+                                             request.with_bom);
+    out.stream = std::make_shared<http::StreamedBody>(http::StreamedBody{.source = std::move(table),
+                                                                         .pool = parts_.lists,
+                                                                         .asker = *request.client,
+                                                                         .permit = std::move(permit),
+                                                                         .gives_way = parts_.ingest_is_busy});
+    return out;
+  }
+
+  QueryParts parts_;
+  ReadGate gate_;
+  http::Loop& loop_;
+};
+
+}  // namespace
+
+void add_item_routes(http::Loop& loop, const QueryParts& parts, const std::shared_ptr<access::Guard>& guard) {
+  auto items = std::make_shared<ReadItems>(loop, parts, guard);
+  auto& router = loop.router();
+  router.add("GET", "/clients/{clientKrn}/progress/{id}/errors",
+             [items](Exchange& exchange) { return items->get(exchange, ItemKind::errors); });
+  router.add("GET", "/clients/{clientKrn}/progress/{id}/warnings",
+             [items](Exchange& exchange) { return items->get(exchange, ItemKind::warnings); });
+}
+
+}  // namespace pebbles::query

@@ -1,0 +1,185 @@
+#include "egress/query/item_walk.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "egress/query/item_text.hpp"
+#include "egress/query/place_cursor.hpp"
+
+namespace pebbles::query {
+namespace {
+
+/// One file's events, at most `per_page` a page.
+class Events final : public store::ProgressReader {
+ public:
+  Result<store::ClientSummary> summary(const domain::ClientKrn&, Timestamp) override { return {}; }
+  Result<store::EventPage> events(const store::StreamId&, store::Version after,
+                                  const store::PageBounds& bounds) override {
+    store::EventPage page;
+    for (const auto& event : kept)
+      if (event.version > after && page.events.size() < std::min(per_page, bounds.events)) page.events.push_back(event);
+    ++reads;
+    return page;
+  }
+  Result<store::SnapshotPtr> by_filename(const store::StreamId&) override { return nullptr; }
+  Result<store::SnapshotPtr> by_id(const domain::ClientKrn&, const domain::FileId&) override { return nullptr; }
+  Result<store::ListPage> list(const domain::ClientKrn&, const store::ListQuery&) override { return {}; }
+  Result<store::FeedPage> client_events(const domain::ClientKrn&, const store::FeedQuery&) override { return {}; }
+  Result<std::int64_t> feed_end() override { return 0; }
+  Result<store::TailPage> tail(store::TailCursor, std::size_t) override { return {}; }
+  Result<void> ping() override { return {}; }
+
+  /// Errors are named after the event and their place: "2.1" is the first of event 2.
+  void happened(std::size_t errors, std::optional<domain::FileId> id = {}) {
+    domain::ProgressEvent event;
+    event.version = static_cast<store::Version>(kept.size()) + 1;
+    event.id = id;
+    std::vector<domain::Item> items;
+    for (std::size_t i = 1; i <= errors; ++i)
+      items.push_back({.message = std::to_string(event.version) + "." + std::to_string(i)});
+    domain::Reported reported;
+    reported.errors = domain::ItemList{std::move(items)};
+    event.what = std::move(reported);
+    kept.push_back(std::move(event));
+  }
+  [[nodiscard]] store::SnapshotPtr file(const domain::FileId& id, std::int64_t errors) const {
+    auto out = std::make_shared<store::Snapshot>();
+    out->progress.id = id;
+    out->progress.owner = domain::Email{"a@b.c"};
+    out->progress.version = static_cast<store::Version>(kept.size());
+    out->progress.errors.count = errors;
+    return out;
+  }
+
+  std::vector<domain::ProgressEvent> kept;
+  std::size_t per_page = 1000;
+  int reads = 0;
+};
+
+constexpr domain::FileId one{1}, two{2};
+
+/// Walks from a position, over at most `items_max`; tells the names, and the position behind.
+std::string walk(Events& events, const store::SnapshotPtr& file, ItemPosition& at, std::size_t items_max = SIZE_MAX) {
+  ItemWalk walk{events, file, ItemKind::errors, at, 1000};
+  std::string seen;
+  for (std::size_t items = 0; items < items_max;) {
+    const auto step = walk.next().value();
+    if (step == ItemWalk::Step::end) break;
+    if (step == ItemWalk::Step::pause) continue;
+    seen += walk.item().message + " ";
+    ++items;
+  }
+  at = walk.position();
+  return seen;
+}
+
+TEST(ItemWalk, GoesOnFromAnyPlace) {
+  Events events;
+  for (const std::size_t errors : {2, 0, 0, 3, 1, 0})
+    events.happened(errors, events.kept.empty() ? std::optional{one} : std::nullopt);
+  const auto file = events.file(one, 6);
+  const std::string all = "1.1 1.2 4.1 4.2 4.3 5.1 ";
+  for (const std::size_t per_page : {1U, 2U, 5U, 1000U}) {
+    events.per_page = per_page;
+    for (std::size_t items = 1; items <= 7; ++items) {
+      ItemPosition at;
+      std::string seen;
+      for (int pages = 0; pages < 7; ++pages) seen += walk(events, file, at, items);
+      EXPECT_EQ(seen, all) << per_page << ' ' << items;
+    }
+  }
+}
+
+TEST(ItemWalk, ShowsTheLifeThatIsAskedForAndNoOther) {
+  Events events;
+  events.happened(2, one);
+  events.happened(1);
+  events.happened(1, two);
+  events.happened(2);
+  events.per_page = 1;
+  ItemPosition first, second;
+  EXPECT_EQ(walk(events, events.file(one, 3), first), "1.1 1.2 2.1 ");
+  EXPECT_EQ(walk(events, events.file(two, 3), second), "3.1 4.1 4.2 ");
+  // A page that ended before the life began goes on before it.
+  ItemWalk short_one{events, events.file(two, 3), ItemKind::errors, {}, 1};
+  EXPECT_EQ(short_one.next().value(), ItemWalk::Step::pause);
+  EXPECT_EQ(short_one.next().value(), ItemWalk::Step::pause);
+  auto at = short_one.position();
+  EXPECT_FALSE(at.in_life);
+  EXPECT_EQ(walk(events, events.file(two, 3), at), "3.1 4.1 4.2 ");
+}
+
+TEST(ItemWalk, ReadsNoMoreOnceAllWereSeen) {
+  Events events;
+  events.happened(2, one);
+  for (int i = 0; i < 100; ++i) events.happened(0);
+  events.per_page = 1;
+  ItemPosition at;
+  EXPECT_EQ(walk(events, events.file(one, 2), at), "1.1 1.2 ");
+  EXPECT_EQ(events.reads, 1);
+  EXPECT_EQ(walk(events, events.file(one, 2), at), "");
+  EXPECT_EQ(events.reads, 1);
+}
+
+TEST(ItemWalk, AFileOfBeforeTheLogHasWhatIsKept) {
+  Events events;
+  auto file = std::make_shared<store::Snapshot>(*events.file(one, 5));
+  file->progress.errors.first = domain::ItemList{{{.message = "x"}, {.message = "y"}}};
+  ItemPosition at;
+  EXPECT_EQ(walk(events, file, at, 1), "x ");
+  EXPECT_EQ(walk(events, file, at), "y ");
+  EXPECT_EQ(walk(events, file, at), "");
+}
+
+TEST(PlaceCursor, IsOneScopes) {
+  const std::array<std::int64_t, 2> place{7, -1};
+  const auto cursor = make_place("errors of a", place);
+  std::array<std::int64_t, 2> read{};
+  EXPECT_TRUE(read_place("errors of a", cursor, read));
+  EXPECT_EQ(read, place);
+  std::array<std::int64_t, 3> more{};
+  EXPECT_FALSE(read_place("errors of a", cursor, more));
+  EXPECT_FALSE(read_place("errors of b", cursor, read));
+  for (std::size_t i = 0; i < cursor.size(); ++i) {
+    auto other = cursor;
+    other[i] = other[i] == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(read_place("errors of a", other, read)) << i;
+    EXPECT_FALSE(read_place("errors of a", cursor.substr(0, i), read)) << i;
+  }
+}
+
+TEST(CsvText, IsQuotedAndHarmless) {
+  struct Case {
+    std::string_view text;
+    std::string_view field;
+  };
+  for (const auto& [text, field] : {
+           Case{"", ""},
+           {"plain", "plain"},
+           {"a,b", R"("a,b")"},
+           {R"(say "hi")", R"("say ""hi""")"},
+           {"a\nb", "\"a\nb\""},
+           {" a", "\" a\""},
+           {"=1+1", R"("'=1+1")"},
+           {"+1", R"("'+1")"},
+           {"-1", R"("'-1")"},
+           {"@x", R"("'@x")"},
+           {"\tx", "\"'\tx\""},
+           {"\rx", "\"'\rx\""},
+           {"=\"x\"", R"("'=""x""")"},
+           {"\xef\xbc\x9d"
+            "1",
+            "\"'\xef\xbc\x9d"
+            "1\""},
+           {"a=1", "a=1"},
+           {"'x'", "'x'"},
+       }) {
+    std::string out;
+    append_csv_text(out, text);
+    EXPECT_EQ(out, field) << text;
+  }
+}
+
+}  // namespace
+}  // namespace pebbles::query
