@@ -191,7 +191,7 @@ def assert_documented(document, answer, path, method, status):
         return None
     kind = answer.headers["Content-Type"].split(";")[0]
     schema = response["content"][kind]["schema"]
-    if kind == ndjson:
+    if kind == ndjson and schema.get("type") != "string":
         bodies = [json.loads(line) for line in answer.text.splitlines()]
     else:
         bodies = [answer.json() if kind.endswith("json") else answer.text]
@@ -271,7 +271,7 @@ def test_answers_to_batches(api, document, krn):
     post(431, [], headers={"X": "x" * 20_000})
     assert_documented(document, api.http.post("/clients/krn:a/b/progress/batch"), batch_path, "post", 404)
     assert_documented(document, api.http.post("/clients/krn:" + "x" * 9000 + "/progress/batch"), batch_path, "post", 414)
-    assert_documented(document, api.http.delete(path_of(krn, "batch")), batch_path, "post", 405)
+    assert_documented(document, api.http.put(path_of(krn, "batch")), batch_path, "post", 405)
 
 
 def test_answers_to_reads(api, document, krn):

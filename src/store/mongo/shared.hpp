@@ -25,7 +25,7 @@ inline void append_time(Bson& out, std::string_view name, ServerTime time) {
 }
 
 /// Nothing where the document has no such member, or one of another type.
-[[nodiscard]] std::optional<ServerTime> time_in(const bson_t* document, std::string_view name);
+[[nodiscard]] std::optional<ServerTime> time_in(const bson_t* document, std::string_view wanted);
 
 enum class Topology : std::uint8_t {
   unknown,
