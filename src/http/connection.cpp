@@ -442,7 +442,7 @@ Task<std::string> Connection::send_pieces(StreamedBody& body) {
     // A chunk of no bytes would be the last.
     const bool is_written = (piece.empty() && more) || co_await write_piece(std::move(piece), more);
     gives_way = gives_way || (body.gives_way && body.gives_way());
-    if (is_written && more && gives_way) co_await rest(3 * took);
+    if (is_written && more && gives_way) co_await rest(9 * took);
     if (is_written && !(more && loop_.cutting())) continue;
     co_return loop_.cutting() ? "the server stops" : timed_out_ ? "its client reads too slowly" : "its client has gone";
   }

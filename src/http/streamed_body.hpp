@@ -34,8 +34,8 @@ struct StreamedBody {
   WorkerPool& pool;                         ///< where pieces are made
   std::string asker;                        ///< in whose turn
   std::shared_ptr<const void> permit = {};  ///< of a `StreamBudget`, for as long as it is sent
-  /// Whether there is work now that matters more: then a rest follows a piece, three times as long as that took, so
-  /// that a stream takes a quarter of what it could. Any thread.
+  /// Whether there is work now that matters more: then a rest follows a piece, nine times as long as that took, so that
+  /// a stream takes a tenth of what it could. Any thread.
   std::function<bool()> gives_way = {};
 };
 
