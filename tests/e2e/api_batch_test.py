@@ -240,11 +240,12 @@ def test_the_head_is_judged_as_for_one_update(api, krn):
 def test_the_path_beside_records(api, krn):
     path = path_of(krn, "batch")
     assert_problem(api.http.get(path), 404, "Progress not found for this file")
-    for method in ("PUT", "DELETE"):
+    assert_problem(api.http.delete(path, headers=harness.bearer()), 404, "Progress not found for this file")
+    for method in ("PUT", "PATCH"):
         answer = api.http.request(method, path)
         assert_problem(answer, 405, None)
-        assert set(answer.headers["Allow"].split(", ")) == {"POST", "GET", "HEAD", "OPTIONS"}
-    assert set(api.http.options(path).headers["Allow"].split(", ")) == {"POST", "GET", "HEAD", "OPTIONS"}
+        assert set(answer.headers["Allow"].split(", ")) == {"POST", "GET", "HEAD", "DELETE", "OPTIONS"}
+    assert set(api.http.options(path).headers["Allow"].split(", ")) == {"POST", "GET", "HEAD", "DELETE", "OPTIONS"}
     assert_problem(api.http.post(path_of(krn, "0" * 24)), 405, None)
     assert_problem(api.http.post(path + "/x"), 404, None)
 

@@ -300,9 +300,12 @@ def test_a_store_of_the_first_schema_is_brought_up(make_server, krn):
     with sqlite3.connect(path) as database:
         for trigger in ("added", "changed", "removed"):
             database.execute(f"DROP TRIGGER progress_{trigger}")
-        database.execute("DROP TABLE client_states")
-        database.execute("DROP INDEX progress_running_idx")
-        database.execute("ALTER TABLE progress DROP COLUMN state")
+        for table in ("client_states", "kept_keys", "tombstones"):
+            database.execute(f"DROP TABLE {table}")
+        for index in ("running", "completed"):
+            database.execute(f"DROP INDEX progress_{index}_idx")
+        for column in ("state", "born"):
+            database.execute(f"ALTER TABLE progress DROP COLUMN {column}")
         database.execute("PRAGMA user_version=1")
     database.close()
     copy = server.folder / "copy.db"
