@@ -104,9 +104,13 @@ std::string_view name_of(Topology topology) {
 class OpenStore final : public MongoStore {
  public:
   OpenStore(std::shared_ptr<Shared> shared, bool away)
-      : shared_{std::move(shared)}, reader_{make_reader(shared_)}, upkeep_{shared_, away} {}
+      : shared_{std::move(shared)},
+        reader_{make_reader(shared_)},
+        pruner_{make_pruner(shared_)},
+        upkeep_{shared_, away} {}
   std::unique_ptr<EventStore> writer() override { return make_writer(shared_); }
   ProgressReader& reader() override { return *reader_; }
+  Pruner& pruner() override { return *pruner_; }
   StoreState state() const override {
     const auto& counts = shared_->pool_counts();
     const auto in_use = counts.in_use.load();
@@ -121,6 +125,7 @@ class OpenStore final : public MongoStore {
  private:
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<ProgressReader> reader_;
+  std::unique_ptr<Pruner> pruner_;
   Upkeep upkeep_;
 };
 

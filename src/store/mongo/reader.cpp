@@ -37,9 +37,10 @@ class Reader final : public ProgressReader {
         found = std::move(snapshot);
         return false;
       }));
-      if (!found) return nullptr;
+      if (!found || !found->progress.exists()) return nullptr;
       const auto stream = found->stream;
-      return newest(lease, stream, std::move(found));
+      PEBBLES_TRY(now, newest(lease, stream, std::move(found)));
+      return now && now->progress.id == id ? now : nullptr;  // its life may be over, and another one begun
     });
   }
 
@@ -73,11 +74,12 @@ class Reader final : public ProgressReader {
           return false;
         }
         for (auto& event : stored->chunk.events) {
-          if (event.version <= after) continue;
+          if (event.version <= after) continue;  // or a baseline stands for it
           if (page.events.size() == limit) {
             page.more = true;
             return false;
           }
+          after = event.version;
           page.events.push_back(std::move(event));
         }
         return true;
@@ -144,7 +146,7 @@ class Reader final : public ProgressReader {
   Result<SnapshotPtr> newest(const Lease& lease, const StreamId& stream, std::shared_ptr<Snapshot> snapshot) {
     const auto events = shared_->collection(lease, events_name);
     PEBBLES_TRY_VOID(read_on(events.get(), stream, snapshot, shared_->read_prefs()));
-    return snapshot ? shown(std::move(snapshot)) : nullptr;
+    return snapshot && snapshot->progress.exists() ? shown(std::move(snapshot)) : nullptr;
   }
 
   /// What an API shows of a file of before the log is cut as the fold of a log would be.
@@ -244,7 +246,7 @@ class Reader final : public ProgressReader {
     return out;
   }
 
-  /// The first version of the chunk in which that version would be.
+  /// The first version of the chunk in which that version would be, or of the baseline that stands for it.
   static Result<Version> chunk_that_has(mongoc_collection_t* events, const StreamId& stream, Version version) {
     if (version <= 1) return 1;
     Bson range, filter = stream_filter(stream), order, fields, options;
@@ -258,7 +260,8 @@ class Reader final : public ProgressReader {
       if (const auto chunk = read_chunk(document)) out = chunk->chunk.first;
       return false;
     }));
-    return out;
+    PEBBLES_TRY(cut, out > 1 ? find_cut(events, stream) : Result<std::optional<Cut>>{});
+    return cut && version <= cut->version ? 1 : out;
   }
 
   std::shared_ptr<Shared> shared_;

@@ -98,6 +98,8 @@ class Shared {
   /// way on the server can commit any more, and snapshots that they left behind are caught up with (invariant 3).
   Result<ServerTime> horizon(const Lease& lease);
   static constexpr std::chrono::seconds silence_max{5};
+  /// The same of snapshots too: what stands before it has them, and nobody doubts whose it is (invariant 1).
+  Result<ServerTime> settled(const Lease& lease);
 
   /// How far this machine's clock is ahead of the database's.
   [[nodiscard]] std::chrono::milliseconds clock_difference() const { return clock_difference_.load(); }
@@ -111,6 +113,11 @@ class Shared {
  private:
   Shared(MongoOptions options, Uri uri, ClientPool pool, std::string database);
 
+  struct Horizons {
+    ServerTime open = 0;
+    ServerTime behind = 0;
+  };
+  Result<Horizons> horizons(const Lease& lease);
   Result<void> give_up(const Lease& lease, const bson_t* row);
 
   MongoOptions options_;
@@ -136,6 +143,7 @@ Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bso
 
 [[nodiscard]] std::unique_ptr<EventStore> make_writer(std::shared_ptr<Shared> shared);
 [[nodiscard]] std::unique_ptr<ProgressReader> make_reader(std::shared_ptr<Shared> shared);
+[[nodiscard]] std::unique_ptr<Pruner> make_pruner(std::shared_ptr<Shared> shared);
 
 /// Catches up with the snapshots that are behind chunks from that time on: the instance that wrote them has died in
 /// between (invariant 3).

@@ -18,6 +18,7 @@ struct SnapshotStep {
   SnapshotPtr base;  ///< null when there is none
   SnapshotPtr next;
   bool whole = false;  ///< what stands there is not `base` for sure, or made by other rules: all of it is written
+  std::vector<domain::FileId> ended = {};  ///< lives of the stream that are over, of which a document may stand
 };
 
 enum class StepsOutcome : std::uint8_t {
@@ -26,8 +27,9 @@ enum class StepsOutcome : std::uint8_t {
   failed,      ///< how many were written is not known
 };
 
-/// The snapshots of one writer's streams, which follow its log (invariant 3). The first of a new file and the one that
-/// completes a file are written before the commit is answered, and all those of a commit of few updates. The others are
+/// The snapshots of one writer's streams, which follow its log (invariant 3). The first of a new file, the one that
+/// completes a file, and the tombstone of a deleted one, in the place of its snapshot, are written before the commit is
+/// answered, and all those of a commit of few updates. The others are
 /// written in rounds, each with all that has come until then, by a thread and a client of their own: no update waits
 /// for a round. Rounds take at most a quarter of the time (unless one takes longer than `round_max`). Whoever reads or
 /// loads one record reads the chunks behind its snapshot, so only lists show a busy writer's files late: by two rounds.
@@ -76,6 +78,8 @@ class SnapshotWriter {
     SnapshotPtr base;    ///< what stands in the database, if nobody else has written
     SnapshotPtr newest;  ///< what shall stand there; null when it does
     SnapshotPtr flying;  ///< what is being written, by the round under way say; an older one never replaces a newer
+    std::vector<domain::FileId> ended;  ///< see SnapshotStep
+    std::size_t ended_flying = 0;       ///< the first so many are being written
     bool at_once = false;
     bool whole = false;
   };

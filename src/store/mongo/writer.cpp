@@ -59,8 +59,7 @@ class Writer final : public EventStore {
         PEBBLES_TRY(chunks, find_chunks(events_.get(), streams[i], from));
         out[i].after = std::move(chunks);
       }
-      Version version = from - 1;
-      for (const auto& chunk : out[i].after) version += static_cast<Version>(chunk.events.size());
+      const auto version = out[i].after.empty() ? from - 1 : out[i].after.back().events.back().version;
       snapshots_.loaded(streams[i], version, out[i].rev, now);
     }
     return out;
@@ -214,13 +213,15 @@ class Writer final : public EventStore {
     shared_->open_snapshots.passed(ServerTime{seconds} << 32U | increment);
   }
 
-  /// Appends to a state that isn't there conflict: its snapshot was derived again (`rebuild`), or the log has not come
-  /// so far. What this writer itself has just seen there needs no look. False when that cannot be told.
+  /// Appends to a state that isn't there conflict: its snapshot was derived again (`rebuild`), the log has not come so
+  /// far, or has gone on. That the insert itself finds the last does not hold where the log was cut since: then the
+  /// place is free again. What this writer itself has just seen there needs no look: nothing is cut that is so young.
+  /// False when that cannot be told.
   bool leave_out_stale(std::span<const Append> batch, steady_clock::time_point now, Outcomes& out, Part& current) {
     std::vector<StreamId> streams;
     Part unseen;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (batch[i].expected() == 0 || snapshots_.is_current(batch[i], now)) {
+      if (batch[i].expected() == 0 || (!begins_life_anew(batch[i]) && snapshots_.is_current(batch[i], now))) {
         current.push_back(i);
       } else {
         streams.push_back(batch[i].after->stream);
@@ -230,30 +231,61 @@ class Writer final : public EventStore {
     if (unseen.empty()) return true;
     const auto places = find_places(progress_.get(), streams);
     if (!places) return false;
-    std::vector<ChunkQuery> predecessors;
+    std::vector<Predecessor> predecessors;
     Part doubtful;
     for (const auto i : unseen) {
       const auto& append = batch[i];
       const auto known = places->find(append.after->stream);
       const Place place = known == places->end() ? Place{} : known->second;
+      const bool is_there = place.version == append.expected() && place.head == append.chunk.prev;
       if (place.version > 0 && place.rev != append.before->rev) {
         out[i] = AppendOutcome::conflict;
-      } else if (append.expected() > place.version) {  // the snapshot may lag; the log tells
-        predecessors.push_back({.stream = append.after->stream, .first = append.chunk.prev.first});
+      } else if (append.expected() > place.version || (is_there && begins_life_anew(append))) {
+        // The snapshot may lag; the log tells.
+        auto& predecessor = predecessors.emplace_back(
+            Predecessor{.stream = append.after->stream, .version = append.expected(), .head = append.chunk.prev});
+        if (begins_life_anew(append)) {
+          const auto held = hold_baseline(append.after->stream);
+          if (!held) return false;
+          predecessor.may_be_baseline = *held;
+        }
         doubtful.push_back(i);
-      } else {
+      } else if (is_there) {
         current.push_back(i);
+      } else {
+        out[i] = AppendOutcome::conflict;
       }
     }
-    const auto tokens = find_chunk_tokens(events_.get(), predecessors);
-    if (!tokens) return false;
+    const auto stand = find_predecessors(events_.get(), predecessors);
+    if (!stand) return false;
     for (std::size_t n = 0; n < doubtful.size(); ++n) {
-      if ((*tokens)[n])
+      if ((*stand)[n])
         current.push_back(doubtful[n]);
       else
         out[doubtful[n]] = AppendOutcome::conflict;
     }
     return true;
+  }
+
+  static bool begins_life_anew(const Append& append) {
+    return append.before != nullptr && append.before->progress.version > 0 && !append.before->progress.exists();
+  }
+
+  /// Before a life begins where one has ended: the baseline that is left of the log is marked with the time, so that
+  /// nobody takes it away now (pruner.cpp). A log that is not cut yet has none, and is whole until this commit is over,
+  /// and with it its mark in `open_commits`. Whether there was one; nothing when the server could not be asked.
+  std::optional<bool> hold_baseline(const StreamId& stream) {
+    Bson filter = stream_filter(stream), exists, type, field, change;
+    exists.boolean("$exists", true);
+    filter.document("_id", chunk_id(stream, 1)).document("cut", exists);
+    type.text("$type", "timestamp");
+    field.document("heldAt", type);
+    change.document("$currentDate", field);
+    Writes writes{events_.get(), nullptr};
+    writes.update(filter, change);
+    BulkReply done;
+    if (writes.execute(done)) return std::nullopt;
+    return done.matched > 0;
   }
 
   void write_snapshots(SnapshotWriter::Which which) {
