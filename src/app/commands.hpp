@@ -34,11 +34,19 @@ int print_config(const Config& config);
 /// health checks of containers do. Exit code 1 when it is not, or does not answer.
 int ask_health(const Config& config, const std::string& url);
 
-/// Exit code 1 when a stream differs.
-int verify(const Config& config);
+struct VerifyRequest {
+  std::string heads;        ///< a file of heads that were kept; empty: none
+  std::string write_heads;  ///< a file to write them to; empty: none
+};
+/// Exit code 1 when a stream differs, or a head is not found in the log.
+int verify(const Config& config, const VerifyRequest& request);
 
 /// Exit code 1 when a stream could not be derived.
 int rebuild(const Config& config);
+
+/// Applies the configured retention once: deletes what is too old, or, in a dry run, counts it. Of the embedded store
+/// only while no server has it, which does so itself.
+int prune(const Config& config, bool dry_run);
 
 /// Copies the embedded store to a new file, beside a running server too.
 int backup(const Config& config, const std::string& file);

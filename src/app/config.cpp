@@ -133,6 +133,56 @@ std::vector<std::string> split_list(const std::string& text) {
   return out;
 }
 
+constexpr int days_max = 36'500;
+
+/// 0 is for ever.
+std::optional<retention::Days> parse_days(const std::string& text) {
+  int days = 0;
+  if (!parse_number(text, 0, days_max, days)) return std::nullopt;
+  return days == 0 ? retention::Days{} : retention::Days{std::chrono::days{days}};
+}
+
+std::string show_days(const retention::Days& days) { return fmt::format("{}", days ? days->count() : 0); }
+
+Setting days(std::string_view variable, std::string_view flag, retention::Rule retention::Rules::* rule) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = "a whole number of days from 0 (for ever) to 36500",
+          .set =
+              [=](Config& config, const std::string& text) {
+                const auto days = parse_days(text);
+                if (days) (config.retention.*rule).all = *days;
+                return days.has_value();
+              },
+          .show = [=](const Config& config) { return show_days((config.retention.*rule).all); }};
+}
+
+Setting days_by_client(std::string_view variable, std::string_view flag, retention::Rule retention::Rules::* rule) {
+  return {.variable = variable,
+          .flag = flag,
+          .allowed = "clients and days, such as krn:acme=30,krn:other=0",
+          .set =
+              [=](Config& config, const std::string& text) {
+                const auto entries = split_list(text);
+                std::map<std::string, retention::Days, std::less<>> out;
+                for (const auto& entry : entries) {
+                  const auto equals = entry.rfind('=');  // a name may have one too
+                  if (equals == std::string::npos || equals == 0) return false;
+                  const auto days = parse_days(entry.substr(equals + 1));
+                  if (!days || !out.emplace(entry.substr(0, equals), *days).second) return false;
+                }
+                (config.retention.*rule).by_client = std::move(out);
+                return !entries.empty();
+              },
+          .show =
+              [=](const Config& config) {
+                std::string out;
+                for (const auto& [client, days] : (config.retention.*rule).by_client)
+                  out += fmt::format("{}{}={}", out.empty() ? "" : ",", client, show_days(days));
+                return out;
+              }};
+}
+
 using Names = std::vector<std::string>;
 
 Setting list(std::string_view variable, std::string_view flag, std::string_view allowed, Names Config::* member,
@@ -235,6 +285,24 @@ std::vector<Setting> make_settings() {
                                     &Config::list_limit, 1, 100'000));
   out.push_back(number<std::size_t>("LIST_LIMIT_MAX", "--list-limit-max", "a whole number from 1 to 100000",
                                     &Config::list_limit_max, 1, 100'000));
+  out.push_back(days("RETENTION_DAYS", "--retention-days", &retention::Rules::files));
+  out.push_back(days_by_client("RETENTION_DAYS_BY_CLIENT", "--retention-days-by-client", &retention::Rules::files));
+  out.push_back(days("EVENTS_RETENTION_DAYS", "--events-retention-days", &retention::Rules::events));
+  out.push_back(days_by_client("EVENTS_RETENTION_DAYS_BY_CLIENT", "--events-retention-days-by-client",
+                               &retention::Rules::events));
+  out.push_back({.variable = "TOMBSTONE_DAYS",
+                 .flag = "--tombstone-days",
+                 .allowed = "a whole number of days from 15 to 36500",
+                 .set =
+                     [](Config& config, const std::string& text) {
+                       int days = 0;
+                       if (!parse_number(text, 15, days_max, days)) return false;
+                       config.retention.tombstones = std::chrono::days{days};
+                       return true;
+                     },
+                 .show = [](const Config& config) { return fmt::format("{}", config.retention.tombstones.count()); }});
+  out.push_back(seconds("PRUNE_INTERVAL_S", "--prune-interval-s", &Config::prune_interval,
+                        {1, 86'400, "a whole number of seconds from 1 to 86400"}));
   out.push_back(number<std::size_t>("HTTP_THREADS", "--http-threads", "a whole number from 1 to 64",
                                     &Config::http_threads, 1, 64));
   out.push_back(number<std::size_t>("MAX_CONNECTIONS", "--max-connections", "a whole number from 1 to 1000000",

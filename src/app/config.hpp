@@ -10,6 +10,7 @@
 
 #include "base/environment.hpp"
 #include "base/result.hpp"
+#include "retention/rules.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::app {
@@ -37,6 +38,8 @@ struct Config {
   std::size_t max_errors_in_record = 100;
   std::size_t list_limit = 1000;
   std::size_t list_limit_max = 10'000;
+  retention::Rules retention;
+  std::chrono::seconds prune_interval{3600};
   std::size_t http_threads = 1;
   std::size_t max_connections = 10'000;
   std::chrono::seconds idle_timeout{60};

@@ -85,8 +85,16 @@ int run(int argc, char** argv) {
 
   add("serve", "run the server", serve);
   add("config", "print the configuration in force, secrets masked", print_config);
-  add("verify", "prove that every snapshot is the fold of its events", verify);
+  VerifyRequest proof;
+  auto* const prove = add("verify", "prove that every snapshot is the fold of its events, and every log a chain",
+                          [&](const Config& config) { return verify(config, proof); });
+  prove->add_option("--head", proof.heads, "a file of heads that were kept elsewhere: the log must have them still");
+  prove->add_option("--write-heads", proof.write_heads, "write the heads to this file, to keep them elsewhere");
   add("rebuild", "derive the snapshots and indexes from the log again", rebuild);
+  bool dry_run = false;
+  add("prune", "delete what RETENTION_DAYS and EVENTS_RETENTION_DAYS say is too old", [&](const Config& config) {
+    return prune(config, dry_run);
+  })->add_flag("--dry-run", dry_run, "count, and delete nothing");
   std::string health_url;
   add("health", "ask the server on this host whether it is ready: exit code 0 or 1", [&](const Config& config) {
     return ask_health(config, health_url);

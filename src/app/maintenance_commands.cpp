@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include "app/commands.hpp"
 #include "app/open_store.hpp"
@@ -46,20 +48,47 @@ int fail(const Error& error) {
   return 2;
 }
 
+Result<store::KeptHeads> read_heads(const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  const std::string text{std::istreambuf_iterator<char>{file}, {}};
+  if (!file) return failure(Errc::invalid_argument, fmt::format("{} cannot be read", path));
+  auto read = store::KeptHeads::parse(text);
+  if (!read) return failure(Errc::invalid_argument, fmt::format("{}: {}", path, read.error().detail));
+  return read;
+}
+
 }  // namespace
 
-int verify(const Config& config) {
+int verify(const Config& config, const VerifyRequest& request) {
   const auto path = config.sqlite_path();
-  const auto show = progress_line("verified");
+  store::VerifyOptions how{.on_progress = progress_line("verified")};
+  std::optional<store::KeptHeads> kept;
+  if (!request.heads.empty()) {
+    auto read = read_heads(request.heads);
+    if (!read) return fail(read.error());
+    how.kept_heads = &kept.emplace(*std::move(read));
+  }
+  std::ofstream heads;
+  if (!request.write_heads.empty()) {
+    heads.open(request.write_heads, std::ios::binary | std::ios::trunc);
+    how.on_proved = [&heads](const store::Snapshot& state) {
+      std::string line;
+      store::append_head(line, state);
+      heads << line;
+    };
+  }
   const auto report =
-      path ? store::verify_sqlite({.path = *path, .vfs = {}}, show) : store::verify_mongo(mongo_options(config), show);
+      path ? store::verify_sqlite({.path = *path, .vfs = {}}, how) : store::verify_mongo(mongo_options(config), how);
   if (!report) return fail(report.error());
+  if (!request.write_heads.empty() && !heads.flush())
+    return fail({Errc::invalid_argument, fmt::format("{} cannot be written", request.write_heads)});
   print_differences(report->differences, report->differing);
   fmt::print("{} streams, {} chunks, {} events verified; {} differ", report->streams, report->chunks, report->events,
              report->differing);
   if (report->not_yet_written > 0)
     fmt::print("; {} snapshots are not yet written by the running server", report->not_yet_written);
   if (report->without_log > 0) fmt::print("; {} files are older than the log", report->without_log);
+  if (kept && kept->cut() > 0) fmt::print("; {} heads are of what was cut off since", kept->cut());
   fmt::print("\n");
   return report->differing == 0 ? 0 : 1;
 }

@@ -26,10 +26,12 @@
 #include "http/worker_pool.hpp"
 #include "ingest/ingest.hpp"
 #include "ingress/kafka/kafka_source.hpp"
+#include "ingress/rest/delete_progress.hpp"
 #include "ingress/rest/report_progress.hpp"
 #include "ingress/sqs/sqs_source.hpp"
 #include "json/writer.hpp"
 #include "net/http_get.hpp"
+#include "retention/retention.hpp"
 #include "store/measured/measured_store.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/telemetry.hpp"
@@ -126,6 +128,9 @@ class Service {
     lanes.reserve(opened.lanes);
     for (std::size_t i = 0; i < opened.lanes; ++i) lanes.push_back(store_->writer());
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
+    store_->on_upkeep([this] { ingest_->wake(); });
+    retention_ = std::make_unique<retention::RetentionThread>(store_->pruner(), *ingest_, config.retention,
+                                                              config.prune_interval);
   }
 
   static std::size_t half_of(std::size_t threads) { return std::max<std::size_t>(threads / 2, 1); }
@@ -150,6 +155,8 @@ class Service {
   Result<void> listen(const Config& config) {
     const rest::RestParts rest{
         .ingest = *ingest_, .client_rule = client_rule_, .clock = clock_, .items_max = config.max_errors_in_record};
+    const rest::DeleteParts removal{
+        .ingest = *ingest_, .reader = store_->reader(), .pool = readers_, .client_rule = client_rule_, .clock = clock_};
     const query::QueryParts query{.reader = store_->reader(),
                                   .client_rule = client_rule_,
                                   .pool = readers_,
@@ -170,6 +177,7 @@ class Service {
     PEBBLES_TRY(server, http::Server::start(std::move(options), [&](http::Loop& loop) {
                   const auto guard = make_guard();
                   rest::add_routes(loop, rest, guard);
+                  rest::add_delete_route(loop, removal, guard);
                   query::add_routes(loop, query, config_.public_reads ? nullptr : guard);
                   monitor::add_health_routes(loop, monitor_parts());
                   if (!config_.metrics_port) monitor::add_metrics_route(loop, monitor_parts());
@@ -288,6 +296,7 @@ class Service {
     };
     if (kafka_owner_) drained = kafka_owner_->stop(left_of()) && drained;
     if (sqs_owner_) drained = sqs_owner_->stop(left_of()) && drained;
+    retention_->stop();
     // Handlers that were cut off still wait in the loops, so the lanes end before the loops go.
     drained = ingest_->stop(std::max(left_of(), milliseconds{1000})) && drained;
     // Until here it says how far the drain is.
@@ -299,6 +308,7 @@ class Service {
     metrics_server_.reset();
     listening_ = nullptr;
     server_.reset();
+    retention_.reset();
     ingest_.reset();
     kafka_ = nullptr;
     kafka_owner_.reset();
@@ -320,6 +330,7 @@ class Service {
   http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;
+  std::unique_ptr<retention::RetentionThread> retention_;
   std::unique_ptr<http::Server> server_;
   std::atomic<const http::Server*> listening_{nullptr};  ///< what its own loops see of it
   std::unique_ptr<http::Server> metrics_server_;         ///< where METRICS_PORT asks for one

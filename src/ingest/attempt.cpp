@@ -97,7 +97,9 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
     now = evolve(std::move(now), event);
     if (event.key) own_keys.emplace(event.key->hash, KeyHit{event.version, event.key->fingerprint});
     newest = &std::get<Applied>(attempt.outcomes.emplace_back(Applied{.after = nullptr, .created = event.is_birth()}));
+    const bool life_ends = !now.exists();
     events.push_back(std::move(event));
+    if (life_ends) break;  // what comes behind is another life: a chunk is of one, so that it can go with it
   }
 
   SnapshotPtr present = group.state;

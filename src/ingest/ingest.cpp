@@ -161,6 +161,10 @@ bool Ingest::stop(milliseconds deadline) {
   return drained;
 }
 
+void Ingest::wake() {
+  for (auto& lane : lanes_) lane->queue().wake();
+}
+
 std::size_t Ingest::queued() const {
   std::size_t out = 0;
   for (const auto& lane : lanes_) out += lane->queue().size();

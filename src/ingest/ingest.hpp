@@ -42,6 +42,9 @@ class Ingest {
   /// A second call returns what the first did.
   bool stop(std::chrono::milliseconds deadline);
 
+  /// Has every lane look after its store, though nothing has come. Threads: any.
+  void wake();
+
   /// Updates waiting in all lanes.
   [[nodiscard]] std::size_t queued() const;
 

@@ -21,6 +21,17 @@ ChunkRef head_behind(const Chunk& chunk) {
   return {.first = chunk.first, .hash = chunk.hash};
 }
 
+SnapshotPtr told_by(const StreamId& stream, const Chunk& last) {
+  if (last.events.empty()) return nullptr;
+  const auto& event = last.events.back();
+  if (!event.may_begin_log() || event.is_birth()) return nullptr;
+  auto out = std::make_shared<Snapshot>();
+  out->stream = stream;
+  out->progress = evolve({}, event);
+  out->head = head_behind(last);
+  return out;
+}
+
 Result<void> fold_onto(Snapshot& state, std::span<const Chunk> chunks) {
   for (const auto& chunk : chunks) {
     if (!follows(chunk, state)) return failure(Errc::store_corrupt, "the log has a gap behind a snapshot");

@@ -62,6 +62,10 @@ struct Chunk {
 /// Precondition: its events are decoded, and there is one.
 [[nodiscard]] ChunkRef head_behind(const Chunk& chunk);
 
+/// The state of a stream of which this is the last chunk, if the chunk alone says it: the file was deleted, or what
+/// there is of its log is a baseline. Null otherwise. Precondition: its events are decoded.
+[[nodiscard]] SnapshotPtr told_by(const StreamId& stream, const Chunk& last);
+
 /// Folds the chunks that follow a snapshot onto it. Error: store_corrupt at a gap: never skipped (invariant 2).
 [[nodiscard]] Result<void> fold_onto(Snapshot& state, std::span<const Chunk> chunks);
 

@@ -13,6 +13,25 @@ void add(std::vector<Difference>& differences, const StreamId& stream, std::stri
 
 }  // namespace
 
+bool VerifyReport::walked(const Snapshot& folded, const std::optional<std::string>& fault,
+                          const VerifyOptions& options) {
+  auto head_fault = options.kept_heads != nullptr ? options.kept_heads->conclude(folded.stream, folded.progress.version)
+                                                  : std::nullopt;
+  if (fault) {
+    differ(folded.stream, *fault);
+    return false;
+  }
+  if (options.on_proved) options.on_proved(folded);
+  if (head_fault) differ(folded.stream, *std::move(head_fault));
+  return true;
+}
+
+void VerifyReport::finish(const VerifyOptions& options) {
+  if (options.kept_heads == nullptr) return;
+  for (const auto& stream : options.kept_heads->left())
+    differ(stream, "nothing is left of the log whose head was kept");
+}
+
 void VerifyReport::differ(const StreamId& stream, std::string what) {
   ++differing;
   add(differences, stream, std::move(what));

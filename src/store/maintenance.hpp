@@ -7,12 +7,20 @@
 #include <vector>
 
 #include "store/event_store.hpp"
+#include "store/kept_heads.hpp"
 
 /// What proving and deriving snapshots has in common on every store.
 namespace pebbles::store {
 
 /// Told how far a long run is: streams done, streams in all.
 using OnProgress = std::function<void(std::int64_t done, std::int64_t total)>;
+
+/// What a verification is to do besides.
+struct VerifyOptions {
+  OnProgress on_progress = {};
+  KeptHeads* kept_heads = nullptr;                      ///< to compare the log with; outlives the call
+  std::function<void(const Snapshot&)> on_proved = {};  ///< told the fold of each log that is without a fault
+};
 
 struct Difference {
   StreamId stream;
@@ -30,6 +38,10 @@ struct VerifyReport {
   std::int64_t differing = 0;
   std::vector<Difference> differences;  ///< the first `differences_max`
 
+  /// A log was walked to its end, or to a fault. False, and the fault is noted, where there was one.
+  bool walked(const Snapshot& folded, const std::optional<std::string>& fault, const VerifyOptions& options);
+  /// All logs were.
+  void finish(const VerifyOptions& options);
   void differ(const StreamId& stream, std::string what);
 };
 

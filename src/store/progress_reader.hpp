@@ -66,7 +66,8 @@ class ProgressReader {
   /// A stream's events with a version above `after`, oldest first, at most `limit`.
   [[nodiscard]] virtual Result<EventPage> events(const StreamId& stream, Version after, std::size_t limit) = 0;
 
-  /// What was committed behind the cursor, by any instance, each event exactly once and a stream's in order; whole
+  /// What was committed behind the cursor, by any instance, each event exactly once and a stream's in order, but for
+  /// baselines, which tell nothing new; whole
   /// commits, at least one if there is any, and no more than needed for `limit` events. Nothing that commits later
   /// ever appears behind a cursor that was given out (invariant 16).
   [[nodiscard]] virtual Result<TailPage> tail(TailCursor cursor, std::size_t limit) = 0;

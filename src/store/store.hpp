@@ -1,12 +1,14 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "store/event_store.hpp"
 #include "store/progress_reader.hpp"
+#include "store/pruner.hpp"
 
 namespace pebbles::store {
 
@@ -32,6 +34,11 @@ class Store {
   [[nodiscard]] virtual std::unique_ptr<EventStore> writer() = 0;
   /// Lives as long as the store.
   [[nodiscard]] virtual ProgressReader& reader() = 0;
+  /// Lives as long as the store.
+  [[nodiscard]] virtual Pruner& pruner() = 0;
+  /// `wake` is called, from any thread, when a lane should call `maintain` although nothing has come. Call once, before
+  /// there is anything to prune.
+  virtual void on_upkeep(std::function<void()> wake) { (void)wake; }
   /// Never blocks. Threads: any.
   [[nodiscard]] virtual StoreState state() const = 0;
 };

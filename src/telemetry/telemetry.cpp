@@ -88,6 +88,16 @@ void append_refused(std::string_view client, std::string_view filename) {
   kind.say({{"client", client}, {"file", filename}});
 }
 
+void pruned(std::int64_t files, std::int64_t events, std::int64_t tombstones,
+            std::chrono::steady_clock::duration took) {
+  say(info, "pruned",
+      {{"files", files}, {"events", events}, {"tombstones", tombstones}, {"ms", milliseconds_of(took)}});
+}
+void prune_failed(std::string_view what) {
+  static RepeatedEvent kind{warn, "prune_failed"};
+  kind.say({{"what", what}});
+}
+
 void driver_warned(std::string_view domain, std::string_view what) {
   static RepeatedEvent kind{warn, "driver_warned"};
   kind.say({{"domain", domain}, {"what", what}});

@@ -46,6 +46,10 @@ void read_failed(std::string_view what);
 void load_failed(std::string_view client, std::string_view filename, std::string_view what);
 void append_refused(std::string_view client, std::string_view filename);
 
+/// What was too old was taken away.
+void pruned(std::int64_t files, std::int64_t events, std::int64_t tombstones, std::chrono::steady_clock::duration took);
+void prune_failed(std::string_view what);
+
 /// MongoDB's driver complains.
 void driver_warned(std::string_view domain, std::string_view what);
 /// MongoDB does not answer; said once until it does.

@@ -1,3 +1,4 @@
+#include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
 #include "contract/progress_reader_contract.hpp"
 #include "support/memory_store.hpp"
@@ -32,6 +33,7 @@ const auto implementations = testing::Values(
 
 INSTANTIATE_TEST_SUITE_P(Memory, EventStoreContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Memory, ProgressReaderContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, DeletingContract, implementations, name_of);
 
 }  // namespace
 }  // namespace pebbles::contract

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
 #include "contract/progress_reader_contract.hpp"
 #include "store/sqlite/connection.hpp"
@@ -72,6 +73,7 @@ const auto implementations = testing::Values(
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, EventStoreContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, DeletingContract, implementations, name_of);
 
 /// As a reader of the store does for a moment when it meets a header that is being written.
 TEST(SqliteStore, ACommitWaitsForAReaderThatHoldsTheWriteLock) {

@@ -1,5 +1,7 @@
 """`verify` finds what was changed behind Pebbles' back and names it; `rebuild` repairs what the log can repair."""
 import contextlib
+import hashlib
+import json
 import re
 import sqlite3
 
@@ -158,3 +160,69 @@ def test_verify_and_rebuild_of_a_clean_store_change_nothing(store):
     assert rebuilt.returncode == 0 and "9 streams; 0 snapshots rewritten" in rebuilt.stdout
     assert everything(store) == whole
     assert verify(store).stdout == "9 streams, 45 chunks, 45 events verified; 0 differ\n"
+
+
+def rewrite_last_chunk(server):
+    """What somebody who knows the format can do: change an event, and every hash and snapshot that follows from it."""
+    with opened(server) as (database, row):
+        seq, first, prev_version, prev_hash, text = database.execute(
+            "SELECT seq, first_version, prev_version, prev_hash, events FROM progress_events WHERE stream=? "
+            "ORDER BY first_version DESC LIMIT 1", (row,)).fetchone()
+        text = text.replace('"done":14', '"done":13')
+        header = {"format": 1, "client": victim[0], "filename": victim[1], "first": first, "n": 1,
+                  "prev": {"first": prev_version, "hash": prev_hash.hex()}}
+        lines = json.dumps(header, ensure_ascii=False, separators=(",", ":")) + "\n" + text
+        digest = hashlib.sha256(lines.encode()).digest()
+        database.execute("UPDATE progress_events SET events=?, hash=? WHERE seq=?", (text, digest, seq))
+        database.execute("UPDATE progress SET done=done-1, head=? WHERE stream=?", (digest, row))
+
+
+def test_a_head_that_was_kept_elsewhere_tells_of_a_log_that_was_rewritten(store, tmp_path):
+    heads = tmp_path / "heads.ndjson"
+    written = pebbles("verify", *store.store_arguments, "--write-heads", heads, env=store.store_env)
+    assert written.returncode == 0 and len(heads.read_text().splitlines()) == 9, written.stderr
+    kept = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    assert kept.returncode == 0, kept.stdout
+    rewrite_last_chunk(store)
+    verify_clean(store)  # alone it cannot tell
+    found = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    assert_names_the_victim(found)
+    assert "version 5: the chunk is not the one whose head was kept" in found.stdout
+
+
+def test_a_head_tells_of_what_was_removed_from_the_end(store, tmp_path):
+    heads = tmp_path / "heads.ndjson"
+    pebbles("verify", *store.store_arguments, "--write-heads", heads, env=store.store_env)
+    with opened(store) as (database, row):
+        seq, = database.execute("SELECT max(seq) FROM progress_events WHERE stream=?", (row,)).fetchone()
+        database.execute("DELETE FROM event_keys WHERE seq=?", (seq,))
+        database.execute("DELETE FROM stream_chunks WHERE seq=?", (seq,))
+        database.execute("DELETE FROM progress_events WHERE seq=?", (seq,))
+        database.execute("DELETE FROM progress WHERE stream=?", (row,))
+    found = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    assert "the log ends at version 4, the head that was kept is of version 5" in found.stdout
+    with opened(store) as (database, row):
+        for table in ("progress_events", "stream_chunks", "event_keys", "progress", "streams"):
+            database.execute(f"DELETE FROM {table} WHERE stream=?", (row,))
+    found = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    assert found.returncode == 1 and "nothing is left of the log whose head was kept" in found.stdout
+
+
+def test_updates_do_not_change_what_a_head_proves(store, tmp_path):
+    heads = tmp_path / "heads.ndjson"
+    pebbles("verify", *store.store_arguments, "--write-heads", heads, env=store.store_env)
+    store.start()
+    Api(store).report(*victim, done=1)
+    store.stop()
+    kept = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    assert kept.returncode == 0, kept.stdout
+
+
+@pytest.mark.parametrize("text", ["x", "[]", "{}", '{"clientKrn":"a","filename":"b","version":1,"first":1,"hash":"00"}'])
+def test_a_file_that_has_no_heads_is_refused(store, tmp_path, text):
+    heads = tmp_path / "heads.ndjson"
+    heads.write_text("\n" + text)
+    refused = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    assert refused.returncode == 2 and "line 2 is not a head" in refused.stderr
+    absent = pebbles("verify", *store.store_arguments, "--head", tmp_path / "absent", env=store.store_env)
+    assert absent.returncode == 2 and "cannot be read" in absent.stderr

@@ -58,18 +58,25 @@ domain::Report report(const Told& told, const domain::FileId& id_if_new) {
   return report;
 }
 
+domain::Command command(const Told& told, const domain::StreamId& stream, const domain::Progress& now) {
+  if (told.deletes) return domain::Delete{.id = now.id, .at = told.at, .by = domain::Email{told.by}};
+  auto id = file_id(stream);
+  id.front() = static_cast<std::uint8_t>(id.front() + now.version);
+  return report(told, id);
+}
+
 store::SnapshotPtr caught_up(const domain::StreamId& stream, const store::Loaded& loaded) {
   if (!loaded.snapshot && loaded.after.empty()) return nullptr;
   auto state =
       loaded.snapshot ? std::make_shared<store::Snapshot>(*loaded.snapshot) : std::make_shared<store::Snapshot>();
   state->stream = stream;
   for (const auto& chunk : loaded.after) {
-    if (chunk.first != state->progress.version + 1 || chunk.prev != state->head) {
+    if (!follows(chunk, *state)) {
       ADD_FAILURE() << "a gap in the log of " << *stream.filename << " before version " << chunk.first;
       return nullptr;
     }
     for (const auto& event : chunk.events) state->progress = evolve(std::move(state->progress), event);
-    state->head = {.first = chunk.first, .hash = chunk.hash};
+    state->head = head_behind(chunk);
   }
   return state;
 }
@@ -88,7 +95,7 @@ store::Append append_to(const domain::StreamId& stream, store::SnapshotPtr befor
   append.chunk.prev = after->head;
   append.chunk.first = after->progress.version + 1;
   for (const auto& told : updates) {
-    auto decision = decide(after->progress, report(told, file_id(stream)), nullptr);
+    auto decision = decide(after->progress, command(told, stream, after->progress), nullptr);
     auto* accepted = std::get_if<domain::Accepted>(&decision);
     if (accepted == nullptr) {
       ADD_FAILURE() << "a builder's update is not acceptable";

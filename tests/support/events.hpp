@@ -22,7 +22,8 @@ struct Told {
   std::vector<domain::Item> warnings = {};
   std::optional<std::string> key = {};
   std::optional<domain::LogPosition> position = {};
-  std::optional<domain::FileId> id = {};  ///< if it creates the file; by default made from the stream's name
+  std::optional<domain::FileId> id = {};  ///< if it creates the file; by default made from stream and version
+  bool deletes = false;                   ///< the file, and tells nothing else
 };
 
 [[nodiscard]] domain::StreamId stream_id(std::string client, std::string filename);
@@ -33,6 +34,8 @@ struct Told {
 [[nodiscard]] domain::EventKey event_key(std::string text, std::string_view says);
 [[nodiscard]] domain::ShortDigest key_hash(std::string_view text);
 [[nodiscard]] domain::Report report(const Told& told, const domain::FileId& id_if_new = {});
+
+[[nodiscard]] domain::Command command(const Told& told, const domain::StreamId& stream, const domain::Progress& now);
 
 /// The state that a load tells: the snapshot and the chunks behind it. Null for an unknown stream.
 /// Fails the running test at a gap.

@@ -101,6 +101,8 @@ class MeasuredStore final : public Store {
   explicit MeasuredStore(std::unique_ptr<Store> store) : store_{std::move(store)}, reader_{store_->reader()} {}
   std::unique_ptr<EventStore> writer() override { return std::make_unique<MeasuredWriter>(store_->writer()); }
   ProgressReader& reader() override { return reader_; }
+  Pruner& pruner() override { return store_->pruner(); }
+  void on_upkeep(std::function<void()> wake) override { store_->on_upkeep(std::move(wake)); }
   StoreState state() const override { return store_->state(); }
 
  private:

@@ -111,12 +111,13 @@ struct Folded {
   std::optional<Snapshot> at_snapshot;  ///< as it was at the version of the snapshot read before
 };
 
-void fold(Folded& folded, StoredChunk& stored, const Snapshot* kept) {
+/// True where the chunk was proved, and counts.
+bool fold(Folded& folded, StoredChunk& stored, const Snapshot* kept) {
   // What a baseline stands for, and has not been taken away yet, is nobody's any more.
-  if (folded.fault || (stored.chunk.first > 1 && stored.chunk.first <= folded.cut)) return;
+  if (folded.fault || (stored.chunk.first > 1 && stored.chunk.first <= folded.cut)) return false;
   if (stored.events == 0) {
     folded.fault = fmt::format("version {}: the events are gone, and there is no baseline", stored.chunk.first);
-    return;
+    return false;
   }
   folded.fault = fold_proved(folded.state, stored.chunk, stored.text, stored.events);
   if (!folded.fault && stored.cut) {
@@ -126,6 +127,7 @@ void fold(Folded& folded, StoredChunk& stored, const Snapshot* kept) {
   }
   if (!folded.fault && kept != nullptr && folded.state.progress.version == kept->progress.version)
     folded.at_snapshot = folded.state;
+  return !folded.fault;
 }
 
 /// Of a deleted file whose log is cut nothing else has to be there.
@@ -135,8 +137,7 @@ bool needs_no_document(const Folded& folded) {
 
 class Verifier {
  public:
-  Verifier(Shared& shared, const Lease& lease, const OnProgress& on_progress)
-      : walk_{shared, lease}, on_progress_{on_progress} {}
+  Verifier(Shared& shared, const Lease& lease, const VerifyOptions& how) : walk_{shared, lease}, how_{how} {}
 
   Result<VerifyReport> run() {
     const auto total = walk_.count();
@@ -144,9 +145,10 @@ class Verifier {
       PEBBLES_TRY(streams, walk_.next_streams());
       if (streams.empty()) break;
       PEBBLES_TRY_VOID(verify(streams));
-      if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
+      if (how_.on_progress) how_.on_progress(report_.streams, std::max(total, report_.streams));
     }
     PEBBLES_TRY_VOID(verify_documents());
+    report_.finish(how_);
     return std::move(report_);
   }
 
@@ -158,11 +160,13 @@ class Verifier {
     PEBBLES_TRY_VOID(each_folded(streams, [&](const Folded& folded, const Snapshot* kept) {
       ++report_.streams;
       if (judge(folded, kept)) return differing.push_back(folded.state.stream);
+      (void)report_.walked(folded.state, std::nullopt, how_);
       if ((kept == nullptr || kept->progress.version == 0) && !needs_no_document(folded)) ++report_.not_yet_written;
     }));
     counts_ = false;
     for (const auto& stream : differing) {
       PEBBLES_TRY_VOID(each_folded({stream}, [&](const Folded& folded, const Snapshot* kept) {
+        if (!report_.walked(folded.state, folded.fault, how_)) return;
         if (auto what = judge(folded, kept)) report_.differ(stream, *std::move(what));
       }));
     }
@@ -187,7 +191,8 @@ class Verifier {
       }
       if (counts_) ++report_.chunks;
       if (counts_) report_.events += stored.events;
-      fold(folded, stored, snapshot_of(stored.stream));
+      const bool is_proved = fold(folded, stored, snapshot_of(stored.stream));
+      if (is_proved && how_.kept_heads != nullptr) how_.kept_heads->saw(stored.stream, stored.chunk);
     }));
     take(folded, snapshot_of(folded.state.stream));
     return {};
@@ -242,7 +247,7 @@ class Verifier {
   }
 
   Walk walk_;
-  const OnProgress& on_progress_;
+  const VerifyOptions& how_;
   VerifyReport report_;
   bool counts_ = true;  ///< what is read, or it was counted before
 };
@@ -406,10 +411,10 @@ class Rebuilder {
 }  // namespace
 }  // namespace mongo
 
-Result<VerifyReport> verify_mongo(const MongoOptions& options, const OnProgress& on_progress) {
+Result<VerifyReport> verify_mongo(const MongoOptions& options, const VerifyOptions& how) {
   PEBBLES_TRY(shared, mongo::Shared::make(options));
   PEBBLES_TRY(lease, mongo::open_lease(*shared));
-  return mongo::Verifier{*shared, lease, on_progress}.run();
+  return mongo::Verifier{*shared, lease, how}.run();
 }
 
 Result<RebuildReport> rebuild_mongo(const MongoOptions& options, const OnProgress& on_progress) {

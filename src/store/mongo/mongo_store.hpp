@@ -38,13 +38,10 @@ class MongoStore : public Store {
   /// background. Errors: invalid_argument for a URI that is none or asks for weaker writes; store_corrupt for a server
   /// that answers and is too old, or an index there that contradicts ours.
   static Result<std::unique_ptr<MongoStore>> open(MongoOptions options);
-
-  /// Lives as long as the store.
-  [[nodiscard]] virtual Pruner& pruner() = 0;
 };
 
 /// As `verify_sqlite`; documents of the earlier service have no log and are counted apart.
-[[nodiscard]] Result<VerifyReport> verify_mongo(const MongoOptions& options, const OnProgress& on_progress);
+[[nodiscard]] Result<VerifyReport> verify_mongo(const MongoOptions& options, const VerifyOptions& how);
 
 /// As `rebuild_sqlite`, beside running servers.
 [[nodiscard]] Result<RebuildReport> rebuild_mongo(const MongoOptions& options, const OnProgress& on_progress);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "store/pruner.hpp"
+#include "store/sqlite/lane_jobs.hpp"
 #include "store/sqlite/recent_streams.hpp"
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/schema.hpp"
@@ -60,12 +62,16 @@ struct Shared {
   std::atomic<std::size_t> readers_waiting{0};
   RecentStreams recent;
   SnapshotCache cache;  ///< asked after `recent`
-  Gate gate;            ///< readers are inside for the length of a call; the writer when the log has to be reset
+  LaneJobs jobs;
+  Gate gate;  ///< readers are inside for the length of a call; the writer when the log has to be reset
 };
 
 /// Opens the file and replays what the log holds beyond the tables. Throws Failure.
 [[nodiscard]] std::unique_ptr<EventStore> make_writer(std::shared_ptr<Shared> shared);
 
 [[nodiscard]] std::unique_ptr<ProgressReader> make_reader(std::shared_ptr<Shared> shared);
+
+/// Its steps run on the lane's thread, on the writer's connection. Throws Failure.
+[[nodiscard]] std::unique_ptr<Pruner> make_pruner(std::shared_ptr<Shared> shared);
 
 }  // namespace pebbles::store::sqlite

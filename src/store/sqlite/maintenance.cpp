@@ -56,13 +56,14 @@ class Folder {
 
 class Verifier {
  public:
-  Verifier(const SqliteOptions& options, const OnProgress& on_progress, bool beside_server)
-      : on_progress_{on_progress},
+  Verifier(const SqliteOptions& options, const VerifyOptions& how, bool beside_server)
+      : how_{how},
         beside_server_{beside_server},
         connection_{open_reader({.path = options.path, .vfs = options.vfs, .durable = options.durable})},
         rows_{connection_},
         streams_{connection_.prepare("SELECT stream, client, filename FROM streams WHERE stream>? ORDER BY stream "
-                                     "LIMIT ?")} {}
+                                     "LIMIT ?")},
+        tombstone_{connection_.prepare("SELECT 1 FROM tombstones WHERE stream=?")} {}
 
   VerifyReport run() {
     const auto total = connection_.integer_of("SELECT count(*) FROM streams");
@@ -73,9 +74,10 @@ class Verifier {
       if (slice.empty()) break;
       for (const auto& stream : slice) verify(stream);
       last = slice.back().row;
-      if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
+      if (how_.on_progress) how_.on_progress(report_.streams, std::max(total, report_.streams));
     }
     verify_indexed();
+    report_.finish(how_);
     return std::move(report_);
   }
 
@@ -87,8 +89,9 @@ class Verifier {
       ++report_.chunks;
       report_.events += stored.events;
       verify_keys(stream, stored);
+      if (how_.kept_heads != nullptr) how_.kept_heads->saw(stream.id, stored.chunk);
     });
-    if (fault) return report_.differ(stream.id, *fault);
+    if (!report_.walked(folded, fault, how_)) return;
     SnapshotPtr kept;
     try {
       kept = rows_.snapshot(stream.row);
@@ -101,9 +104,20 @@ class Verifier {
       ++report_.not_yet_written;
       return;
     }
+    if (!folded.progress.exists()) {
+      if (kept) report_.differ(stream.id, "the file was deleted, and its snapshot is there");
+      return;
+    }
+    if (!kept && beside_server_ && is_deleted(stream)) {
+      ++report_.not_yet_written;
+      return;
+    }
     if (!kept) return report_.differ(stream.id, "the snapshot is missing");
     if (auto what = difference(*kept, folded)) report_.differ(stream.id, *what);
   }
+
+  /// Its snapshot is gone already, and the index over its chunks is not as far yet.
+  bool is_deleted(const StreamRow& stream) { return tombstone_.run(stream.row).next(); }
 
   void verify_keys(const StreamRow& stream, const StoredChunk& stored) {
     for (const auto& event : stored.chunk.events)
@@ -124,11 +138,12 @@ class Verifier {
                      fmt::format("version {}: the chunk is not in the index", rows.integer(2)));
   }
 
-  const OnProgress& on_progress_;
+  const VerifyOptions& how_;
   bool beside_server_;
   Connection connection_;
   Rows rows_;
   Statement streams_;
+  Statement tombstone_;
   VerifyReport report_;
 };
 
@@ -186,7 +201,11 @@ class Rebuilder {
       report_.fail(stream.id, *std::move(fault));
       return;
     }
-    if (kept && kept->fold == folded->fold && !difference(*kept, *folded)) return;
+    if (!folded->progress.exists()) {
+      if (!kept) return;
+    } else if (kept && kept->fold == folded->fold && !difference(*kept, *folded)) {
+      return;
+    }
     folded->rev = (kept ? kept->rev : 0) + 1;
     snapshots_.write(stream.row, *folded, true);
     ++report_.rewritten;
@@ -217,7 +236,7 @@ Result<void> require_file(const std::string& path) {
 }  // namespace
 }  // namespace sqlite
 
-Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const OnProgress& on_progress) {
+Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const VerifyOptions& how) {
   PEBBLES_TRY_VOID(sqlite::require_file(options.path));
   const auto lock = sqlite::FileLock::take(options.path);
   if (lock) {
@@ -227,7 +246,7 @@ Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const OnProgres
         [&] { return sqlite::make_writer(std::make_shared<sqlite::Shared>(options)) != nullptr; }, options.path);
     if (!brought_up && brought_up.error().code != Errc::store_corrupt) return std::unexpected{brought_up.error()};
   }
-  return sqlite::guarded([&] { return sqlite::Verifier{options, on_progress, !lock.has_value()}.run(); }, options.path);
+  return sqlite::guarded([&] { return sqlite::Verifier{options, how, !lock.has_value()}.run(); }, options.path);
 }
 
 Result<RebuildReport> rebuild_sqlite(const SqliteOptions& options, const OnProgress& on_progress) {

@@ -40,7 +40,14 @@ struct ReadConnection {
 auto list_key(const Snapshot& snapshot) { return std::tie(snapshot.progress.updated_at, snapshot.progress.id); }
 bool newer(const SnapshotPtr& a, const SnapshotPtr& b) { return list_key(*a) > list_key(*b); }
 
+/// A file that was deleted is like one that never was; and under its name another life may have begun.
+SnapshotPtr shown(SnapshotPtr state) { return state && state->progress.exists() ? std::move(state) : nullptr; }
+SnapshotPtr shown(SnapshotPtr state, const domain::FileId& id) {
+  return state && state->progress.id == id ? shown(std::move(state)) : nullptr;
+}
+
 bool belongs(const Snapshot& snapshot, const ListQuery& query) {
+  if (!snapshot.progress.exists()) return false;
   if (query.owner && snapshot.progress.owner != *query.owner) return false;
   return !query.after || list_key(snapshot) < std::tie(query.after->updated_at, query.after->id);
 }
@@ -56,18 +63,19 @@ class Reader final : public ProgressReader {
   // twice, which a comparison of versions settles, and never missed.
 
   SnapshotPtr at_hand(const StreamId& stream) override {
-    if (auto recent = shared_->recent.latest(stream)) return recent;
+    if (auto recent = shared_->recent.latest(stream)) return shown(std::move(recent));
     return shared_->cache.find(stream);
   }
 
   SnapshotPtr at_hand(const domain::ClientKrn& client, const domain::FileId& id) override {
-    if (auto recent = shared_->recent.latest(client, id)) return recent;
+    if (auto recent = shared_->recent.latest(client, id)) return shown(std::move(recent), id);
     return shared_->cache.find(client, id);
   }
 
   Result<SnapshotPtr> by_filename(const StreamId& stream) override {
     const auto before = shared_->cache.epoch();
-    if (auto known = at_hand(stream)) return known;
+    if (auto recent = shared_->recent.latest(stream)) return shown(std::move(recent));
+    if (auto known = shared_->cache.find(stream)) return known;
     return cached(before, with_connection([&](ReadConnection& on) -> SnapshotPtr {
                     const auto row = on.rows.row_of(stream);
                     return row ? on.rows.snapshot(*row) : nullptr;
@@ -76,7 +84,8 @@ class Reader final : public ProgressReader {
 
   Result<SnapshotPtr> by_id(const domain::ClientKrn& client, const domain::FileId& id) override {
     const auto before = shared_->cache.epoch();
-    if (auto known = at_hand(client, id)) return known;
+    if (auto recent = shared_->recent.latest(client, id)) return shown(std::move(recent), id);
+    if (auto known = shared_->cache.find(client, id)) return known;
     return cached(before, with_connection([&](ReadConnection& on) { return on.rows.snapshot(client, id); }));
   }
 
@@ -119,7 +128,8 @@ class Reader final : public ProgressReader {
         decode(stored);
         const StreamId stream{domain::ClientKrn{std::string{rows.text(10)}},
                               domain::Filename{std::string{rows.text(11)}}};
-        for (auto& event : stored.chunk.events) page.entries.push_back({stream, std::move(event)});
+        for (auto& event : stored.chunk.events)
+          if (!std::holds_alternative<domain::Baseline>(event.what)) page.entries.push_back({stream, std::move(event)});
         page.next = stored.seq;
       }
       return page;

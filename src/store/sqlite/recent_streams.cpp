@@ -34,13 +34,14 @@ void RecentStreams::take_out(const Written& written) {
   }
   if (entry.chunks.empty()) return forget(found);
   entry.items_changed = false;
+  entry.deleted = nullptr;
   by_age_.emplace(entry.chunks.front().seq, written.stream);
 }
 
 void RecentStreams::forget(Streams::iterator entry) {
   const StreamId stream = entry->first;
   bytes_ -= entry->second.bytes;
-  by_id_.erase(id_key(stream.client, entry->second.latest->progress.id));
+  for (const auto& id : entry->second.ids) by_id_.erase(id_key(stream.client, id));
   const auto client = by_client_.find(*stream.client);
   client->second.erase(stream);
   if (client->second.empty()) by_client_.erase(client);
@@ -54,8 +55,12 @@ void RecentStreams::take_in(Change change) {
   if (is_new) {
     entry.row = change.row;
     by_client_[*stream.client].insert(stream);
-    by_id_.emplace(id_key(stream.client, change.after->progress.id), stream);
     by_age_.emplace(change.chunk.seq, stream);
+  }
+  const auto& id = change.after->progress.id;
+  if (entry.ids.empty() || entry.ids.back() != id) {
+    entry.ids.push_back(id);
+    by_id_.emplace(id_key(stream.client, id), stream);
   }
   row_count_ += change.chunk.rows();
   for (const auto& key : change.chunk.keys) entry.keys.emplace(key, change.chunk.seq);
@@ -65,6 +70,7 @@ void RecentStreams::take_in(Change change) {
   entry.bytes = bytes_of(*change.after);
   bytes_ += entry.bytes;
   entry.latest = std::move(change.after);
+  if (!entry.latest->progress.exists()) entry.deleted = entry.latest;
 }
 
 const RecentStream* RecentStreams::find(const StreamId& stream) const {

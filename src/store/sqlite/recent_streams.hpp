@@ -29,7 +29,9 @@ struct RecentStream {
   SnapshotPtr latest;
   std::deque<RecentChunk> chunks;                                          ///< never empty
   std::unordered_map<ShortDigest, std::int64_t, domain::DigestHash> keys;  ///< to the chunk's seq
-  bool items_changed = false;  ///< kept errors or warnings differ from those in `progress_items`
+  std::vector<domain::FileId> ids;  ///< by which it is found: of its file, and of those deleted since it is here
+  SnapshotPtr deleted;              ///< the state in which its file was deleted last, if that is not written out yet
+  bool items_changed = false;       ///< kept errors or warnings differ from those in `progress_items`
   std::size_t bytes = 0;
 
   /// Index rows that wait.

@@ -53,9 +53,10 @@ SnapshotPtr read_snapshot(const Statement::Rows& rows) {
   out->fold = static_cast<int>(rows.integer(17));
   out->head = {.first = rows.integer(18), .hash = array_of<32>(rows.blob(19))};
   progress.positions = or_corrupt(decode_positions(rows.text(20)));
-  if (!rows.is_null(21)) {
-    progress.errors.first = or_corrupt(decode_items(rows.text(21)));
-    progress.warnings.first = or_corrupt(decode_items(rows.text(22)));
+  progress.born = rows.integer(21);
+  if (!rows.is_null(22)) {
+    progress.errors.first = or_corrupt(decode_items(rows.text(22)));
+    progress.warnings.first = or_corrupt(decode_items(rows.text(23)));
   }
   return out;
 }
@@ -95,9 +96,14 @@ Rows::Rows(const Connection& connection)
           "ifnull((SELECT max(first_version) FROM stream_chunks WHERE stream=?1 AND first_version<=?2+1),0) "
           "ORDER BY c.first_version",
           chunk_columns))},
+      last_chunk_{connection.prepare(
+          fmt::format("SELECT {} FROM stream_chunks c JOIN progress_events e USING(seq) WHERE c.stream=? "
+                      "ORDER BY c.first_version DESC LIMIT 1",
+                      chunk_columns))},
       chunk_at_{connection.prepare(fmt::format("SELECT {} FROM progress_events e WHERE e.seq=?", chunk_columns))},
       seq_of_chunk_{connection.prepare("SELECT seq FROM stream_chunks WHERE stream=? AND first_version=?")},
-      seq_of_key_{connection.prepare("SELECT seq FROM event_keys WHERE stream=? AND hash=?")} {}
+      seq_of_key_{connection.prepare("SELECT seq FROM event_keys WHERE stream=? AND hash=?")},
+      kept_key_{connection.prepare("SELECT version, fingerprint FROM kept_keys WHERE stream=? AND hash=?")} {}
 
 std::optional<std::int64_t> Rows::row_of(const StreamId& stream) {
   auto rows = row_of_.run(std::string_view{*stream.client}, std::string_view{*stream.filename});
@@ -128,6 +134,14 @@ std::vector<StoredChunk> Rows::chunks(std::int64_t row, Version after, std::size
   return out;
 }
 
+std::optional<StoredChunk> Rows::last_chunk(std::int64_t row) {
+  auto rows = last_chunk_.run(row);
+  if (!rows.next()) return std::nullopt;
+  auto out = read_chunk(rows);
+  decode(out);
+  return out;
+}
+
 std::optional<StoredChunk> Rows::chunk_at(std::int64_t seq) {
   auto rows = chunk_at_.run(seq);
   return rows.next() ? std::optional{read_chunk(rows)} : std::nullopt;
@@ -143,20 +157,36 @@ std::optional<std::int64_t> Rows::seq_of_key(std::int64_t row, const ShortDigest
   return rows.next() ? std::optional{rows.integer(0)} : std::nullopt;
 }
 
+std::optional<domain::KeyHit> Rows::kept_key(std::int64_t row, const ShortDigest& hash) {
+  auto rows = kept_key_.run(row, Blob{hash});
+  if (!rows.next()) return std::nullopt;
+  return domain::KeyHit{.version = rows.integer(0), .fingerprint = array_of<16>(rows.blob(1))};
+}
+
 SnapshotWriter::SnapshotWriter(const Connection& connection)
     : progress_{connection.prepare(
-          "INSERT INTO progress VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(stream) DO UPDATE SET "
+          "INSERT INTO progress VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(stream) DO UPDATE SET "
           "client=excluded.client, filename=excluded.filename, email=excluded.email, id=excluded.id, "
           "done=excluded.done, warn=excluded.warn, failed=excluded.failed, "
           "total=excluded.total, "
           "is_completed=excluded.is_completed, created_at=excluded.created_at, updated_at=excluded.updated_at, "
           "completed_at=excluded.completed_at, error_count=excluded.error_count, "
           "warning_count=excluded.warning_count, version=excluded.version, rev=excluded.rev, fold=excluded.fold, "
-          "head_version=excluded.head_version, head=excluded.head, positions=excluded.positions")},
-      items_{connection.prepare("INSERT OR REPLACE INTO progress_items VALUES(?,?,?)")} {}
+          "head_version=excluded.head_version, head=excluded.head, positions=excluded.positions, "
+          "born=excluded.born")},
+      items_{connection.prepare("INSERT OR REPLACE INTO progress_items VALUES(?,?,?)")},
+      erase_progress_{connection.prepare("DELETE FROM progress WHERE stream=?")},
+      erase_items_{connection.prepare("DELETE FROM progress_items WHERE stream=?")},
+      tombstone_{connection.prepare("INSERT OR REPLACE INTO tombstones VALUES(?,?,?,0)")} {}
 
 void SnapshotWriter::write(std::int64_t row, const Snapshot& snapshot, bool with_items) {
   const auto& progress = snapshot.progress;
+  if (!progress.exists()) {
+    erase_progress_.execute(row);
+    erase_items_.execute(row);
+    mark_deleted(row, snapshot);
+    return;
+  }
   const auto completed_at = progress.completed_at ? std::optional{number_of(*progress.completed_at)} : std::nullopt;
   const auto positions = encode_positions(progress.positions);
   progress_.execute(row, std::string_view{*snapshot.stream.client}, std::string_view{*snapshot.stream.filename},
@@ -164,11 +194,15 @@ void SnapshotWriter::write(std::int64_t row, const Snapshot& snapshot, bool with
                     progress.counts.failed, progress.total, progress.completed ? 1 : 0, number_of(progress.created_at),
                     number_of(progress.updated_at), completed_at, progress.errors.count, progress.warnings.count,
                     progress.version, snapshot.rev, snapshot.fold, snapshot.head.first, Blob{snapshot.head.hash},
-                    std::string_view{positions});
+                    std::string_view{positions}, progress.born);
   if (!with_items) return;
   const auto errors = json_of(progress.errors.first);
   const auto warnings = json_of(progress.warnings.first);
   items_.execute(row, std::string_view{errors}, std::string_view{warnings});
+}
+
+void SnapshotWriter::mark_deleted(std::int64_t row, const Snapshot& deleted) {
+  tombstone_.execute(row, deleted.progress.version, number_of(deleted.progress.updated_at));
 }
 
 }  // namespace pebbles::store::sqlite

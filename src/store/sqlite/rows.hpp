@@ -28,25 +28,31 @@ class Rows {
   [[nodiscard]] SnapshotPtr snapshot(const domain::ClientKrn& client, const domain::FileId& id);
   /// Chunks that hold versions above `after`, by `stream_chunks`, in order; stops once `events_max` are in.
   [[nodiscard]] std::vector<StoredChunk> chunks(std::int64_t row, Version after, std::size_t events_max = SIZE_MAX);
+  /// The last one; decoded.
+  [[nodiscard]] std::optional<StoredChunk> last_chunk(std::int64_t row);
   [[nodiscard]] std::optional<StoredChunk> chunk_at(std::int64_t seq);
   /// By `stream_chunks` and `event_keys`.
   [[nodiscard]] std::optional<std::int64_t> seq_of_chunk(std::int64_t row, Version first);
   [[nodiscard]] std::optional<std::int64_t> seq_of_key(std::int64_t row, const ShortDigest& hash);
+  /// Of a key whose event is gone from the log.
+  [[nodiscard]] std::optional<domain::KeyHit> kept_key(std::int64_t row, const ShortDigest& hash);
 
  private:
   Statement row_of_;
   Statement snapshot_by_row_;
   Statement snapshot_by_id_;
   Statement chunks_;
+  Statement last_chunk_;
   Statement chunk_at_;
   Statement seq_of_chunk_;
   Statement seq_of_key_;
+  Statement kept_key_;
 };
 
 inline constexpr std::string_view snapshot_columns =
     "p.stream, p.client, p.filename, p.email, p.id, p.done, p.warn, p.failed, p.total, p.is_completed, p.created_at, "
     "p.updated_at, p.completed_at, p.error_count, p.warning_count, p.version, p.rev, p.fold, p.head_version, p.head, "
-    "p.positions, i.errors, i.warnings";
+    "p.positions, p.born, i.errors, i.warnings";
 inline constexpr std::string_view chunk_columns =
     "e.seq, e.first_version, e.n, e.format, e.prev_version, e.prev_hash, e.hash, e.writer, e.sequence, e.events";
 
@@ -55,15 +61,21 @@ inline constexpr std::string_view chunk_columns =
 /// Fills `chunk.events` from the text. Throws Failure (SQLITE_CORRUPT) when it is not of format 1.
 void decode(StoredChunk& stored);
 
-/// Writes a snapshot's row, and its kept items if `with_items`.
+/// Writes a snapshot's row, and its kept items if `with_items`; of a deleted file takes them away, and marks its stream
+/// to be buried.
 class SnapshotWriter {
  public:
   explicit SnapshotWriter(const Connection& connection);
   void write(std::int64_t row, const Snapshot& snapshot, bool with_items);
+  /// The mark alone: a new life may have begun since. `deleted` is the state in which the file was.
+  void mark_deleted(std::int64_t row, const Snapshot& deleted);
 
  private:
   Statement progress_;
   Statement items_;
+  Statement erase_progress_;
+  Statement erase_items_;
+  Statement tombstone_;
 };
 
 }  // namespace pebbles::store::sqlite

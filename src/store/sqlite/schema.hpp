@@ -11,7 +11,8 @@ struct OpenOptions {
   bool durable = true;  ///< false only as the control of the crash tests: commits are then not synced
 };
 
-/// Opens the one writing connection, creating the file's tables if it is new.
+/// Opens the one writing connection, creating the file's tables if it is new, and bringing those of an older version to
+/// the present one.
 /// Throws Failure; SQLITE_NOTADB, with a text that says why, for a file that is not ours or of a newer version:
 /// nothing in such a file is touched.
 [[nodiscard]] Connection open_writer(const OpenOptions& options);

@@ -45,7 +45,7 @@ void SnapshotCache::written_out(const SnapshotPtr& newest) {
   ++epoch_;
   if (!entries_.get<1>().contains(newest->stream)) return;
   erase(newest->stream);
-  insert(newest);
+  if (newest->progress.exists()) insert(newest);
 }
 
 void SnapshotCache::insert(SnapshotPtr snapshot) {

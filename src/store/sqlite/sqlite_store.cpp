@@ -38,10 +38,16 @@ namespace {
 class OpenStore final : public SqliteStore {
  public:
   OpenStore(FileLock lock, const std::shared_ptr<Shared>& shared)
-      : lock_{std::move(lock)}, shared_{shared}, writer_{make_writer(shared)}, reader_{make_reader(shared)} {}
+      : lock_{std::move(lock)},
+        shared_{shared},
+        writer_{make_writer(shared)},
+        reader_{make_reader(shared)},
+        pruner_{make_pruner(shared)} {}
 
   std::unique_ptr<EventStore> writer() override { return std::move(writer_); }
   ProgressReader& reader() override { return *reader_; }
+  Pruner& pruner() override { return *pruner_; }
+  void on_upkeep(std::function<void()> wake) override { shared_->jobs.on_job(std::move(wake)); }
   StoreState state() const override {
     const auto in_use = std::min(shared_->readers_in_use.load(), shared_->options.readers);
     return {.kind = "sqlite",
@@ -55,6 +61,7 @@ class OpenStore final : public SqliteStore {
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<EventStore> writer_;
   std::unique_ptr<ProgressReader> reader_;
+  std::unique_ptr<Pruner> pruner_;
 };
 
 }  // namespace

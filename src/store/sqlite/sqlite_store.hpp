@@ -33,7 +33,7 @@ class SqliteStore : public Store {
 /// Proves for every stream that its chunks chain up and that its snapshot is the fold of its events. Runs beside a
 /// server too, in short read transactions; memory does not grow with the number of streams.
 /// Errors: as for `SqliteStore::open`.
-[[nodiscard]] Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const OnProgress& on_progress);
+[[nodiscard]] Result<VerifyReport> verify_sqlite(const SqliteOptions& options, const VerifyOptions& how);
 
 /// Derives every snapshot, and the indexes over chunks and keys, from the log again. A rewritten snapshot gets a new
 /// `rev`. Errors: as for `SqliteStore::open`; store_unavailable while a server has the file.

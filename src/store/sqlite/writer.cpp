@@ -81,11 +81,11 @@ bool kept_items_differ(const Snapshot* before, const Snapshot& after) {
 SnapshotPtr fold_on(const SnapshotPtr& before, const StreamId& stream, const StoredChunk& stored) {
   auto after = before ? std::make_shared<Snapshot>(*before) : std::make_shared<Snapshot>();
   after->stream = stream;
-  if (stored.chunk.first != after->progress.version + 1 || stored.chunk.prev != after->head)
+  if (!follows(stored.chunk, *after))
     throw Failure{SQLITE_CORRUPT, fmt::format("the log of {} / {} has a gap before version {}", *stream.client,
                                               *stream.filename, stored.chunk.first)};
   for (const auto& event : stored.chunk.events) after->progress = evolve(std::move(after->progress), event);
-  after->head = {.first = stored.chunk.first, .hash = stored.chunk.hash};
+  after->head = head_behind(stored.chunk);
   return after;
 }
 
@@ -97,6 +97,7 @@ Writer::Writer(std::shared_ptr<Shared> shared)
       connection_{open_writer(shared_->open_options())},
       rows_{connection_},
       snapshot_writer_{connection_},
+      cutter_{connection_, rows_, recent_},
       begin_{connection_.prepare("BEGIN IMMEDIATE")},
       commit_{connection_.prepare("COMMIT")},
       rollback_{connection_.prepare("ROLLBACK")},
@@ -117,6 +118,7 @@ Writer::Writer(std::shared_ptr<Shared> shared)
 }
 
 Writer::~Writer() {
+  shared_->jobs.close();
   try {
     write_out_all();
     // Empties the write-ahead log too, so that the database file alone is a whole backup, and none of a later run can
@@ -197,6 +199,8 @@ Loaded Writer::load_one(const StreamId& stream, LoadMode mode) {
     out.rev = out.snapshot->rev;
     out.snapshot = nullptr;
   }
+  if (!out.snapshot && out.rev == 0)
+    if (const auto last = rows_.last_chunk(*row)) out.snapshot = told_by(stream, last->chunk);
   if (out.snapshot && mode == LoadMode::snapshot_only) return out;
   for (auto& stored : rows_.chunks(*row, out.snapshot ? out.snapshot->progress.version : 0)) {
     decode(stored);
@@ -222,6 +226,8 @@ std::optional<domain::KeyHit> Writer::find_key(const KeyQuery& query) {
   if (recent != nullptr)
     if (const auto found = recent->keys.find(query.hash); found != recent->keys.end()) seq = found->second;
   if (!seq) seq = rows_.seq_of_key(*row, query.hash);
+  if (!seq)
+    if (const auto kept = rows_.kept_key(*row, query.hash)) return kept;
   if (!seq) {
     known_absent_.insert({*row, query.hash});
     return std::nullopt;
@@ -306,16 +312,15 @@ Writer::Standing Writer::standing_of(const StreamId& stream) {
   if (!row) return {};
   auto rows = standing_.run(*row);
   if (rows.next()) return {.row = *row, .version = rows.integer(0), .rev = rows.integer(1)};
-  // The snapshot was thrown away; the log knows.
-  const auto chunks = rows_.chunks(*row, 0);
-  const Version version = chunks.empty() ? 0 : chunks.back().chunk.first + chunks.back().events - 1;
-  return {.row = *row, .version = version};
+  // The file was deleted, or its snapshot was thrown away; the log knows.
+  const auto last = rows_.last_chunk(*row);
+  return {.row = *row, .version = last ? last->chunk.events.back().version : 0};
 }
 
 bool Writer::key_is_taken(const Standing& standing, const ShortDigest& hash) {
   if (standing.row == 0 || known_absent_.contains({standing.row, hash})) return false;
   if (standing.recent != nullptr && standing.recent->keys.contains(hash)) return true;
-  return rows_.seq_of_key(standing.row, hash).has_value();
+  return rows_.seq_of_key(standing.row, hash) || rows_.kept_key(standing.row, hash);
 }
 
 AppendOutcome Writer::append(const Append& append, std::int64_t seq, std::vector<RecentStreams::Change>& changes) {
@@ -388,6 +393,7 @@ RecentStreams::Written Writer::write_out(const RecentStream& recent, std::size_t
   std::ranges::sort(keys);  // neighbours share a page
   for (const auto& [key, seq] : keys) insert_key_.execute(recent.row, Blob{key}, seq);
   snapshot_writer_.write(recent.row, *recent.latest, recent.items_changed);
+  if (recent.deleted && recent.deleted != recent.latest) snapshot_writer_.mark_deleted(recent.row, *recent.deleted);
   return {.stream = recent.latest->stream, .chunks = chunks};
 }
 
@@ -402,9 +408,35 @@ void Writer::write_out_all() {
   }
 }
 
+template <class Step>
+Pruned Writer::prune(Step&& step) {
+  const Unsynced unsynced{connection_, shared_->options.durable};
+  Transaction transaction{begin_, rollback_};
+  const auto done = step();
+  commit_.execute();
+  transaction.done();
+  return done;
+}
+
+Pruned Writer::cut_logs(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor) {
+  return prune([&] { return cutter_.cut(clients, before, now, cursor); });
+}
+
+Pruned Writer::bury(Timestamp tombstones_before, Timestamp now) {
+  write_out_between_batches();  // of files that were deleted just now
+  return prune([&] { return cutter_.bury(tombstones_before, now); });
+}
+
+/// One at a time, and where updates wait only one that has waited long itself.
+void Writer::do_job(Load load) {
+  const std::chrono::milliseconds waited{load == Load::busy ? 200 : 0};
+  if (auto job = shared_->jobs.take(waited)) (*job)(this);
+}
+
 bool Writer::maintain(Load load) {
   const auto& options = shared_->options;
   try {
+    do_job(load);
     if (wal_pages_ >= (load == Load::busy ? 4 : 1) * options.checkpoint_pages) {
       checkpoint_between_batches();
       if (wal_pages_ == 0) return load == Load::idle;

@@ -3,6 +3,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "store/sqlite/cutter.hpp"
 #include "store/sqlite/database.hpp"
 
 namespace pebbles::store::sqlite {
@@ -20,6 +21,10 @@ class Writer final : public EventStore {
   Result<std::vector<std::optional<Token>>> find_tokens(std::span<const ChunkQuery> queries) override;
   std::vector<AppendOutcome> commit(std::span<const Append> batch) override;
   bool maintain(Load load) override;
+
+  /// Steps of the pruner (LaneJobs), each in a transaction of its own. Throws Failure.
+  Pruned cut_logs(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor);
+  Pruned bury(Timestamp tombstones_before, Timestamp now);
 
  private:
   /// Where a stream stands: what an append is checked against.
@@ -53,6 +58,9 @@ class Writer final : public EventStore {
   [[nodiscard]] RecentStreams::Written write_out(const RecentStream& recent, std::size_t rows_max);
   /// What was written out and committed leaves the memory, and what was appended joins it.
   void settle_in_memory(const std::vector<RecentStreams::Written>& written, std::vector<RecentStreams::Change> changes);
+  template <class Step>
+  Pruned prune(Step&& step);
+  void do_job(Load load);
   void write_out_all();
   void write_out_between_batches();
   void checkpoint_between_batches();
@@ -64,6 +72,7 @@ class Writer final : public EventStore {
   Connection connection_;
   Rows rows_;
   SnapshotWriter snapshot_writer_;
+  Cutter cutter_;
   Statement begin_, commit_, rollback_;
   Statement insert_stream_, insert_chunk_, insert_stream_chunk_, insert_key_, set_indexed_seq_, standing_;
   std::int64_t next_seq_ = 1;

@@ -1,0 +1,172 @@
+#include "retention/retention.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::retention {
+
+using std::chrono::steady_clock;
+using store::Clients;
+
+namespace {
+
+/// Waits for the outcomes of some commands. Outlives them.
+class Outcomes final : public ingest::AckSink {
+ public:
+  void expect(std::size_t commands) {
+    const std::lock_guard lock{mutex_};
+    open_ += commands;
+  }
+  void settle(std::vector<ingest::Settlement> settlements) override {
+    const std::lock_guard lock{mutex_};
+    for (const auto& settlement : settlements) {
+      done_ += std::holds_alternative<ingest::Applied>(settlement.outcome) ? 1 : 0;
+      again_ = again_ || std::holds_alternative<ingest::Retry>(settlement.outcome);
+    }
+    open_ -= settlements.size();
+    settled_.notify_all();  // under the lock: who waits may destroy this at once
+  }
+  /// How many were carried out; store_unavailable when one was to be tried again.
+  Result<std::int64_t> wait() {
+    std::unique_lock lock{mutex_};
+    settled_.wait(lock, [this] { return open_ == 0; });
+    if (again_) return failure(Errc::store_unavailable, "the store takes no commits");
+    return done_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable settled_;
+  std::size_t open_ = 0;
+  std::int64_t done_ = 0;
+  bool again_ = false;
+};
+
+/// Calls with everybody to whom the rule applies, and for how long: clients with a rule of their own apart.
+template <class Use>
+Result<void> each_part(const Rule& rule, Use&& use) {
+  Clients others;
+  for (const auto& [name, days] : rule.by_client) {
+    others.but.emplace_back(name);
+    if (days) PEBBLES_TRY_VOID(use(Clients{.only = domain::ClientKrn{name}, .but = {}}, *days));
+  }
+  return rule.all ? use(others, *rule.all) : Result<void>{};
+}
+
+}  // namespace
+
+Result<Report> Retention::run(Mode mode) {
+  Report report;
+  PEBBLES_TRY(now, pruner_.now());
+  PEBBLES_TRY_VOID(delete_files(mode, now, report));
+  PEBBLES_TRY_VOID(cut_logs(mode, now, report));
+  PEBBLES_TRY_VOID(repeat(mode, report, [&] { return pruner_.bury(now - rules_.tombstones, mode == Mode::dry_run); }));
+  return report;
+}
+
+Result<void> Retention::delete_files(Mode mode, Timestamp now, Report& report) {
+  return each_part(rules_.files, [&](const Clients& clients, std::chrono::days days) {
+    return delete_files_of(clients, now - days, mode, report);
+  });
+}
+
+Result<void> Retention::delete_files_of(const Clients& clients, Timestamp before, Mode mode, Report& report) {
+  constexpr std::size_t page = 100;
+  std::optional<store::CompletedPosition> after;
+  for (;;) {
+    const auto began = steady_clock::now();
+    PEBBLES_TRY(files, pruner_.completed(clients, before, after, page));
+    if (files.empty()) return {};
+    after = files.back().position;
+    if (mode == Mode::dry_run) {
+      report.files += static_cast<std::int64_t>(files.size());
+    } else {
+      PEBBLES_TRY(deleted, delete_all(files, before));
+      report.files += deleted;
+    }
+    if (!rest(mode, steady_clock::now() - began)) return {};
+  }
+}
+
+Result<std::int64_t> Retention::delete_all(const std::vector<store::CompletedFile>& files, Timestamp before) {
+  PEBBLES_TRY(now, pruner_.now());
+  Outcomes outcomes;
+  for (const auto& file : files) {
+    outcomes.expect(1);
+    ingest::Pending pending{
+        .stream = file.stream,
+        .command = domain::Delete{.id = file.position.id, .at = now, .by = {}, .completed_before = before},
+        .ack = {outcomes, 0}};
+    // What the lane has no room for falls, and so counts as one to try again.
+    (void)ingest_.submit(std::move(pending));
+  }
+  return outcomes.wait();
+}
+
+Result<void> Retention::cut_logs(Mode mode, Timestamp now, Report& report) {
+  return each_part(rules_.events, [&](const Clients& clients, std::chrono::days days) {
+    return repeat(mode, report, [&] { return pruner_.cut_logs(clients, now - days, mode == Mode::dry_run); });
+  });
+}
+
+template <class Step>
+Result<void> Retention::repeat(Mode mode, Report& report, Step&& step) {
+  for (;;) {
+    const auto began = steady_clock::now();
+    PEBBLES_TRY(done, step());
+    report.logs += done.logs;
+    report.events += done.events;
+    report.tombstones += done.tombstones;
+    if (!rest(mode, steady_clock::now() - began) || !done.more) return {};
+  }
+}
+
+bool Retention::rest(Mode mode, steady_clock::duration took) {
+  constexpr int times = 4;
+  std::unique_lock lock{mutex_};
+  const auto pause = mode == Mode::in_between ? times * took : steady_clock::duration{0};
+  stopping_.wait_for(lock, pause, [this] { return stopped_; });
+  return !stopped_;
+}
+
+void Retention::stop() {
+  const std::lock_guard lock{mutex_};
+  stopped_ = true;
+  stopping_.notify_all();
+}
+
+RetentionThread::RetentionThread(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules,
+                                 std::chrono::seconds interval)
+    : retention_{pruner, ingest, std::move(rules)}, interval_{interval}, thread_{[this] { serve(); }} {}
+
+void RetentionThread::serve() {
+  pthread_setname_np(pthread_self(), "retention");
+  std::unique_lock lock{mutex_};
+  auto pause = std::min(interval_, std::chrono::seconds{60});  // not while a start has enough to do
+  while (!stopping_.wait_for(lock, pause, [this] { return stopped_; })) {
+    pause = interval_;
+    lock.unlock();
+    const auto began = steady_clock::now();
+    const auto report = retention_.run(Mode::in_between);
+    if (!report)
+      telemetry::prune_failed(report.error().detail);
+    else if (!report->is_empty())
+      telemetry::pruned(report->files, report->events, report->tombstones, steady_clock::now() - began);
+    lock.lock();
+  }
+}
+
+void RetentionThread::stop() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopped_ = true;
+  }
+  retention_.stop();
+  stopping_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace pebbles::retention

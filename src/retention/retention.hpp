@@ -1,0 +1,80 @@
+#pragma once
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "ingest/ingest.hpp"
+#include "retention/rules.hpp"
+#include "store/pruner.hpp"
+
+namespace pebbles::retention {
+
+/// What a run took away, or would.
+struct Report {
+  std::int64_t files = 0;   ///< that were complete for too long
+  std::int64_t logs = 0;    ///< that were shortened; a long one may count several times
+  std::int64_t events = 0;  ///< that went
+  std::int64_t tombstones = 0;
+  [[nodiscard]] bool is_empty() const { return files + logs + events + tombstones == 0; }
+};
+
+enum class Mode : std::uint8_t {
+  dry_run,     ///< counts, and changes nothing
+  at_once,     ///< step behind step
+  in_between,  ///< rests after each step for several times as long as it took, so that ingest hardly notices
+};
+
+/// Applies the rules: deletes files through the lanes, and has the store take old events away.
+/// Threads: `run` by one at a time; `stop` by any. Lifetime: ends before ingest and store.
+class Retention {
+ public:
+  Retention(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules)
+      : pruner_{pruner}, ingest_{ingest}, rules_{std::move(rules)} {}
+
+  /// Errors: store_unavailable, store_corrupt; what was done until then stays done. Ends early once stopped.
+  [[nodiscard]] Result<Report> run(Mode mode);
+
+  void stop();
+
+ private:
+  [[nodiscard]] Result<void> delete_files(Mode mode, Timestamp now, Report& report);
+  [[nodiscard]] Result<void> delete_files_of(const store::Clients& clients, Timestamp before, Mode mode,
+                                             Report& report);
+  [[nodiscard]] Result<std::int64_t> delete_all(const std::vector<store::CompletedFile>& files, Timestamp before);
+  [[nodiscard]] Result<void> cut_logs(Mode mode, Timestamp now, Report& report);
+  template <class Step>
+  [[nodiscard]] Result<void> repeat(Mode mode, Report& report, Step&& step);
+  /// False once stopped.
+  bool rest(Mode mode, std::chrono::steady_clock::duration took);
+
+  store::Pruner& pruner_;
+  ingest::Ingest& ingest_;
+  const Rules rules_;
+  std::mutex mutex_;
+  std::condition_variable stopping_;
+  bool stopped_ = false;
+};
+
+/// Runs it again and again on a thread of its own, from a little after the start on, and says what was done.
+class RetentionThread {
+ public:
+  RetentionThread(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules, std::chrono::seconds interval);
+  ~RetentionThread() { stop(); }
+  RetentionThread(const RetentionThread&) = delete;
+  RetentionThread& operator=(const RetentionThread&) = delete;
+
+  void stop();
+
+ private:
+  void serve();
+
+  Retention retention_;
+  const std::chrono::seconds interval_;
+  std::mutex mutex_;
+  std::condition_variable stopping_;
+  bool stopped_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pebbles::retention

@@ -1,0 +1,239 @@
+#include "store/sqlite/cutter.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "store/log_format.hpp"
+#include "telemetry/telemetry.hpp"
+
+namespace pebbles::store::sqlite {
+namespace {
+
+std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
+
+/// What stands in a chunk of a baseline's own: no lane draws it, so that it is known without reading the text.
+constexpr Token baseline_token{};
+
+bool is_baseline(const StoredChunk& stored) { return stored.chunk.token == baseline_token; }
+
+/// When the last event of a chunk was; nothing where it is damaged.
+std::optional<Timestamp> end_of(std::string_view text) {
+  const auto begin = text.size() < 2 ? std::string_view::npos : text.rfind('\n', text.size() - 2);
+  const auto line = begin == std::string_view::npos ? text : text.substr(begin + 1);
+  const auto events = decode_events(line);
+  return events && !events->empty() ? std::optional{events->back().at} : std::nullopt;
+}
+
+StreamId stream_of(const Statement::Rows& rows, int client) {
+  return {domain::ClientKrn{std::string{rows.text(client)}}, domain::Filename{std::string{rows.text(client + 1)}}};
+}
+
+}  // namespace
+
+std::int64_t last_seq_before(const Connection& connection, Timestamp before) {
+  auto from = connection.prepare("SELECT seq, events FROM progress_events WHERE seq>=? ORDER BY seq LIMIT 1");
+  std::int64_t low = 0;  // this one, or none, is old enough
+  std::int64_t high = connection.integer_of("SELECT ifnull(max(seq), 0) FROM progress_events") + 1;  // too young
+  while (high - low > 1) {
+    const auto middle = low + (high - low) / 2;
+    auto rows = from.run(middle);
+    if (!rows.next() || rows.integer(0) >= high) {
+      high = middle;  // none from here on that is below `high`
+    } else if (const auto end = end_of(rows.text(1)); end && *end < before) {
+      low = rows.integer(0);
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& recent)
+    : rows_{rows},
+      recent_{recent},
+      connection_{connection},
+      candidates_{connection.prepare(
+          "SELECT e.seq, e.stream, e.writer, e.sequence, s.client, s.filename FROM progress_events e "
+          "JOIN streams s USING(stream) WHERE e.seq>? AND e.seq<=? ORDER BY e.seq LIMIT 2000")},
+      standing_{connection.prepare("SELECT version FROM progress WHERE stream=?")},
+      chunks_{connection.prepare(
+          fmt::format("SELECT {} FROM stream_chunks c JOIN progress_events e USING(seq) WHERE c.stream=? "
+                      "ORDER BY c.first_version",
+                      chunk_columns))},
+      put_baseline_{connection.prepare("UPDATE progress_events SET n=1, prev_version=0, prev_hash=NULL, hash=?, "
+                                       "writer=?, sequence=?, events=? WHERE seq=?")},
+      erase_event_{connection.prepare("DELETE FROM progress_events WHERE seq=?")},
+      erase_chunk_{connection.prepare("DELETE FROM stream_chunks WHERE stream=? AND first_version=?")},
+      erase_key_{connection.prepare("DELETE FROM event_keys WHERE stream=? AND hash=?")},
+      keep_key_{connection.prepare("INSERT OR REPLACE INTO kept_keys VALUES(?,?,?,?,?)")},
+      unburied_{connection.prepare("SELECT t.stream, t.version, s.client, s.filename FROM tombstones t "
+                                   "JOIN streams s USING(stream) WHERE t.is_buried=0 ORDER BY t.stream")},
+      buried_{connection.prepare("UPDATE tombstones SET is_buried=1 WHERE stream=? AND version=?")},
+      expired_{connection.prepare("SELECT t.stream, t.version, s.client, s.filename FROM tombstones t "
+                                  "JOIN streams s USING(stream) WHERE t.deleted_at<? AND t.is_buried=1 LIMIT 100")},
+      erase_tombstone_{connection.prepare("DELETE FROM tombstones WHERE stream=?")},
+      erase_stream_{connection.prepare("DELETE FROM streams WHERE stream=?")},
+      erase_kept_of_{connection.prepare("DELETE FROM kept_keys WHERE stream=?")},
+      erase_kept_{connection.prepare("DELETE FROM kept_keys WHERE (stream, hash) IN "
+                                     "(SELECT stream, hash FROM kept_keys WHERE at<? ORDER BY at LIMIT 500)")} {}
+
+Pruned Cutter::cut(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor) {
+  Pruned out;
+  Budget budget;
+  const auto last = last_seq_before(connection_, before);
+  struct Candidate {
+    std::int64_t seq = 0;
+    std::int64_t row = 0;
+    StreamId stream;
+    bool counts = false;
+  };
+  std::vector<Candidate> candidates;
+  {
+    auto rows = candidates_.run(cursor, last);
+    while (rows.next())
+      candidates.push_back({.seq = rows.integer(0),
+                            .row = rows.integer(1),
+                            .stream = stream_of(rows, 4),
+                            .counts = rows.integer(2) != 0 || rows.integer(3) != 0});
+  }
+  for (const auto& candidate : candidates) {
+    if (budget.is_spent()) {
+      out.more = true;
+      return out;
+    }
+    cursor = candidate.seq;
+    if (!candidate.counts || !clients.hold(candidate.stream.client) || recent_.find(candidate.stream) != nullptr)
+      continue;
+    auto standing = standing_.run(candidate.row);
+    if (!standing.next()) continue;  // of a deleted file, which is buried
+    const Bound bound{.before = before, .version = standing.integer(0)};
+    (void)cut_stream({.row = candidate.row, .id = candidate.stream}, bound, now, budget, out);
+  }
+  out.more = !candidates.empty();
+  return out;
+}
+
+bool Cutter::cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget, Pruned& done) {
+  Beginning beginning;
+  beginning.state.stream = stream.id;
+  bool to_the_bound = false;
+  try {
+    to_the_bound = read_beginning(stream.row, bound, budget, beginning);
+  } catch (const Failure& failure) {
+    if (failure.primary() != SQLITE_CORRUPT) throw;
+    telemetry::load_failed(*stream.id.client, *stream.id.filename, failure.what());
+    return false;  // it stays as it is, for `verify` to name; the others go on
+  }
+  if (beginning.events == 0) return to_the_bound;
+  for (const auto& chunk : beginning.chunks) keep_keys(stream.row, chunk, now);
+  replace(stream.row, beginning);
+  ++done.logs;
+  done.events += beginning.events;
+  return to_the_bound;
+}
+
+/// True when nothing is left below the bound.
+bool Cutter::read_beginning(std::int64_t row, const Bound& bound, Budget& budget, Beginning& out) {
+  auto rows = chunks_.run(row);
+  while (rows.next()) {
+    auto stored = read_chunk(rows);
+    decode(stored);
+    const auto& events = stored.chunk.events;
+    if (!follows(stored.chunk, out.state)) throw Failure{SQLITE_CORRUPT, "the log has a gap"};
+    if (events.back().at >= bound.before || events.back().version > bound.version) return true;
+    if (budget.is_spent()) return false;
+    for (const auto& event : events) out.state.progress = evolve(std::move(out.state.progress), event);
+    out.state.head = head_behind(stored.chunk);
+    budget.spend(stored.text.size());
+    if (!is_baseline(stored)) out.events += stored.events;
+    out.chunks.push_back(std::move(stored));
+  }
+  return true;
+}
+
+void Cutter::keep_keys(std::int64_t row, const StoredChunk& chunk, Timestamp now) {
+  for (const auto& event : chunk.chunk.events) {
+    if (!event.key) continue;
+    erase_key_.execute(row, Blob{event.key->hash});
+    if (event.at + keys_stay >= now)
+      keep_key_.execute(row, Blob{event.key->hash}, event.version, Blob{event.key->fingerprint}, number_of(event.at));
+  }
+}
+
+void Cutter::replace(std::int64_t row, const Beginning& beginning) {
+  const auto& [state, chunks, events] = beginning;
+  const auto& first = chunks.front();
+  std::string text;
+  append_event(text, {.version = state.progress.version,
+                      .id = state.progress.id,
+                      .at = state.progress.updated_at,
+                      .by = state.progress.owner,
+                      .channel = domain::Channel::rest,
+                      .key = std::nullopt,
+                      .position = std::nullopt,
+                      .what = domain::Baseline{.state = std::make_shared<const domain::Progress>(state.progress),
+                                               .head = state.head.first,
+                                               .head_hash = state.head.hash}});
+  const auto hash = hash_chunk(state.stream, first.chunk.first, 1, {}, text);
+  put_baseline_.execute(Blob{hash}, static_cast<std::int64_t>(baseline_token.writer),
+                        static_cast<std::int64_t>(baseline_token.sequence), std::string_view{text}, first.seq);
+  for (std::size_t i = 1; i < chunks.size(); ++i) {
+    erase_event_.execute(chunks[i].seq);
+    erase_chunk_.execute(row, chunks[i].chunk.first);
+  }
+}
+
+Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
+  Pruned out;
+  Budget budget;
+  struct Grave {
+    Stream stream;
+    Version version = 0;
+  };
+  const auto read = [](Statement::Rows rows) {
+    std::vector<Grave> graves;
+    constexpr std::size_t graves_max = 100;
+    while (graves.size() < graves_max && rows.next())
+      graves.push_back({.stream = {.row = rows.integer(0), .id = stream_of(rows, 2)}, .version = rows.integer(1)});
+    return graves;
+  };
+  for (const auto& grave : read(unburied_.run())) {
+    if (budget.is_spent()) {
+      out.more = true;
+      return out;
+    }
+    if (recent_.find(grave.stream.id) != nullptr) {
+      out.more = true;  // it is written out soon
+      continue;
+    }
+    const Bound bound{.before = Timestamp::max(), .version = grave.version};
+    const bool is_whole = cut_stream(grave.stream, bound, now, budget, out);
+    if (is_whole) buried_.execute(grave.stream.row, grave.version);
+    out.more = out.more || is_whole || budget.is_spent();
+  }
+  for (const auto& grave : read(expired_.run(number_of(tombstones_before)))) {
+    if (recent_.find(grave.stream.id) != nullptr) continue;
+    if (forget(grave.stream.row, grave.version)) ++out.tombstones;
+    erase_tombstone_.execute(grave.stream.row);
+    out.more = true;
+  }
+  erase_kept_.execute(number_of(now - keys_stay));
+  if (sqlite3_changes(connection_.get()) > 0) out.more = true;
+  return out;
+}
+
+/// False where a new life has begun: the baseline of the old one stays where its log begins.
+bool Cutter::forget(std::int64_t row, Version version) {
+  const auto last = rows_.last_chunk(row);
+  if (last && last->chunk.events.back().version != version) return false;
+  if (last) {
+    erase_event_.execute(last->seq);
+    erase_chunk_.execute(row, last->chunk.first);
+  }
+  erase_kept_of_.execute(row);
+  erase_stream_.execute(row);
+  return true;
+}
+
+}  // namespace pebbles::store::sqlite
