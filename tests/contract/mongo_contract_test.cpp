@@ -3,8 +3,10 @@
 #include <cstdlib>
 #include <future>
 
+#include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
 #include "contract/progress_reader_contract.hpp"
+#include "contract/pruner_contract.hpp"
 #include "crypto/sha256.hpp"
 #include "store/mongo/driver.hpp"
 #include "store/mongo/mongo_store.hpp"
@@ -22,6 +24,7 @@ class MongoFixture final : public StoreFixture {
     std::uint64_t number = 0;
     crypto::fill_random({reinterpret_cast<std::uint8_t*>(&number), sizeof number});
     options_.uri = fmt::format("{}/pebbles_contract_{:016x}", std::getenv(variable), number);
+    options_.prune_waits = {.age = {}, .grace = {}, .held = {}};
     reopen();
   }
   /// To close takes the driver's monitors half a second: the next case need not wait for that.
@@ -48,6 +51,18 @@ class MongoFixture final : public StoreFixture {
   }
   bool ids_belong_to_clients() const override { return false; }  // an id is a document's `_id`
   void after_commit() override { writer_->maintain(store::Load::idle); }
+  Result<store::Pruned> prune(const std::function<Result<store::Pruned>(store::Pruner&)>& step) override {
+    return step(store_->pruner());
+  }
+  Result<store::VerifyReport> verify() override { return store::verify_mongo(options_, {}); }
+  Result<store::RebuildReport> rebuild() override { return store::rebuild_mongo(options_, {}); }
+
+  /// A lane of another instance, as far as anybody can tell.
+  std::unique_ptr<store::EventStore> another_lane() { return store_->writer(); }
+  void reopen(const store::PruneWaits& waits) {
+    options_.prune_waits = waits;
+    reopen();
+  }
 
  private:
   static void drop_database(const std::string& text) {
@@ -75,6 +90,8 @@ std::vector<Implementation> implementations() {
   add("standalone", "PEBBLES_TEST_MONGO_STANDALONE");
   return out;
 }
+
+MongoFixture& mongo(StoreFixture& fixture) { return dynamic_cast<MongoFixture&>(fixture); }
 
 /// What only this store does: a busy file's snapshot follows its log a little later.
 class MongoSnapshots : public StoreTest {
@@ -147,6 +164,8 @@ GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoSnapshots);  // there may be 
 INSTANTIATE_TEST_SUITE_P(Mongo, MongoSnapshots, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, EventStoreContract, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, ProgressReaderContract, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, DeletingContract, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, PrunerContract, testing::ValuesIn(implementations()), name_of);
 
 }  // namespace
 }  // namespace pebbles::contract

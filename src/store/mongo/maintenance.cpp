@@ -414,13 +414,17 @@ class Rebuilder {
 Result<VerifyReport> verify_mongo(const MongoOptions& options, const VerifyOptions& how) {
   PEBBLES_TRY(shared, mongo::Shared::make(options));
   PEBBLES_TRY(lease, mongo::open_lease(*shared));
-  return mongo::Verifier{*shared, lease, how}.run();
+  auto report = mongo::Verifier{*shared, lease, how}.run();
+  shared->leave(lease);  // else the tail would wait for it
+  return report;
 }
 
 Result<RebuildReport> rebuild_mongo(const MongoOptions& options, const OnProgress& on_progress) {
   PEBBLES_TRY(shared, mongo::Shared::make(options));
   PEBBLES_TRY(lease, mongo::open_lease(*shared));
-  return mongo::Rebuilder{*shared, lease, on_progress}.run();
+  auto report = mongo::Rebuilder{*shared, lease, on_progress}.run();
+  shared->leave(lease);
+  return report;
 }
 
 }  // namespace pebbles::store

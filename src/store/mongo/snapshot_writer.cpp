@@ -110,10 +110,9 @@ std::size_t bytes_of(const SnapshotPtr& state) { return state ? store::bytes_of(
 
 }  // namespace
 
-SnapshotWriter::Followed& SnapshotWriter::saw(const StreamId& stream, Version version, std::int64_t rev, Time now) {
+SnapshotWriter::Followed& SnapshotWriter::saw(const StreamId& stream, const Seen& place, Time now) {
   auto& known = streams_[stream];
-  known.version = version;
-  known.rev = rev;
+  known.place = place;
   known.seen = now;
   return known;
 }
@@ -121,7 +120,8 @@ SnapshotWriter::Followed& SnapshotWriter::saw(const StreamId& stream, Version ve
 bool SnapshotWriter::is_current(const Append& append, Time now) const {
   const auto known = streams_.find(append.after->stream);
   return known != streams_.end() && now < known->second.seen + known_for &&
-         known->second.version == append.expected() && known->second.rev == append.before->rev;
+         known->second.place.version == append.expected() && known->second.place.head == append.chunk.prev &&
+         known->second.place.rev == append.before->rev;
 }
 
 void SnapshotWriter::forget(const StreamId& stream) {
@@ -130,7 +130,7 @@ void SnapshotWriter::forget(const StreamId& stream) {
 
 void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now) {
   const auto& stream = after->stream;
-  auto& known = saw(stream, after->progress.version, after->rev, now);
+  auto& known = saw(stream, {.version = after->progress.version, .head = after->head, .rev = after->rev}, now);
   for (const auto& state : {before, known.base, known.newest, known.flying}) {
     const bool is_over = state && state->progress.exists() && state->progress.id != after->progress.id;
     if (is_over && std::ranges::find(known.ended, state->progress.id) == known.ended.end())

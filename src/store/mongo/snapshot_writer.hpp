@@ -48,8 +48,13 @@ class SnapshotWriter {
 
   explicit SnapshotWriter(std::shared_ptr<Shared> shared) : shared_{std::move(shared)} {}
 
-  /// A load has found the log at that version, and the snapshot with that rev.
-  void loaded(const StreamId& stream, Version version, std::int64_t rev, Time now) { saw(stream, version, rev, now); }
+  /// A load has found the log at that version, behind that chunk, and the snapshot with that rev.
+  struct Seen {
+    Version version = 0;
+    ChunkRef head;
+    std::int64_t rev = 0;
+  };
+  void loaded(const StreamId& stream, const Seen& seen, Time now) { saw(stream, seen, now); }
   /// What stands in the database was made by other rules: all of it is written the next time.
   void replace_whole(const StreamId& stream) { streams_[stream].whole = true; }
   /// The append is to what was last seen here, and lately.
@@ -72,9 +77,8 @@ class SnapshotWriter {
 
  private:
   struct Followed {
-    Version version = 0;   ///< of the log, as far as seen here
-    std::int64_t rev = 0;  ///< of the snapshot
-    Time seen{};
+    Seen place;
+    Time seen{};         ///< when that was
     SnapshotPtr base;    ///< what stands in the database, if nobody else has written
     SnapshotPtr newest;  ///< what shall stand there; null when it does
     SnapshotPtr flying;  ///< what is being written, by the round under way say; an older one never replaces a newer
@@ -89,7 +93,7 @@ class SnapshotWriter {
     Time next{};  ///< no round begins before
   };
 
-  Followed& saw(const StreamId& stream, Version version, std::int64_t rev, Time now);
+  Followed& saw(const StreamId& stream, const Seen& place, Time now);
   void mark_at_once(const StreamId& stream, Followed& known);
   [[nodiscard]] Streams take_all();
   [[nodiscard]] std::vector<SnapshotStep> steps_of(const Streams& streams);

@@ -59,8 +59,15 @@ class Writer final : public EventStore {
         PEBBLES_TRY(chunks, find_chunks(events_.get(), streams[i], from));
         out[i].after = std::move(chunks);
       }
-      const auto version = out[i].after.empty() ? from - 1 : out[i].after.back().events.back().version;
-      snapshots_.loaded(streams[i], version, out[i].rev, now);
+      SnapshotWriter::Seen seen{.rev = out[i].rev};
+      if (!out[i].after.empty()) {
+        seen.version = out[i].after.back().events.back().version;
+        seen.head = head_behind(out[i].after.back());
+      } else if (out[i].snapshot) {
+        seen.version = out[i].snapshot->progress.version;
+        seen.head = out[i].snapshot->head;
+      }
+      snapshots_.loaded(streams[i], seen, now);
     }
     return out;
   }
