@@ -41,9 +41,7 @@ Pruned PrunerContract::all_steps(const std::function<Result<Pruned>(Pruner&)>& s
       return out;
     }
     out += *done;
-    if (done->more) continue;
-    expect_clean();
-    return out;
+    if (!done->more) return out;
   }
   ADD_FAILURE() << "pruning comes to no end";
   return out;
@@ -268,11 +266,11 @@ TEST_P(PrunerContract, ATombstoneEnds) {
   EXPECT_FALSE(hit("p:1"));
   // States of the log that is gone lead nowhere, whatever begins there.
   for (const auto& old : {live, gone}) EXPECT_EQ(commit(append_to(file, old, {{}})), AppendOutcome::conflict);
-  std::vector<SnapshotPtr> fresh{tell(file, nullptr, told(0))};
+  std::vector<SnapshotPtr> fresh{tell(file, nullptr, told(100))};
   EXPECT_EQ(fresh.back()->progress.born, 1);
   for (const auto& old : {live, gone}) EXPECT_EQ(commit(append_to(file, old, {{}})), AppendOutcome::conflict);
   for (int i = 1; i < 8; ++i) {
-    fresh.push_back(tell(file, fresh.back(), told(i)));
+    fresh.push_back(tell(file, fresh.back(), told(100 + i)));
     for (const auto& old : {live, gone}) EXPECT_EQ(commit(append_to(file, old, {{}})), AppendOutcome::conflict) << i;
   }
   expect_stands(fresh.back());

@@ -19,7 +19,7 @@ class PrunerContract : public StoreTest {
     EXPECT_TRUE(asked);
     return out;
   }
-  /// Step after step, until one says that there is no more; then all is in order.
+  /// Step after step, until one says that there is no more.
   store::Pruned all_steps(const std::function<Result<store::Pruned>(store::Pruner&)>& step);
   store::Pruned cut_logs(const store::Clients& clients, Timestamp before) {
     return all_steps([&](store::Pruner& pruner) { return pruner.cut_logs(clients, before, false); });
@@ -28,12 +28,14 @@ class PrunerContract : public StoreTest {
   store::Pruned cut_all() {
     auto out = cut_logs(everybody, now() + std::chrono::hours{1});
     out += cut_logs(everybody, now() + std::chrono::hours{1});
+    expect_clean();
     return out;
   }
   store::Pruned bury(Timestamp tombstones_before = support::t0 - std::chrono::days{1}) {
     const auto step = [&](store::Pruner& pruner) { return pruner.bury(tombstones_before, false); };
     auto out = all_steps(step);
     out += all_steps(step);
+    expect_clean();
     return out;
   }
   void expect_clean();
