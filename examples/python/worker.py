@@ -36,22 +36,26 @@ class Pebbles:
         self.sent = self.retries = self.replayed = 0
 
     def report(self, update):
-        """Sends an update until it is taken or refused; connection errors, 429 and 5xx are tried again."""
         self.sent += 1
-        body = json.dumps(update).encode()
+        _, headers = self.deliver(update, {"Idempotency-Key": f"{self.run_id}-{self.sent}"})
+        self.replayed += headers.get("Idempotent-Replayed") == "true"
+
+    def deliver(self, document, headers):
+        """Sends it until it is taken or refused; connection errors, 429 and 5xx are tried again. The answer, and its
+        headers."""
+        body = json.dumps(document).encode()
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Content-Type": "application/json",
-            "Idempotency-Key": f"{self.run_id}-{self.sent}",
             "Prefer": "return=minimal",
+            **headers,
         }
         deadline, pause = time.monotonic() + self.retry_seconds, 0.1
         while True:
             try:
                 status, answer, answer_headers = self.post(body, headers)
                 if status == 200:
-                    self.replayed += answer_headers.get("Idempotent-Replayed") == "true"
-                    return
+                    return json.loads(answer), answer_headers
                 if status not in (408, 429, 500, 502, 503, 504):
                     raise Refused(f"{status}: {text_of(answer)}")
                 problem, wait = f"{status}: {text_of(answer)}", seconds_of(answer_headers.get("Retry-After"))
@@ -204,13 +208,19 @@ def run(parser, rules, make_sender):
     return 0
 
 
-def main():
-    parser = parser_of(__doc__)
+def rules_of(parser):
+    """What the command line says, of who reports over HTTP."""
     parser.add_argument("--url", default=os.environ.get("PEBBLES_URL", "http://127.0.0.1:8081"))
     parser.add_argument("--token", default=os.environ.get("PEBBLES_TOKEN"), help="default: $PEBBLES_TOKEN")
     rules = parser.parse_args()
     if not rules.token:
         parser.error("a token is needed: --token or PEBBLES_TOKEN")
+    return rules
+
+
+def main():
+    parser = parser_of(__doc__)
+    rules = rules_of(parser)
     return run(parser, rules, lambda _, run_id: Pebbles(rules.url, rules.client, rules.token, run_id,
                                                         rules.retry_seconds))
 

@@ -20,4 +20,8 @@ bool is_json(std::string_view media_type) {
   return equal_ignoring_case(type_of(media_type), "application/json") && is_utf8(media_type);
 }
 
+bool is_ndjson(std::string_view media_type) {
+  return equal_ignoring_case(type_of(media_type), "application/x-ndjson") && is_utf8(media_type);
+}
+
 }  // namespace pebbles::admission

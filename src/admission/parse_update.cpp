@@ -5,6 +5,7 @@
 #include <new>
 
 #include "admission/read_update.hpp"
+#include "base/result.hpp"
 #include "json/parser.hpp"
 
 namespace pebbles::admission {
@@ -26,6 +27,10 @@ std::string_view reason_of(simdjson::error_code error) {
     case simdjson::UNCLOSED_STRING: return "a string is malformed";
     default: return "it is malformed";
   }
+}
+
+std::unexpected<Fault> refuse(std::string detail) {
+  return std::unexpected{Fault{.detail = std::move(detail), .pointer = {}}};
 }
 
 std::optional<std::int64_t> integer_in(element value, std::int64_t least) {
@@ -216,7 +221,7 @@ domain::ItemList UpdateReader::read_items(Member member, element value) {
 }
 
 domain::Item UpdateReader::read_item(Member member, std::size_t index, element value) {
-  enum class Part { message, line, code, field, value, unknown };
+  enum class Part { message, line, code, field, content, unknown };
   static constexpr std::string_view part_names[] = {"message", "line", "code", "field", "value"};
   domain::Item out;
   simdjson::dom::object item;
@@ -242,7 +247,7 @@ domain::Item UpdateReader::read_item(Member member, std::size_t index, element v
           break;
         case Part::code: out.code = read_detail(member, index, key, part_value, code_bytes_max); break;
         case Part::field: out.field = read_detail(member, index, key, part_value, field_bytes_max); break;
-        case Part::value: out.value = read_detail(member, index, key, part_value, message_bytes_max); break;
+        case Part::content: out.value = read_detail(member, index, key, part_value, message_bytes_max); break;
         case Part::message:
         case Part::unknown: break;
       }
@@ -280,20 +285,26 @@ std::string UpdateReader::read_detail(Member member, std::size_t index, std::str
 
 }  // namespace
 
-std::expected<simdjson::dom::object, Fault> parse_object(std::string_view text, std::string_view what) {
-  const auto refuse = [](std::string detail) {
-    return std::unexpected{Fault{.detail = std::move(detail), .pointer = {}}};
-  };
-  if (text.size() > update_bytes_max)
-    return refuse(fmt::format("{} must have at most {} bytes", what, update_bytes_max));
-  element root;
-  if (const auto error = json::parse(text).get(root)) {
+std::expected<element, Fault> parse_value(std::string_view text, std::string_view what) {
+  element out;
+  if (const auto error = json::parse(text).get(out)) {
     if (error == simdjson::MEMALLOC) throw std::bad_alloc{};
     return refuse(fmt::format("{} is not valid JSON: {}", what, reason_of(error)));
   }
-  simdjson::dom::object document;
-  if (root.get(document)) return refuse(fmt::format("{} must be a JSON object", what));
-  return document;
+  return out;
+}
+
+std::expected<simdjson::dom::object, Fault> object_in(element value, std::string_view what) {
+  simdjson::dom::object out;
+  if (value.get(out)) return refuse(fmt::format("{} must be a JSON object", what));
+  return out;
+}
+
+std::expected<simdjson::dom::object, Fault> parse_object(std::string_view text, std::string_view what) {
+  if (text.size() > update_bytes_max)
+    return refuse(fmt::format("{} must have at most {} bytes", what, update_bytes_max));
+  PEBBLES_TRY(value, parse_value(text, what));
+  return object_in(value, what);
 }
 
 std::variant<Update, Faults> read_update(const simdjson::dom::object& document) {

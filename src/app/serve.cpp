@@ -153,8 +153,12 @@ class Service {
   }
 
   Result<void> listen(const Config& config) {
-    const rest::RestParts rest{
-        .ingest = *ingest_, .client_rule = client_rule_, .clock = clock_, .items_max = config.max_errors_in_record};
+    const rest::RestParts rest{.ingest = *ingest_,
+                               .client_rule = client_rule_,
+                               .clock = clock_,
+                               .pool = batchers_,
+                               .batches = batches_,
+                               .items_max = config.max_errors_in_record};
     const rest::DeleteParts removal{
         .ingest = *ingest_, .reader = store_->reader(), .pool = readers_, .client_rule = client_rule_, .clock = clock_};
     const query::QueryParts query{.reader = store_->reader(),
@@ -302,6 +306,7 @@ class Service {
     // Until here it says how far the drain is.
     if (metrics_server_) metrics_server_->stop(std::min(left_of(), milliseconds{1000}));
     questions_.stop();
+    batchers_.stop();
     readers_.stop();
     listers_.stop();
     if (issuer_) issuer_->stop();
@@ -327,6 +332,9 @@ class Service {
   monitor::StoreWatch store_watch_;
   http::WorkerPool readers_;
   http::WorkerPool listers_;
+  http::ByteBudget batches_{64UL << 20U};
+  http::WorkerPool batchers_{
+      {.threads = 1, .queue_max = 256, .name = "batches"}};      ///< what they do is work for a processor
   http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them
   std::atomic<bool> ready_{true};
   std::unique_ptr<ingest::Ingest> ingest_;

@@ -21,6 +21,7 @@ namespace {
 constexpr std::string_view head_end = "\r\n\r\n";
 constexpr std::size_t small_body_bytes_max = 16UL << 10U;     // copied behind the head; a larger one is sent beside it
 constexpr std::size_t kept_capacity_bytes_max = 64UL << 10U;  // what an idle connection's strings may hold on to
+constexpr std::size_t reserved_body_bytes_max = 1UL << 20U;
 constexpr std::size_t spare_bytes = 64;  // behind a body, so that a JSON parser may read past its end
 constexpr std::size_t linger_bytes_max = 64UL << 10U;
 
@@ -103,6 +104,8 @@ void Connection::begin_request() {
   request_.reset();
   route_ = nullptr;
   reuse(body_);
+  body_share_.reset();
+  body_share_bytes_ = 0;
   client_.clear();
   file_.clear();
   sent_ = 0;
@@ -267,10 +270,12 @@ Task<void> Connection::compress(Response& response) {
   if (compressed) put_gzip(response, *std::move(compressed));  // a busy worker is no reason to wait
 }
 
-Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max) {
+Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max, ByteBudget* budget) {
   const auto announced = request_->content_length();
   if (announced && *announced > bytes_max) co_return std::unexpected{refusal(413)};
-  if (announced) body_.reserve(*announced + spare_bytes);
+  if (budget != nullptr && budget->is_spent()) co_return std::unexpected{refusal(503)};
+  // What is only announced takes no memory yet.
+  if (announced) body_.reserve(std::min<std::size_t>(*announced, reserved_body_bytes_max) + spare_bytes);
   enter_phase(Phase::body, loop_.options().deadlines.body);
   if (continue_due_) {
     continue_due_ = false;
@@ -278,7 +283,10 @@ Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_
     sent_ = 0;
     co_await flush();
   }
-  while (!gone_ && take_body(bytes_max) == Progress::more) {
+  while (!gone_) {
+    const auto taken = take_body(bytes_max);
+    if (budget != nullptr && taken != Progress::failed && !make_room_for_body(*budget)) refusal_ = 503;
+    if (refusal_ != 0 || taken != Progress::more) break;
     error_code failed;
     co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
     if (timed_out_) refusal_ = 408;
@@ -300,6 +308,20 @@ Connection::Progress Connection::take_body(std::size_t bytes_max) {
   return request_->is_done() ? Progress::done : Progress::more;
 }
 
+bool Connection::make_room_for_body(ByteBudget& budget) {
+  if (body_.capacity() <= body_share_bytes_) return true;
+  if (budget.is_spent()) return false;
+  body_share_.reset();
+  body_share_ = budget.take(body_.capacity());
+  body_share_bytes_ = body_.capacity();
+  return true;
+}
+
+void Connection::drop_body() {
+  body_ = {};
+  body_share_.reset();
+}
+
 /// Gets a body that no handler wanted out of the way. False when that isn't possible at once.
 bool Connection::skip_body() {
   if (request_->is_done()) return true;
@@ -315,10 +337,11 @@ Response Connection::refusal(int status) const {
     case 414: text = "The path is too long"; break;
     case 431: text = "The headers are too large"; break;
     case 501: text = "Method not implemented"; break;
+    case 503: text = "Too many large requests at once; nothing of this one was counted: retry it"; break;
     case 505: text = "Only HTTP/1.0 and HTTP/1.1 are spoken here"; break;
     default: break;
   }
-  auto out = problem(status, text);
+  auto out = status == 503 ? try_later(text) : problem(status, text);
   out.close = true;
   return out;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "http/byte_budget.hpp"
 #include "http/read_buffer.hpp"
 #include "http/request_parser.hpp"
 #include "http/response.hpp"
@@ -35,7 +36,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
 
   // For Exchange.
   [[nodiscard]] const RequestParser& request() const { return *request_; }
-  Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max);
+  Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max, ByteBudget* budget);
+  void drop_body();
   void note(std::string_view client, std::string_view file);
 
  private:
@@ -50,6 +52,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   Progress take_head();
   bool receive();
   Progress take_body(std::size_t bytes_max);
+  /// False when `budget` has no room for what the body has grown to.
+  bool make_room_for_body(ByteBudget& budget);
   bool skip_body();
   Progress send();
   void prepare_answer(Response response, bool keep_alive);
@@ -75,6 +79,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::optional<RequestParser> request_;
   std::string head_copy_;  ///< of a head whose body is still to come: `in_` moves while it does
   std::string body_;
+  std::shared_ptr<const void> body_share_;  ///< what it takes of a budget
+  std::size_t body_share_bytes_ = 0;
   std::string out_;                    ///< the answer's head, and its body when that is small
   std::string out_body_;               ///< a large body
   std::shared_ptr<const void> share_;  ///< what it takes of a budget

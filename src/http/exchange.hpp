@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/byte_budget.hpp"
 #include "http/response.hpp"
 #include "http/target.hpp"
 #include "http/task.hpp"
@@ -37,7 +38,13 @@ class Exchange {
   /// The whole body; call once. Sends `100 Continue` first where the client waits for it (RFC 9110, section 10.1.1),
   /// so check everything in the head before. The error is the answer to give: 413 when the body is announced or found
   /// to be longer than `bytes_max`, 400 when it is malformed, 408 when it takes too long.
-  [[nodiscard]] Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max);
+  /// With a budget, which outlives the exchange, the body takes its room there, and the answer is 503 where none is
+  /// left.
+  [[nodiscard]] Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max,
+                                                                          ByteBudget* budget = nullptr);
+
+  /// The body's memory, and its room in the budget, before the answer is there. Views of it die.
+  void drop_body();
 
   /// Whose request it is, and of which file, as far as that is known: for the log.
   void note(std::string_view client, std::string_view file = {});

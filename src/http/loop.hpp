@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/answer_budget.hpp"
+#include "http/byte_budget.hpp"
 #include "http/connection.hpp"
 #include "http/options.hpp"
 #include "http/router.hpp"
@@ -21,7 +21,7 @@ namespace pebbles::http {
 struct ServerState {
   explicit ServerState(std::size_t answers_bytes_max) : long_answers{answers_bytes_max} {}
 
-  AnswerBudget long_answers;  ///< those that are not yet sent
+  ByteBudget long_answers;  ///< those that are not yet sent
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> closing{false};   ///< answers from now on end their connection
   std::atomic<bool> stopping{false};  ///< idle connections end at once
@@ -55,7 +55,7 @@ class Loop {
   [[nodiscard]] std::string_view date_line() const { return date_line_; }
   [[nodiscard]] WorkerPool& compressors() { return state_.compressors; }
   [[nodiscard]] bool closing() const { return state_.closing.load(std::memory_order_relaxed); }
-  [[nodiscard]] AnswerBudget& long_answers() { return state_.long_answers; }
+  [[nodiscard]] ByteBudget& long_answers() { return state_.long_answers; }
   void enter(Connection& connection) { connections_.push_back(connection); }
   void leave(Connection& connection);
 

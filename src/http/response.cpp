@@ -39,30 +39,33 @@ bool add_header(Response& response, std::string_view name, std::string_view valu
   return true;
 }
 
-Response problem(int status, std::string_view text, std::span<const ProblemFault> faults) {
-  Response out{.status = status, .content_type = problem_type, .headers = {}, .body = {}};
-  auto& body = out.body;
-  body += R"({"title":)";
-  json::append_string(body, reason_of(status));
-  body += R"(,"status":)";
-  json::append_integer(body, status);
-  body += R"(,"detail":)";
-  json::append_string(body, text);
-  body += R"(,"error":)";
-  json::append_string(body, text);
+void append_problem(std::string& out, int status, std::string_view text, std::span<const ProblemFault> faults) {
+  out += R"("title":)";
+  json::append_string(out, reason_of(status));
+  out += R"(,"status":)";
+  json::append_integer(out, status);
+  out += R"(,"detail":)";
+  json::append_string(out, text);
+  out += R"(,"error":)";
+  json::append_string(out, text);
   if (!faults.empty()) {
-    body += R"(,"errors":[)";
+    out += R"(,"errors":[)";
     for (const auto& fault : faults) {
-      if (&fault != faults.data()) body += ',';
-      body += R"({"detail":)";
-      json::append_string(body, fault.detail);
-      body += R"(,"pointer":)";
-      json::append_string(body, fault.pointer);
-      body += '}';
+      if (&fault != faults.data()) out += ',';
+      out += R"({"detail":)";
+      json::append_string(out, fault.detail);
+      out += R"(,"pointer":)";
+      json::append_string(out, fault.pointer);
+      out += '}';
     }
-    body += ']';
+    out += ']';
   }
-  body += '}';
+}
+
+Response problem(int status, std::string_view text, std::span<const ProblemFault> faults) {
+  Response out{.status = status, .content_type = problem_type, .headers = {}, .body = "{"};
+  append_problem(out.body, status, text, faults);
+  out.body += '}';
   return out;
 }
 

@@ -7,6 +7,7 @@
 namespace pebbles::http {
 
 inline constexpr std::string_view json_type = "application/json";
+inline constexpr std::string_view ndjson_type = "application/x-ndjson";
 inline constexpr std::string_view problem_type = "application/problem+json";
 inline constexpr std::string_view text_type = "text/plain; charset=utf-8";
 
@@ -17,7 +18,7 @@ struct Response {
   std::string headers;            ///< further lines, each "Name: value\r\n"; write them with `add_header`
   std::string body;
   bool close = false;                      ///< end the connection after this answer
-  std::shared_ptr<const void> share = {};  ///< of an `AnswerBudget`, kept until the answer is sent
+  std::shared_ptr<const void> share = {};  ///< of an `ByteBudget`, kept until the answer is sent
 };
 
 /// Adds a header line. False, and nothing is added, when the value holds what a header must not (RFC 9110, section
@@ -33,6 +34,9 @@ struct ProblemFault {
 /// An error answer (RFC 9457, type about:blank) with `title`, `status`, `detail`, and `error` with the text, which
 /// clients of earlier versions read; `errors` lists the faults when there are any. Precondition: valid UTF-8.
 [[nodiscard]] Response problem(int status, std::string_view text, std::span<const ProblemFault> faults = {});
+
+/// The members of such an answer's object, for one that stands in an answer about many things.
+void append_problem(std::string& out, int status, std::string_view text, std::span<const ProblemFault> faults = {});
 
 /// A 503 that says when to come back.
 [[nodiscard]] Response try_later(std::string_view text, int seconds = 1);

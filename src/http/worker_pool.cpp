@@ -8,7 +8,7 @@ namespace pebbles::http {
 WorkerPool::WorkerPool(const WorkerPoolOptions& options) : options_{options} {
   for (std::size_t i = 0; i < options.threads; ++i) {
     threads_.emplace_back([this] { run(); });
-    ::pthread_setname_np(threads_.back().native_handle(), "reader");
+    ::pthread_setname_np(threads_.back().native_handle(), options.name);
   }
 }
 

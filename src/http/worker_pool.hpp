@@ -23,6 +23,7 @@ struct WorkerPoolOptions {
   std::size_t threads = 2;
   std::size_t queue_max = 1024;           ///< jobs that wait
   std::size_t running_of_one_max = 1024;  ///< jobs of one asker that run at once
+  const char* name = "reader";            ///< of its threads, at most 15 bytes
   int nice = 0;                           ///< how far its threads stand back behind the others of the process
 };
 

@@ -48,6 +48,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
   Progress now = group.state ? group.state->progress : Progress{};
   std::unordered_map<domain::ShortDigest, KeyHit, domain::DigestHash> own_keys;  // accepted in this very attempt
   Applied* newest = nullptr;                                                     // its state is still the one in `now`
+  bool newest_is_wanted = false;
 
   // A file of before the log gets its state as its first event, with whatever is accepted first.
   const bool adopts = now.is_before_log();
@@ -93,10 +94,11 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
       text.resize(text_bytes);  // the rest goes into the next chunk
       break;
     }
-    if (newest != nullptr) newest->after = std::make_shared<const Progress>(now);
+    if (newest_is_wanted) newest->after = std::make_shared<const Progress>(now);
     now = evolve(std::move(now), event);
     if (event.key) own_keys.emplace(event.key->hash, KeyHit{event.version, event.key->fingerprint});
     newest = &std::get<Applied>(attempt.outcomes.emplace_back(Applied{.after = nullptr, .created = event.is_birth()}));
+    newest_is_wanted = open[i].wants_state;
     const bool life_ends = !now.exists();
     events.push_back(std::move(event));
     if (life_ends) break;  // what comes behind is another life: a chunk is of one, so that it can go with it

@@ -5,11 +5,12 @@
 namespace pebbles::ingest {
 
 /// False, with the update as it was, when there is no room for it.
-bool FairQueue::insert(Pending& pending) {
+bool FairQueue::insert(Pending& pending, Time now) {
   const auto bytes = bytes_of(pending);
   if (closed_ || updates_ >= bounds_.updates_max || bytes_ + bytes > bounds_.bytes_max) return false;
   auto known = clients_.find(*pending.stream.client);
-  if (!pending.epoch && would_wait_too_long(known == clients_.end() ? 0 : known->second.updates.size())) return false;
+  if (!pending.epoch && would_wait_too_long(known == clients_.end() ? 0 : known->second.updates.size(), now))
+    return false;
   if (known != clients_.end()) {
     const auto& own = known->second;
     if (own.updates.size() >= bounds_.updates_max - updates_ || own.bytes + bytes > bounds_.bytes_max - bytes_)
@@ -19,7 +20,7 @@ bool FairQueue::insert(Pending& pending) {
     turns_.push_back(&*known);
   }
   asked_ += pending.epoch ? 0 : 1;
-  if (flood_.came(*pending.stream.client, now_()) && rests_) {
+  if (flood_.came(*pending.stream.client, now) && rests_) {
     rests_ = false;
     came_.notify_one();
   }
@@ -32,8 +33,8 @@ bool FairQueue::insert(Pending& pending) {
 
 /// For who has `own` updates in the queue: clients take turns, so of each other no more go before. A few are let in
 /// whatever the pace: batches of a handful say little of it, where other instances write the same files nothing.
-bool FairQueue::would_wait_too_long(std::size_t own) const {
-  if (pace_.elapsed(now_()) > waits_.stuck_max) return true;
+bool FairQueue::would_wait_too_long(std::size_t own, Time now) const {
+  if (pace_.elapsed(now) > waits_.stuck_max) return true;
   const auto before = std::min(updates_, (own + 1) * clients_.size());
   return before >= Pace::few && pace_.for_updates(before) > waits_.queued_max;
 }
@@ -49,7 +50,7 @@ std::optional<Pending> FairQueue::push(Pending pending) {
   bool wakes = false;
   {
     const std::lock_guard lock{mutex_};
-    if (!insert(pending)) return pending;
+    if (!insert(pending, now_())) return pending;
     wakes = wanted_ > 0 && updates_ >= wanted_;
   }
   if (wakes) came_.notify_one();
@@ -62,8 +63,9 @@ std::vector<Pending> FairQueue::push(std::vector<Pending> pendings) {
   bool wakes = false;
   {
     const std::lock_guard lock{mutex_};
+    const auto now = now_();
     for (auto& pending : pendings) {
-      if ((full.empty() || !full.contains(*pending.stream.client)) && insert(pending)) continue;
+      if ((full.empty() || !full.contains(*pending.stream.client)) && insert(pending, now)) continue;
       full.insert(*pending.stream.client);
       back.push_back(std::move(pending));
     }
@@ -90,12 +92,12 @@ std::vector<Pending> FairQueue::take(Bounds batch, std::optional<std::chrono::mi
     auto* const turn = turns_.front();
     turns_.pop_front();
     auto& own = turn->second;
-    auto [pending, bytes] = std::move(own.updates.front());
-    own.updates.pop_front();
+    auto& [pending, bytes] = own.updates.front();
     own.bytes -= bytes;
     bytes_taken += bytes;
     asked_ -= pending.epoch ? 0 : 1;
     out.push_back(std::move(pending));
+    own.updates.pop_front();
     if (own.updates.empty())
       clients_.erase(clients_.find(turn->first));
     else

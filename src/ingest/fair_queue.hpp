@@ -34,7 +34,8 @@ class FairQueue {
     std::chrono::milliseconds large_batch_max{2000};  ///< any other batch
     std::chrono::milliseconds stuck_max{3000};        ///< a batch that takes longer may take for ever
   };
-  using Now = std::function<std::chrono::steady_clock::time_point()>;
+  using Time = std::chrono::steady_clock::time_point;
+  using Now = std::function<Time()>;
 
   FairQueue(Bounds bounds, Waits waits, Now now = std::chrono::steady_clock::now)
       : bounds_{bounds}, waits_{waits}, now_{std::move(now)} {}
@@ -69,8 +70,8 @@ class FairQueue {
   /// When a burst begins, its first update waits for the others: two commits would take longer than one.
   static constexpr std::chrono::microseconds gather_for{150};
 
-  [[nodiscard]] bool insert(Pending& pending);
-  [[nodiscard]] bool would_wait_too_long(std::size_t own) const;
+  [[nodiscard]] bool insert(Pending& pending, Time now);
+  [[nodiscard]] bool would_wait_too_long(std::size_t own, Time now) const;
   [[nodiscard]] std::size_t updates_of_batch(std::size_t updates_max) const;
   void wait(std::unique_lock<std::mutex>& lock, std::size_t wanted, std::optional<std::chrono::microseconds> patience);
   void rest(std::unique_lock<std::mutex>& lock);

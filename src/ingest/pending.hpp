@@ -44,7 +44,7 @@ class Gate {
 };
 using GatePtr = std::shared_ptr<Gate>;
 
-/// The update was counted; `after` is the state right behind it.
+/// The update was counted; `after` is the state right behind it, or null where nobody asked for that.
 struct Applied {
   std::shared_ptr<const domain::Progress> after;
   bool created = false;
@@ -114,6 +114,8 @@ struct Pending {
   /// Of an update that was read from a log in order, and so is kept until it has an outcome, whatever fails meanwhile;
   /// null for one whose sender tries again by itself.
   EpochPtr epoch = {};
+  /// Its sender is told the state behind it: thousands of states of one file are much to keep for nobody.
+  bool wants_state = true;
 };
 
 /// A bound for the memory that a pending update holds.

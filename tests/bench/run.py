@@ -4,7 +4,7 @@
 Every figure is a ratio of medians of interleaved rounds, because machines are shared and noisy. The reference of the
 embedded store over REST is nginx (two workers, `return 200`) answering the very same requests of the same load
 generator (wrk, one thread); those of MongoDB are in mongo.py, those of Kafka and SQS in kafka.py and sqs.py;
-instances.py compares three instances with one.
+instances.py compares three instances with one, batch.py batches with single updates.
 """
 import argparse
 import json
@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 
+import batch
 import instances
 import kafka
 import mongo
@@ -171,7 +172,7 @@ def main():
     sqs.add_arguments(parser)
     noisy.add_arguments(parser)
     parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
-                                           *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS])
+                                           *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS, *batch.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -200,6 +201,8 @@ def main():
             noisy.bench(args, folder)
         if args.only in (None, *instances.PARTS):
             instances.bench(args, folder)
+        if args.only in (None, *batch.PARTS):
+            batch.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,10 +16,11 @@ import sqs
 from harness import FlakyProxy, root
 
 workers = {"python": [sys.executable, str(root / "examples/python/worker.py")],
-           "bash": [str(root / "examples/bash/worker.sh")]}
+           "bash": [str(root / "examples/bash/worker.sh")],
+           "batches": [sys.executable, str(root / "examples/python/batch_worker.py"), "--batch", "2"]}
 distro_info = pathlib.Path("/usr/share/distro-info")
 penguins = pathlib.Path(importlib.util.find_spec("palmerpenguins").origin).parent / "data"
-both = pytest.mark.parametrize("worker", workers)
+each = pytest.mark.parametrize("worker", workers)
 
 
 def start_worker(worker, url, krn, file, *options, token=None):
@@ -94,7 +95,7 @@ def test_the_csv_reader_of_this_test_reads_what_rfc_4180_says():
     assert list(read_csv(text)) == [(1, ["a", 'b "c", d', ""]), (4, ["1", "two\nlines", ""]), (5, ["", "x"])]
 
 
-@both
+@each
 @pytest.mark.parametrize("name", ["debian.csv", "ubuntu.csv"])
 def test_missing_fields_of_distro_info_are_warnings(server, client, krn, worker, name):
     file = distro_info / name
@@ -105,7 +106,7 @@ def test_missing_fields_of_distro_info_are_warnings(server, client, krn, worker,
     assert stored(client, krn, name) == wanted
 
 
-@both
+@each
 @pytest.mark.parametrize("name", ["penguins.csv", "penguins-raw.csv"])
 def test_values_that_are_not_there_fail_the_rows_of_penguins(server, client, krn, worker, name):
     file = penguins / name
@@ -117,7 +118,7 @@ def test_values_that_are_not_there_fail_the_rows_of_penguins(server, client, krn
     assert stored(client, krn, name) == wanted
 
 
-@both
+@each
 def test_a_hard_file_is_counted_row_by_row(server, client, krn, worker, tmp_path):
     text = ('\ufeffid,"na""me, fü\\ll",,note\r\n'
             '1,"a, b",x,\r\n'
@@ -140,7 +141,7 @@ def test_a_hard_file_is_counted_row_by_row(server, client, krn, worker, tmp_path
         "warnings": [(2, "note: missing"), (6, "column 3: missing"), (7, "id: missing")]}
 
 
-@both
+@each
 def test_a_file_without_rows_is_completed(server, client, krn, worker, tmp_path):
     for name, text in [("empty.csv", ""), ("header.csv", "a,b\n")]:
         file = tmp_path / name
@@ -154,22 +155,24 @@ def test_a_file_without_rows_is_completed(server, client, krn, worker, tmp_path)
 
 seeds = [("python", seed) for seed in range(40 if harness.long_rounds else 4)]
 seeds += [("bash", seed) for seed in range(8 if harness.long_rounds else 1)]
+seeds += [("batches", seed) for seed in range(20 if harness.long_rounds else 2)]
 
 
 @pytest.mark.parametrize("worker, seed", seeds)
 def test_totals_are_exact_behind_a_network_that_loses_requests_and_answers(server, client, krn, worker, seed):
-    file, every = penguins / "penguins.csv", "10" if worker == "python" else "50"
+    file, every = penguins / "penguins.csv", {"python": "10", "bash": "50", "batches": "5"}[worker]
     fate = FlakyProxy.seeded(seed, lose_answer=0.25, lose_request=0.1, half_answer=0.1)
     with FlakyProxy(server.port, lambda number: "lose_answer" if number == 2 else fate(number)) as proxy:
         options = ["--missing", "error", "--error-value", "NA", "--every", every]
         status, out, err = run_worker(worker, proxy.url, krn, file, *options)
         assert (status, err) == (0, ""), out
         assert proxy.fates["lose_answer"] > 0
-        assert len(proxy.requests) > 344 // int(every) + 1
+        reports = 344 // int(every) + 1
+        assert len(proxy.requests) > ((reports + 1) // 2 if worker == "batches" else reports)
     assert stored(client, krn, file.name) == expected(file, missing_is="error", error_values=["NA"])
 
 
-@both
+@each
 def test_a_busy_service_is_given_the_time_it_asks_for(server, client, krn, worker):
     file = distro_info / "debian.csv"
     with FlakyProxy(server.port, lambda number: "busy" if number == 2 else "pass", retry_after=2) as proxy:
@@ -180,7 +183,7 @@ def test_a_busy_service_is_given_the_time_it_asks_for(server, client, krn, worke
     assert stored(client, krn, file.name) == expected(file, missing_is="warn")
 
 
-@both
+@each
 def test_a_worker_that_died_is_run_again_and_nothing_counts_twice(server, client, krn, worker):
     file = penguins / "penguins.csv"
     options = ["--missing", "error", "--error-value", "NA", "--every", "20"]
@@ -199,7 +202,7 @@ def test_a_worker_that_died_is_run_again_and_nothing_counts_twice(server, client
     assert stored(client, krn, file.name) == wanted
 
 
-@both
+@each
 def test_a_server_that_is_killed_and_comes_back_loses_and_doubles_nothing(server, client, krn, worker):
     file = penguins / "penguins.csv"
     options = ["--missing", "error", "--error-value", "NA", "--every", "20"]
@@ -212,7 +215,7 @@ def test_a_server_that_is_killed_and_comes_back_loses_and_doubles_nothing(server
     assert stored(client, krn, file.name) == expected(file, missing_is="error", error_values=["NA"])
 
 
-@both
+@each
 def test_a_refusal_is_told_and_ends_the_worker(server, client, krn, worker, tmp_path):
     file = distro_info / "debian.csv"
     assert run_worker(worker, server.url, krn, file)[0] == 0
@@ -227,14 +230,14 @@ def test_a_refusal_is_told_and_ends_the_worker(server, client, krn, worker, tmp_
     assert stored(client, krn, file.name) == before
 
 
-@both
+@each
 def test_a_service_that_stays_away_is_given_up_on(krn, worker):
     url = f"http://127.0.0.1:{harness.free_port()}"
     status, _, err = run_worker(worker, url, krn, distro_info / "debian.csv", "--retry-seconds", "2")
     assert status == 3 and "gave up after 2 s" in err
 
 
-@both
+@each
 @pytest.mark.parametrize("options", [["--every", "0"], ["--missing", "maybe"], ["--no-such"]])
 def test_wrong_usage_is_told(krn, worker, options):
     status, _, err = run_worker(worker, "http://127.0.0.1:1", krn, distro_info / "debian.csv", *options)

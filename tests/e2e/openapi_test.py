@@ -20,7 +20,9 @@ from harness import bearer, mint, update
 
 methods = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 client_path = "/clients/{clientKrn}/progress"
+batch_path = client_path + "/batch"
 record_path = client_path + "/{id}"
+ndjson = "application/x-ndjson"
 seen = set()  # (path, method, status) of every answer that was compared
 
 
@@ -58,6 +60,14 @@ def assert_fits(document, schema, value):
     whole = {"allOf": [schema], "components": document["components"]}
     checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
     jsonschema.Draft202012Validator(whole, format_checker=checker).validate(value)
+
+
+def fits(document, schema, value):
+    try:
+        assert_fits(document, schema, value)
+        return True
+    except jsonschema.ValidationError:
+        return False
 
 
 def operations(document):
@@ -128,11 +138,14 @@ def test_every_error_is_a_problem_with_an_example(document):
 
 
 def test_documented_methods_are_the_allowed_ones(api, document):
-    for path, item in document["paths"].items():
-        answer = api.http.options(re.sub(r"\{[^}]*\}", "krn:x", path))
+    for path in document["paths"]:
+        target = re.sub(r"\{[^}]*\}", "krn:x", path)
+        answer = api.http.options(target)
         assert answer.status_code == 204, path
         allowed = set(answer.headers["Allow"].lower().replace(" ", "").split(","))
-        documented = {method for method in item if method in methods}
+        fitting = [item for other, item in document["paths"].items()
+                   if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]*", other), target)]  # `batch` may be an id too
+        documented = {method for item in fitting for method in item if method in methods}
         # By the router's rule, which the document's description tells: no need to repeat it for every path.
         implied = {"options"} | ({"head"} if "get" in documented else set())
         assert documented | implied == allowed, path
@@ -174,22 +187,27 @@ def assert_documented(document, answer, path, method, status):
         return None
     kind = answer.headers["Content-Type"].split(";")[0]
     schema = response["content"][kind]["schema"]
-    body = answer.json() if kind.endswith("json") else answer.text
-    assert_fits(document, schema, body)
-    if path != "/openapi.json" or status != 200:  # of itself the document tells but the outline
-        assert_members_are_documented(document, schema, body)
-    return body
+    if kind == ndjson:
+        bodies = [json.loads(line) for line in answer.text.splitlines()]
+    else:
+        bodies = [answer.json() if kind.endswith("json") else answer.text]
+    for body in bodies:
+        assert_fits(document, schema, body)
+        if path != "/openapi.json" or status != 200:  # of itself the document tells but the outline
+            assert_members_are_documented(document, schema, body)
+    return bodies[0]
 
 
 def assert_members_are_documented(document, schema, value):
     """Schemas let later versions add members; those of this version have to be there."""
     schema = resolved(document, schema)
-    record, records = schema.get("oneOf", [schema, schema])
+    while "oneOf" in schema:
+        schema = resolved(document, next(one for one in schema["oneOf"] if fits(document, one, value)))
     if isinstance(value, list):
         for part in value:
-            assert_members_are_documented(document, records["items"], part)
+            assert_members_are_documented(document, schema["items"], part)
     elif isinstance(value, dict):
-        known = resolved(document, record)["properties"]
+        known = schema["properties"]
         assert set(value) <= set(known)
         for name, part in value.items():
             assert_members_are_documented(document, known[name], part)
@@ -225,6 +243,33 @@ def test_answers_to_updates(api, document, krn):
     assert_documented(document, api.http.delete(path_of(krn)), client_path, "get", 405)
 
 
+def test_answers_to_batches(api, document, krn):
+    def post(status, body, on=krn, **how):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {**bearer(how.get("token")), "Content-Type": "application/json", **how.get("headers", {})}
+        answer = api.http.post(path_of(on, "batch"), content=content, headers=headers)
+        return assert_documented(document, answer, batch_path, "post", status)
+
+    full = update(done=5, failed=1, total=10, errors=[{"line": 1, "message": "x"}], warnings=[{"message": "y"}])
+    mixed = [full, {}, update(done=1, eventId="k"), update(done=1, eventId="k"), update(done=2, eventId="k")]
+    assert [result["status"] for result in post(200, mixed)["results"]] == [200, 400, 200, 200, 422]
+    assert post(200, {"updates": mixed}, headers={"Prefer": "return=minimal"})["succeeded"] == 3
+    lines = "\n".join(map(json.dumps, mixed)).encode()
+    assert post(200, lines, headers={"Content-Type": ndjson, "Accept": ndjson})["status"] == 200
+    post(400, b"{")
+    post(400, [], on="no-krn")
+    post(400, [], headers={"Idempotency-Key": "x" * 257})
+    post(401, [], headers={"Authorization": ""})
+    post(403, [], token=mint(None))
+    post(413, b"[" + b"1," * 10_000 + b"1]")
+    post(413, b" " * (16 * 2**20 + 1))
+    post(415, [], headers={"Content-Type": "text/plain"})
+    post(431, [], headers={"X": "x" * 20_000})
+    assert_documented(document, api.http.post("/clients/krn:a/b/progress/batch"), batch_path, "post", 404)
+    assert_documented(document, api.http.post("/clients/krn:" + "x" * 9000 + "/progress/batch"), batch_path, "post", 414)
+    assert_documented(document, api.http.delete(path_of(krn, "batch")), batch_path, "post", 405)
+
+
 def test_answers_to_reads(api, document, krn):
     for name in ("a.csv", "b.csv", "c.csv"):
         api.report(krn, name, done=1, errors=[{"message": "x"}], isLast=name == "a.csv")
@@ -249,7 +294,26 @@ def test_answers_to_reads(api, document, krn):
         assert_documented(document, api.http.get(target), path, "get", 400)
         assert_documented(document, api.http.get(target + "?" + "x" * 9000), path, "get", 414)
         assert_documented(document, api.http.get(target, headers={"X": "x" * 20_000}), path, "get", 431)
-    assert_documented(document, api.http.delete(path_of(krn, ident)), record_path, "get", 405)
+    for method in ("get", "delete"):
+        assert_documented(document, api.http.put(path_of(krn, ident)), record_path, method, 405)
+
+
+def test_answers_to_deletes(api, document, krn):
+    api.report(krn, "a.csv", done=1)
+    target = path_of(krn, api.record(krn, "a.csv")["id"])
+
+    def delete(status, target, token=None, **headers):
+        answer = api.http.delete(target, headers={**bearer(token), **headers})
+        assert_documented(document, answer, record_path, "delete", status)
+
+    assert_documented(document, api.http.delete(target), record_path, "delete", 401)
+    delete(401, target, "x.y.z")
+    delete(403, target, mint("other@example.com"))
+    delete(204, target)
+    delete(404, target)
+    delete(400, "/clients/x/progress/" + "0" * 24)
+    delete(414, target + "?" + "x" * 9000)
+    delete(431, target, X="x" * 20_000)
 
 
 unkept = ("/health", "/readyz", "/livez", "/metrics")  # what is true now may not be in a moment
@@ -324,7 +388,8 @@ def test_every_documented_status_was_seen(document):
         pytest.skip("only with the rest of this file")
     # Faults of the server's own; and a store or a lane without room, which the fault tests bring about.
     rare = {(path, method, 500) for path, method, _ in documented}
-    rare |= {(client_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503), ("/metrics", "get", 503)}
+    rare |= {(client_path, "post", 503), (batch_path, "post", 503), (client_path, "get", 503), (record_path, "get", 503),
+             ("/metrics", "get", 503), (record_path, "delete", 503)}
     assert documented - seen == rare
 
 
@@ -377,10 +442,12 @@ def test_the_page_makes_no_markup_of_the_document(api):
 @pytest.mark.timeout(1800 if harness.long_rounds else 120)
 def test_schemathesis(api, krn, tmp_path):
     """Drawn requests, good and bad, by the document alone. Deterministic: the same ones in every run."""
-    records = []
-    for name in ("a.csv", "b.csv"):
+    def make(name):
         api.report(krn, name, done=1, warnings=[{"message": "x"}])
-        records.append([krn, api.record(krn, name)["id"]])
+        return [krn, api.record(krn, name)["id"]]
+
+    records = [make(name) for name in ("a.csv", "b.csv")]
+    deletable = [make(f"{number}.csv") for number in range(100)]
     run = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", f"{api.server.url}/openapi.json", "--checks", "all",
          "--phases", "examples,coverage,fuzzing,stateful", "--header", f"Authorization: Bearer {mint()}",
@@ -389,7 +456,8 @@ def test_schemathesis(api, krn, tmp_path):
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=1500 if harness.long_rounds else 100,
         env={**os.environ, "NO_PROXY": "127.0.0.1", "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
-             "PYTHONPATH": str(harness.root / "tests/e2e"), "PEBBLES_TEST_RECORDS": json.dumps(records)})
+             "PYTHONPATH": str(harness.root / "tests/e2e"), "PEBBLES_TEST_RECORDS": json.dumps(records),
+             "PEBBLES_TEST_DELETABLE": json.dumps(deletable)})
     assert run.returncode == 0, run.stdout[-20_000:]
     assert "No issues found" in run.stdout
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):

@@ -25,10 +25,14 @@ std::optional<std::string> History::take(Stream& stream, const StreamId& id, con
   for (const auto& event : chunk.events) {
     const Progress& now = stream.states.back();
     if (event.version != now.version + 1) return wrong("an event's version is wrong");
-    if (event.id.has_value() != (event.version == 1)) return wrong("an id where none belongs, or none where one does");
+    const bool deletes = std::holds_alternative<domain::Deleted>(event.what);
+    const bool has_id = deletes || !now.exists();
+    if (event.id.has_value() != has_id) return wrong("an id where none belongs, or none where one does");
+    if (deletes && event.id != now.id) return wrong("another file was deleted than was there");
+    if (deletes && &event != &chunk.events.back()) return wrong("a chunk is of two lives");
     if (event.at < now.updated_at && now.version > 0) return wrong("time went back");
-    if (now.version > 0 && event.by != now.owner) return wrong("a second owner");
-    if (now.completed) return wrong("an event after completion");
+    if (now.exists() && event.by != now.owner) return wrong("a second owner");
+    if (now.completed && !deletes) return wrong("an event after completion");
     stream.states.push_back(evolve(now, event));
     stream.events.push_back(event);
   }

@@ -183,7 +183,7 @@ class ReadProgress {
 
   QueryParts parts_;
   std::shared_ptr<access::Guard> guard_;
-  http::AnswerBudget& unread_;
+  http::ByteBudget& unread_;
   SharedReads reads_;
 };
 

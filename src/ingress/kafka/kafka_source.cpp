@@ -376,7 +376,8 @@ std::optional<Pending> Source::read(const InFlight::Arrival& arrival, const rd_k
     return Pending{.stream = std::move(update->stream),
                    .command = std::move(update->report),
                    .ack = {in_flight_, arrival.ticket},
-                   .epoch = assignment_.find(message.partition)->epoch};
+                   .epoch = assignment_.find(message.partition)->epoch,
+                   .wants_state = false};
   const auto& unusable = std::get<admission::Unusable>(read);
   telemetry::update_failed(unusable.client, telemetry::UpdateFailure::invalid);
   in_flight_.refuse(arrival.ticket, admission::name_of(unusable.reason), unusable.detail);

@@ -17,79 +17,99 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-Response state_of(const domain::StreamId& stream, const domain::Progress& progress, bool created,
-                  const AnswerStyle& style) {
-  constexpr std::size_t fixed_bytes = 240;
-  Response out{.status = 200, .content_type = http::json_type, .headers = {}, .body = {}};
-  auto& body = out.body;
-  body.reserve(fixed_bytes + stream.client->size() + stream.filename->size() +
-               (style.minimal ? 0 : progress.errors.first.bytes() + progress.warnings.first.bytes()));
-  body += created ? R"({"result":"created","clientKrn":)" : R"({"result":"updated","clientKrn":)";
-  json::append_string(body, *stream.client);
-  body += R"(,"filename":)";
-  json::append_string(body, *stream.filename);
-  body += R"(,"counts":)";
-  query::append_counts(body, progress.counts);
-  body += R"(,"total":)";
-  query::append_integer_or_null(body, progress.total);
-  body += R"(,"isCompleted":)";
-  query::append_bool(body, progress.completed);
-  if (style.minimal) {
-    http::add_header(out, "Preference-Applied", "return=minimal");
-  } else {
-    body += R"(,"errors":)";
-    store::append_items(body, progress.errors.first, style.items_max);
-    body += R"(,"warnings":)";
-    store::append_items(body, progress.warnings.first, style.items_max);
-  }
-  body += '}';
-  return out;
-}
-
-Response rejection(domain::Rejection why) {
+Refusal refusal_of(domain::Rejection why) {
   switch (why) {
     case domain::Rejection::not_the_owner:
-      return problem(403, "Only the original creator can update this file's progress");
-    case domain::Rejection::key_reused: return problem(422, "This key was used with a different update");
-    case domain::Rejection::already_completed: return problem(400, "This file processing has already been completed");
+      return {.status = 403, .text = "Only the original creator can update this file's progress"};
+    case domain::Rejection::key_reused: return {.status = 422, .text = "This key was used with a different update"};
+    case domain::Rejection::already_completed:
+      return {.status = 400, .text = "This file processing has already been completed"};
     case domain::Rejection::counter_overflow:
-      return problem(400, "Invalid parameters: counts would pass 9007199254740991");
-    case domain::Rejection::no_such_file: return problem(404, "Progress not found for this file");
+      return {.status = 400, .text = "Invalid parameters: counts would pass 9007199254740991"};
+    case domain::Rejection::no_such_file: return {.status = 404, .text = "Progress not found for this file"};
   }
   PEBBLES_ASSERT(false, "every rejection has an answer");
 }
 
+Response state_of(const domain::StreamId& stream, const domain::Progress& progress, bool created,
+                  const AnswerStyle& style) {
+  constexpr std::size_t fixed_bytes = 240;
+  Response out{.status = 200, .content_type = http::json_type, .headers = {}, .body = {}};
+  out.body.reserve(fixed_bytes + stream.client->size() + stream.filename->size() +
+                   (style.minimal ? 0 : progress.errors.first.bytes() + progress.warnings.first.bytes()));
+  out.body += '{';
+  append_state(out.body, stream, progress, created, style);
+  out.body += '}';
+  if (style.minimal) http::add_header(out, "Preference-Applied", "return=minimal");
+  return out;
+}
+
+Response answer_of(const Refusal& refusal) {
+  return refusal.status == 503 ? http::try_later(refusal.text) : problem(refusal.status, refusal.text);
+}
+
 }  // namespace
 
-Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& stream, const AnswerStyle& style) {
+void append_state(std::string& out, const domain::StreamId& stream, const domain::Progress& progress, bool created,
+                  const AnswerStyle& style) {
+  out += created ? R"("result":"created","clientKrn":)" : R"("result":"updated","clientKrn":)";
+  json::append_string(out, *stream.client);
+  out += R"(,"filename":)";
+  json::append_string(out, *stream.filename);
+  out += R"(,"counts":)";
+  query::append_counts(out, progress.counts);
+  out += R"(,"total":)";
+  query::append_integer_or_null(out, progress.total);
+  out += R"(,"isCompleted":)";
+  query::append_bool(out, progress.completed);
+  if (style.minimal) return;
+  out += R"(,"errors":)";
+  store::append_items(out, progress.errors.first, style.items_max);
+  out += R"(,"warnings":)";
+  store::append_items(out, progress.warnings.first, style.items_max);
+}
+
+std::optional<Refusal> refusal_of(const ingest::Outcome& outcome) {
+  using Found = std::optional<Refusal>;
   const Overloaded cases{
-      [&](const ingest::Applied& applied) { return state_of(stream, *applied.after, applied.created, style); },
-      [&](const ingest::Replayed& replayed) {
-        if (!replayed.now->exists()) return rejection(domain::Rejection::no_such_file);  // it was deleted since
-        auto out = state_of(stream, *replayed.now, false, style);
-        http::add_header(out, "Idempotent-Replayed", "true");
-        return out;
+      [](const ingest::Applied&) { return Found{}; },
+      [](const ingest::Replayed& replayed) {  // of a file that was deleted since, there is nothing to show
+        return replayed.now->exists() ? Found{} : Found{refusal_of(domain::Rejection::no_such_file)};
       },
-      [](const ingest::Refused& refused) { return rejection(refused.why); },
+      [](const ingest::Refused& refused) { return Found{refusal_of(refused.why)}; },
       [](const ingest::Unstorable&) {
-        return problem(400, "Invalid parameters: the update is too large to be stored");
+        return Found{Refusal{.status = 400, .text = "Invalid parameters: the update is too large to be stored"}};
       },
       [](const ingest::Retry& retry) {
-        return http::try_later(retry.maybe_applied
-                                   ? "The update may still be applied: retry it with the same key"
-                                   : "The store is not available; the update was not applied: retry it");
+        return Found{Refusal{.status = 503,
+                             .text = retry.maybe_applied
+                                         ? "The update may still be applied: retry it with the same key"
+                                         : "The store is not available; the update was not applied: retry it"}};
       },
   };
   return std::visit(cases, outcome);
 }
 
-Response answer_of(const admission::Faults& faults) {
-  std::vector<http::ProblemFault> shown;
-  shown.reserve(faults.size());
-  for (const auto& fault : faults) shown.push_back({.detail = fault.detail, .pointer = fault.pointer});
-  return problem(400, admission::summary_of(faults), shown);
+Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& stream, const AnswerStyle& style) {
+  if (const auto refusal = refusal_of(outcome)) return answer_of(*refusal);
+  if (const auto* applied = std::get_if<ingest::Applied>(&outcome))
+    return state_of(stream, *applied->after, applied->created, style);
+  auto out = state_of(stream, *std::get<ingest::Replayed>(outcome).now, false, style);
+  http::add_header(out, "Idempotent-Replayed", "true");
+  return out;
 }
 
-Response overloaded() { return http::try_later("Too many updates at once; this one was not applied: retry it"); }
+std::vector<http::ProblemFault> shown(const admission::Faults& faults) {
+  std::vector<http::ProblemFault> out;
+  out.reserve(faults.size());
+  for (const auto& fault : faults) out.push_back({.detail = fault.detail, .pointer = fault.pointer});
+  return out;
+}
+
+Response answer_of(const admission::Faults& faults) {
+  return problem(400, admission::summary_of(faults), shown(faults));
+}
+
+Response overloaded() { return answer_of(overloaded_refusal); }
 
 }  // namespace pebbles::rest

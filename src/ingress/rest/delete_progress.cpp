@@ -56,7 +56,11 @@ class DeleteProgress {
       co_return overloaded();
     }
     const auto outcome = co_await sink_.wait(ticket);
-    if (std::holds_alternative<ingest::Applied>(outcome)) co_return Response{.status = 204};
+    if (std::holds_alternative<ingest::Applied>(outcome)) {
+      Response deleted;
+      deleted.status = 204;
+      co_return deleted;
+    }
     const auto* const refused = std::get_if<ingest::Refused>(&outcome);
     if (refused != nullptr && refused->why == domain::Rejection::not_the_owner)
       co_return http::problem(403, "Only the original creator can delete this file's progress");

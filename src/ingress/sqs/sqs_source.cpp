@@ -185,7 +185,8 @@ Arrival Source::arrival_of(MessageReader::Read read, Ticket ticket, std::string 
     out.what = Pending{.stream = std::move(update->stream),
                        .command = std::move(update->report),
                        .ack = {in_flight_, ticket},
-                       .epoch = epoch_};
+                       .epoch = epoch_,
+                       .wants_state = false};
   else
     out.what = std::get<admission::Unusable>(std::move(read));
   return out;

@@ -241,8 +241,9 @@ Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collecti
   std::vector<std::optional<domain::KeyHit>> out(queries.size());
   if (queries.empty()) return out;
   // All keys of a stream in one clause; some hundred clauses a find.
-  std::unordered_map<StreamId, std::vector<std::size_t>> of_stream;
-  for (std::size_t i = 0; i < queries.size(); ++i) of_stream[queries[i].stream].push_back(i);
+  using Askers = std::unordered_map<domain::ShortDigest, std::vector<std::size_t>, domain::DigestHash>;
+  std::unordered_map<StreamId, Askers> of_stream;
+  for (std::size_t i = 0; i < queries.size(); ++i) of_stream[queries[i].stream][queries[i].hash].push_back(i);
   constexpr std::size_t clauses_max = 200;
   std::optional<Error> bad;
   const auto take = [&](const bson_t* document) {
@@ -251,11 +252,15 @@ Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collecti
       bad = stored.error();
       return false;
     }
+    const auto& askers = of_stream[stored->stream];
     const auto carried = keys_of(stored->chunk);
-    for (const auto* const keys : {&carried, &std::as_const(stored->kept)})
-      for (const auto& key : *keys)
-        for (const auto i : of_stream[stored->stream])
-          if (queries[i].hash == key.hash) out[i] = key.hit;
+    for (const auto* const keys : {&carried, &std::as_const(stored->kept)}) {
+      for (const auto& key : *keys) {
+        const auto asked = askers.find(key.hash);
+        if (asked == askers.end()) continue;
+        for (const auto i : asked->second) out[i] = key.hit;
+      }
+    }
     return true;
   };
   auto next = of_stream.cbegin();
@@ -263,8 +268,8 @@ Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collecti
     BsonArray clauses;
     for (std::size_t n = 0; n < clauses_max && next != of_stream.cend(); ++n, ++next) {
       BsonArray hashes;
-      for (const auto i : next->second)
-        hashes.add([&](Bson& array, std::string_view key) { array.binary(key, queries[i].hash); });
+      for (const auto& [hash, askers] : next->second)
+        hashes.add([&](Bson& array, std::string_view key) { array.binary(key, hash); });
       Bson among;
       among.array("$in", hashes.get());
       Bson clause = stream_filter(next->first);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_map>
 
 #include <fmt/core.h>
 
@@ -209,16 +210,24 @@ Loaded Writer::load_one(const StreamId& stream, LoadMode mode) {
   return out;
 }
 
+/// Each chunk is read once, however many of its keys are asked for: a batch that is sent again asks for all of them.
 Result<std::vector<std::optional<domain::KeyHit>>> Writer::find_keys(std::span<const KeyQuery> queries) {
   return guarded([&] {
-    std::vector<std::optional<domain::KeyHit>> out;
-    out.reserve(queries.size());
-    for (const auto& query : queries) out.push_back(find_key(query));
+    std::vector<std::optional<domain::KeyHit>> out(queries.size());
+    std::vector<KeyPlace> places;
+    for (std::size_t i = 0; i < queries.size(); ++i)
+      if (const auto seq = find_key(queries[i], out[i])) places.push_back({.seq = *seq, .query = i});
+    std::ranges::sort(places, {}, &KeyPlace::seq);
+    for (auto begin = places.cbegin(); begin != places.cend();) {
+      const auto end = std::ranges::upper_bound(begin, places.cend(), begin->seq, {}, &KeyPlace::seq);
+      read_keys({begin, end}, queries, out);
+      begin = end;
+    }
     return out;
   });
 }
 
-std::optional<domain::KeyHit> Writer::find_key(const KeyQuery& query) {
+std::optional<std::int64_t> Writer::find_key(const KeyQuery& query, std::optional<domain::KeyHit>& kept) {
   const auto* recent = recent_.find(query.stream);
   const auto row = recent != nullptr ? std::optional{recent->row} : rows_.row_of(query.stream);
   if (!row) return std::nullopt;
@@ -226,19 +235,24 @@ std::optional<domain::KeyHit> Writer::find_key(const KeyQuery& query) {
   if (recent != nullptr)
     if (const auto found = recent->keys.find(query.hash); found != recent->keys.end()) seq = found->second;
   if (!seq) seq = rows_.seq_of_key(*row, query.hash);
-  if (!seq)
-    if (const auto kept = rows_.kept_key(*row, query.hash)) return kept;
-  if (!seq) {
-    known_absent_.insert({*row, query.hash});
-    return std::nullopt;
-  }
-  auto stored = rows_.chunk_at(*seq);
+  if (!seq) kept = rows_.kept_key(*row, query.hash);
+  if (!seq && !kept) known_absent_.insert({*row, query.hash});
+  return seq;
+}
+
+void Writer::read_keys(std::span<const KeyPlace> places, std::span<const KeyQuery> queries,
+                       std::span<std::optional<domain::KeyHit>> hits) {
+  auto stored = rows_.chunk_at(places.front().seq);
   if (!stored) throw Failure{SQLITE_CORRUPT, "a key names a chunk that is not there"};
   decode(*stored);
+  std::unordered_map<domain::ShortDigest, domain::KeyHit, domain::DigestHash> keys;
   for (const auto& event : stored->chunk.events)
-    if (event.key && event.key->hash == query.hash)
-      return domain::KeyHit{.version = event.version, .fingerprint = event.key->fingerprint};
-  throw Failure{SQLITE_CORRUPT, "a key names a chunk that does not hold it"};
+    if (event.key) keys.emplace(event.key->hash, domain::KeyHit{event.version, event.key->fingerprint});
+  for (const auto& place : places) {
+    const auto found = keys.find(queries[place.query].hash);
+    if (found == keys.end()) throw Failure{SQLITE_CORRUPT, "a key names a chunk that does not hold it"};
+    hits[place.query] = found->second;
+  }
 }
 
 Result<std::vector<std::optional<Token>>> Writer::find_tokens(std::span<const ChunkQuery> queries) {

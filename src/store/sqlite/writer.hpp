@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <span>
 #include <unordered_set>
 #include <vector>
 
@@ -48,7 +49,16 @@ class Writer final : public EventStore {
   void replay();
   void replay_chunk(std::int64_t row, StreamId stream, StoredChunk stored);
   [[nodiscard]] Loaded load_one(const StreamId& stream, LoadMode mode);
-  [[nodiscard]] std::optional<domain::KeyHit> find_key(const KeyQuery& query);
+  /// Where a key of `queries` stands.
+  struct KeyPlace {
+    std::int64_t seq;
+    std::size_t query;
+  };
+  /// The chunk that holds the key; where its event is gone from the log, what is kept of it.
+  [[nodiscard]] std::optional<std::int64_t> find_key(const KeyQuery& query, std::optional<domain::KeyHit>& kept);
+  /// `places` are of one chunk.
+  void read_keys(std::span<const KeyPlace> places, std::span<const KeyQuery> queries,
+                 std::span<std::optional<domain::KeyHit>> hits);
   [[nodiscard]] Standing standing_of(const StreamId& stream);
   [[nodiscard]] bool key_is_taken(const Standing& standing, const ShortDigest& hash);
   [[nodiscard]] AppendOutcome append(const Append& append, std::int64_t seq,

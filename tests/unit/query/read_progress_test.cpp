@@ -108,7 +108,7 @@ class ReadProgressTest : public ::testing::Test {
   }
 
   FewRecords reader;
-  http::AnswerBudget* budget = nullptr;
+  http::ByteBudget* budget = nullptr;
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   http::WorkerPool pool{{.threads = 2, .queue_max = 16}};

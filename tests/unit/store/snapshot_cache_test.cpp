@@ -9,6 +9,7 @@ SnapshotPtr snapshot(const std::string& client, const std::string& filename, Ver
   auto out = std::make_shared<Snapshot>();
   out->stream = {domain::ClientKrn{client}, domain::Filename{filename}};
   out->progress.version = version;
+  out->progress.owner = domain::Email{"ann@example.com"};
   out->progress.id.back() = id;
   return out;
 }
@@ -45,6 +46,17 @@ TEST(SnapshotCache, WhatIsWrittenOutReplacesWhatIsHeldAndAddsNothing) {
   EXPECT_EQ(cache.find(newer->stream), newer);
   EXPECT_EQ(cache.find(newer->stream.client, newer->progress.id), newer);
   EXPECT_EQ(cache.find(domain::StreamId{domain::ClientKrn{"krn:a"}, domain::Filename{"not held"}}), nullptr);
+}
+
+TEST(SnapshotCache, WhatWasDeletedIsNotHeld) {
+  SnapshotCache cache{wide};
+  const auto before = snapshot("krn:a", "f", 1);
+  cache.put(before, cache.epoch());
+  auto gone = std::make_shared<Snapshot>(*before);
+  gone->progress.owner = {};
+  cache.written_out(gone);
+  EXPECT_EQ(cache.find(before->stream), nullptr);
+  EXPECT_EQ(cache.find(before->stream.client, before->progress.id), nullptr);
 }
 
 TEST(SnapshotCache, IsBoundedAndKeepsWhatIsUsed) {

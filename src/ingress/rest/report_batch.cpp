@@ -1,0 +1,247 @@
+#include "ingress/rest/report_batch.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "admission/batch.hpp"
+#include "admission/media_type.hpp"
+#include "base/crash_point.hpp"
+#include "base/hex.hpp"
+#include "crypto/sha256.hpp"
+#include "http/exchange.hpp"
+#include "ingest/file_ids.hpp"
+#include "ingress/rest/batch_answer.hpp"
+#include "ingress/rest/batch_sink.hpp"
+#include "ingress/rest/make_pending.hpp"
+#include "ingress/rest/request_checks.hpp"
+#include "ingress/rest/request_headers.hpp"
+#include "telemetry/ingest_metrics.hpp"
+
+namespace pebbles::rest {
+
+using http::Exchange;
+using http::Response;
+using http::Task;
+using std::chrono::steady_clock;
+
+namespace {
+
+/// What a loop does itself: more would keep its other connections waiting.
+constexpr std::size_t parsed_at_once_bytes_max = 64UL << 10U;
+constexpr std::size_t written_at_once_max = 64;
+/// Others push in between.
+constexpr std::size_t submitted_at_once_max = 1'000;
+/// For so long what lanes give back is offered to them again.
+constexpr std::chrono::seconds patience{10};
+
+constexpr Content contents{
+    .is_right = [](std::string_view type) { return admission::is_json(type) || admission::is_ndjson(type); },
+    .name = "application/json or application/x-ndjson"};
+
+/// The keys that a header gives to the updates of its batch: the header's key, a slash and the place, from 0.
+class DerivedKeys {
+ public:
+  explicit DerivedKeys(const std::string& key) : start_{key} {
+    constexpr std::size_t place_bytes_max = 5;
+    if (key.size() + place_bytes_max > admission::key_bytes_max) start_ = to_hex(crypto::sha256(key));
+    start_ += '/';
+  }
+  [[nodiscard]] std::string at(std::size_t place) const { return start_ + std::to_string(place); }
+
+ private:
+  std::string start_;
+};
+
+/// A batch that was read. Files are named where states are asked for; `pendings` are its good updates, `places` where
+/// these stand among `entries`.
+struct Batch {
+  std::vector<BatchEntry> entries;
+  std::vector<ingest::Pending> pendings;
+  std::vector<std::size_t> places;
+};
+
+struct Request {
+  domain::ClientKrn client;
+  admission::BatchForm form{};
+  std::optional<DerivedKeys> keys;
+  bool is_minimal = false;  ///< no states are asked for
+};
+
+std::optional<std::string> key_of(std::string& event_id, const Request& request, std::size_t place) {
+  if (!event_id.empty()) return std::move(event_id);
+  return request.keys ? std::optional{request.keys->at(place)} : std::nullopt;
+}
+
+std::expected<Batch, Response> read_batch(std::string_view body, const Request& request) {
+  auto items = admission::parse_batch(body, request.form);
+  if (!items) {
+    const auto& why = items.error();
+    if (why.has_too_many) return std::unexpected{http::problem(413, why.detail)};
+    return std::unexpected{answer_of(admission::Faults{{.detail = why.detail, .pointer = {}}})};
+  }
+  Batch out;
+  out.entries.resize(items->size());
+  out.pendings.reserve(items->size());
+  out.places.reserve(items->size());
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    auto& item = (*items)[i];
+    if (auto* const faults = std::get_if<admission::Faults>(&item)) {
+      out.entries[i].result = std::move(*faults);
+    } else if (auto* const update = std::get_if<admission::Update>(&item)) {
+      const auto key = key_of(update->event_id, request, i);
+      if (!request.is_minimal) out.entries[i].filename = update->filename;
+      auto& pending = out.pendings.emplace_back(make_pending(request.client, std::move(*update), key));
+      pending.wants_state = !request.is_minimal;
+      out.places.push_back(i);
+    } else {
+      out.entries[i].result = admission::TooLarge{};
+    }
+  }
+  return out;
+}
+
+class ReportBatch {
+ public:
+  ReportBatch(http::Loop& loop, const RestParts& parts, std::shared_ptr<access::Guard> guard)
+      : parts_{parts}, guard_{std::move(guard)}, unread_{loop.long_answers()}, sink_{loop.executor()} {}
+
+  Task<Response> post(Exchange& exchange) {
+    exchange.note(exchange.capture(0));
+    auto by = co_await guard_->admit(exchange, exchange.capture(0));
+    if (!by) co_return std::move(by).error();
+    if (auto wrong = judge_head(exchange, parts_.client_rule, contents)) co_return failed(exchange, *std::move(wrong));
+    const auto key = key_in(exchange);
+    if (!key)
+      co_return failed(exchange, answer_of(admission::Faults{{.detail = std::string{key.error()}, .pointer = {}}}));
+    const auto body = co_await exchange.read_body(admission::batch_bytes_max, &parts_.batches);
+    if (!body) co_return refused(exchange, body.error());
+
+    Request request{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
+                    .form = admission::is_ndjson(exchange.header("Content-Type")) ? admission::BatchForm::ndjson
+                                                                                  : admission::BatchForm::json,
+                    .keys = *key ? std::optional<DerivedKeys>{**key} : std::nullopt,
+                    .is_minimal = prefers_minimal(exchange.combined_header("Prefer"))};
+    const auto client = request.client;
+    const bool is_minimal = request.is_minimal;
+    auto read = [text = *body, request = std::move(request)] { return read_batch(text, request); };
+    std::optional<std::expected<Batch, Response>> batch;
+    std::string asker = *client;
+    if (body->size() > parsed_at_once_bytes_max)
+      batch = co_await http::run_on(parts_.pool, std::move(asker), std::move(read));
+    else
+      batch = read();
+    if (!batch) co_return refused(exchange, overloaded());
+    if (!*batch) co_return failed(exchange, std::move(*batch).error());
+    exchange.drop_body();
+
+    auto& entries = (*batch)->entries;
+    const auto share = parts_.batches.take(bytes_of(**batch));
+    add_sender((*batch)->pendings, *by);
+    co_await bring_in(**batch);
+    count_failures(entries, *client);
+    const BatchStyle style{.update = {.minimal = is_minimal, .items_max = parts_.items_max},
+                           .lines = takes_only_ndjson(exchange.combined_header("Accept")),
+                           // Short where long ones lie unread: the updates are counted, so there has to be an answer.
+                           .states_bytes_max = unread_.is_spent() ? 0 : BatchStyle{}.states_bytes_max};
+    co_return co_await answer(entries, client, style);
+  }
+
+ private:
+  static std::size_t bytes_of(const Batch& batch) {
+    std::size_t out = batch.entries.size() * sizeof(BatchEntry);
+    for (const auto& pending : batch.pendings) out += ingest::bytes_of(pending);
+    return out;
+  }
+
+  static Response refused(const Exchange& exchange, Response response) {
+    if (response.status != 503) return failed(exchange, std::move(response));
+    telemetry::update_failed(exchange.capture(0), telemetry::UpdateFailure::unavailable);
+    return response;
+  }
+
+  void add_sender(std::vector<ingest::Pending>& pendings, const domain::Email& by) {
+    const auto now = parts_.clock.now();
+    for (auto& pending : pendings) {
+      auto& report = std::get<domain::Report>(pending.command);
+      report.by = by;
+      report.at = now;
+      report.id_if_new = ids_.next(now);
+    }
+  }
+
+  /// Brings the updates to their outcomes. What the lanes have no room for is offered again when the others are
+  /// through, as long as they take something of it: a batch that is longer than what may wait at once is no flood yet.
+  Task<void> bring_in(Batch& batch) {
+    const auto until = steady_clock::now() + patience;
+    const auto ticket = sink_.open(batch.pendings.size());
+    for (std::size_t i = 0; i < batch.pendings.size(); ++i) batch.pendings[i].ack = sink_.ack(ticket, i);
+    auto waiting = std::move(batch.pendings);
+    std::size_t submitted = 0;
+    for (bool goes_on = !waiting.empty(); goes_on;) {
+      const auto before = waiting.size();
+      waiting = submit(std::move(waiting));
+      submitted += before - waiting.size();
+      goes_on = !waiting.empty() && waiting.size() < before && steady_clock::now() < until;
+      co_await sink_.wait(ticket, submitted);
+    }
+    for (auto& pending : waiting) (void)pending.ack.release();
+    auto outcomes = sink_.close(ticket);
+    for (std::size_t i = 0; i < outcomes.size(); ++i)
+      if (outcomes[i]) batch.entries[batch.places[i]].result = *std::move(outcomes[i]);
+  }
+
+  /// What comes back is all that is behind the first that did, so updates of a file stay in their order.
+  std::vector<ingest::Pending> submit(std::vector<ingest::Pending> pendings) {
+    if (pendings.size() <= submitted_at_once_max) {
+      PEBBLES_CRASH_POINT("after-parse");
+      return parts_.ingest.submit(std::move(pendings));
+    }
+    std::vector<ingest::Pending> back;
+    auto next = pendings.begin();
+    while (next != pendings.end() && back.empty()) {
+      const auto end = next + std::min<std::ptrdiff_t>(submitted_at_once_max, pendings.end() - next);
+      PEBBLES_CRASH_POINT("after-parse");
+      back = parts_.ingest.submit(std::vector(std::move_iterator{next}, std::move_iterator{end}));
+      next = end;
+    }
+    back.insert(back.end(), std::move_iterator{next}, std::move_iterator{pendings.end()});
+    return back;
+  }
+
+  /// Those that no lane has counted.
+  static void count_failures(const std::vector<BatchEntry>& entries, std::string_view client) {
+    for (const auto& entry : entries) {
+      if (std::holds_alternative<ingest::Outcome>(entry.result)) continue;
+      telemetry::update_failed(client, std::holds_alternative<NotTaken>(entry.result)
+                                           ? telemetry::UpdateFailure::unavailable
+                                           : telemetry::UpdateFailure::invalid);
+    }
+  }
+
+  /// `entries` outlives the call.
+  Task<Response> answer(const std::vector<BatchEntry>& entries, domain::ClientKrn client, BatchStyle style) {
+    auto write = [&entries, client, style] { return answer_of(entries, client, style); };
+    std::optional<Response> out;
+    std::string asker = *client;
+    if (entries.size() > written_at_once_max) out = co_await http::run_on(parts_.pool, std::move(asker), write);
+    if (!out) out = write();
+    out->share = unread_.take(out->body.capacity());
+    co_return *std::move(out);
+  }
+
+  RestParts parts_;
+  std::shared_ptr<access::Guard> guard_;
+  http::ByteBudget& unread_;
+  BatchSink sink_;
+  ingest::FileIds ids_;
+};
+
+}  // namespace
+
+void add_batch_route(http::Loop& loop, const RestParts& parts, const std::shared_ptr<access::Guard>& guard) {
+  auto batches = std::make_shared<ReportBatch>(loop, parts, guard);
+  loop.router().add("POST", "/clients/{clientKrn}/progress/batch",
+                    [batches](Exchange& exchange) { return batches->post(exchange); });
+}
+
+}  // namespace pebbles::rest

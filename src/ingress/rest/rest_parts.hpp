@@ -1,0 +1,22 @@
+#pragma once
+#include <cstddef>
+
+#include "admission/client_krn.hpp"
+#include "base/clock.hpp"
+#include "http/byte_budget.hpp"
+#include "http/worker_pool.hpp"
+#include "ingest/ingest.hpp"
+
+namespace pebbles::rest {
+
+/// What the routes that take updates use. All that is referred to outlives the server.
+struct RestParts {
+  ingest::Ingest& ingest;
+  const admission::ClientKrnRule& client_rule;
+  const Clock& clock;
+  http::WorkerPool& pool;       ///< where large batches are parsed, and their answers written
+  http::ByteBudget& batches;    ///< what batches in hand hold, all together
+  std::size_t items_max = 100;  ///< errors, and warnings, shown in an answer
+};
+
+}  // namespace pebbles::rest
