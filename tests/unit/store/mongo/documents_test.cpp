@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "base/hex.hpp"
 #include "store/compare.hpp"
 
@@ -30,6 +32,7 @@ Snapshot snapshot() {
   out.rev = 3;
   out.head = {.first = 7, .hash = {1, 2, 3}};
   out.progress.version = 9;
+  out.progress.born = 1;
   out.progress.id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   out.progress.owner = domain::Email{"a@b.co"};
   out.progress.counts = {.done = domain::count_max, .warn = 1, .failed = 0};
@@ -83,10 +86,11 @@ TEST(MongoDocuments, ALaterLifeComesBackAsItWas) {
 
 TEST(MongoDocuments, ATombstoneSaysWhatGoesOnAndNothingElse) {
   auto gone = snapshot();
-  gone.progress = {.version = 10,
-                   .id = gone.progress.id,
-                   .updated_at = gone.progress.updated_at,
-                   .positions = gone.progress.positions};
+  const auto was = std::exchange(gone.progress, {});
+  gone.progress.version = 10;
+  gone.progress.id = was.id;
+  gone.progress.updated_at = was.updated_at;
+  gone.progress.positions = was.positions;
   for (const bool positions : {true, false}) {
     if (!positions) gone.progress.positions.clear();
     const auto document = snapshot_document(gone);
