@@ -454,6 +454,20 @@ TEST_P(MongoPruning, AnOpenCommitHoldsTheLog) {
   expect_same(load(file), state);
 }
 
+TEST_P(MongoPruning, ALaneThatIsNeverIdleHoldsNothingForEver) {
+  auto state = tell_much(nullptr);
+  std::int64_t gone = 0;
+  for (int i = 0; i < 3000 && gone < 100; ++i) {
+    state = tell_much(state);
+    fixture->store().maintain(store::Load::pause);
+    gone += cut().events;
+  }
+  EXPECT_GE(gone, 100);
+  expect_same(load(file), state);
+  fixture->store().maintain(store::Load::idle);
+  expect_clean();
+}
+
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoDeleting);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoPruning);
 INSTANTIATE_TEST_SUITE_P(Mongo, MongoDeleting, testing::ValuesIn(implementations()), name_of);

@@ -97,15 +97,15 @@ Result<ServerTime> Shared::horizon(const Lease& lease) {
   return out.open;
 }
 
-Result<ServerTime> Shared::settled(const Lease& lease) {
+Result<Shared::Settled> Shared::settled(const Lease& lease) {
   PEBBLES_TRY(out, horizons(lease));
-  return std::min(out.open, out.behind);
+  return Settled{.now = out.now, .settled = std::min(out.open, out.behind)};
 }
 
 Result<Shared::Horizons> Shared::horizons(const Lease& lease) {
   // The clock first: what begins behind it is none of this call's business.
   PEBBLES_TRY(now, server_time(lease));
-  Horizons out{.open = open_commits.horizon(now), .behind = open_snapshots.horizon(now)};
+  Horizons out{.now = now, .open = open_commits.horizon(now), .behind = open_snapshots.horizon(now)};
   const auto rows = collection(lease, instances_name);
   Bson others, filter;
   others.integer("$ne", instance_);
@@ -118,7 +118,8 @@ Result<Shared::Horizons> Shared::horizons(const Lease& lease) {
     if (!said || (*said >> 32U) + silence_max.count() < (now >> 32U))
       silent.emplace_back(row);
     else
-      out = {.open = std::min(out.open, open.value_or(0)), .behind = std::min(out.behind, behind.value_or(0))};
+      out = {
+          .now = now, .open = std::min(out.open, open.value_or(0)), .behind = std::min(out.behind, behind.value_or(0))};
     return true;
   }));
   for (const auto& row : silent) PEBBLES_TRY_VOID(give_up(lease, row.get()));

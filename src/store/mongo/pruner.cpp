@@ -139,11 +139,10 @@ class Step {
 
   /// How far pruning may go at this moment.
   Result<void> begin() {
-    PEBBLES_TRY(settled, shared_.settled(lease_));
-    PEBBLES_TRY(now, shared_.server_time(lease_));
-    settled_ = settled;
-    now_ = seconds_of(now);
-    old_ = std::min(settled, server_time_of(now_ - waits().age + seconds{1}));
+    PEBBLES_TRY(times, shared_.settled(lease_));
+    settled_ = times.settled;
+    now_ = seconds_of(times.now);
+    old_ = std::min(settled_, server_time_of(now_ - waits().age + seconds{1}));
     end_ = steady_clock::now() + step_max;
     return {};
   }

@@ -98,8 +98,12 @@ class Shared {
   /// way on the server can commit any more, and snapshots that they left behind are caught up with (invariant 3).
   Result<ServerTime> horizon(const Lease& lease);
   static constexpr std::chrono::seconds silence_max{5};
-  /// The same of snapshots too: what stands before it has them, and nobody doubts whose it is (invariant 1).
-  Result<ServerTime> settled(const Lease& lease);
+  /// The same of snapshots too: what stands before `settled` has them, and nobody doubts whose it is (invariant 1).
+  struct Settled {
+    ServerTime now = 0;
+    ServerTime settled = 0;
+  };
+  Result<Settled> settled(const Lease& lease);
 
   /// How far this machine's clock is ahead of the database's.
   [[nodiscard]] std::chrono::milliseconds clock_difference() const { return clock_difference_.load(); }
@@ -114,6 +118,7 @@ class Shared {
   Shared(MongoOptions options, Uri uri, ClientPool pool, std::string database);
 
   struct Horizons {
+    ServerTime now = 0;
     ServerTime open = 0;
     ServerTime behind = 0;
   };

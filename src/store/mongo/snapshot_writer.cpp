@@ -213,13 +213,16 @@ bool SnapshotWriter::begin_round(Time now) {
   } catch (const std::system_error&) {  // no thread is to be had
     return fail(std::exchange(in_round_, {}));
   }
+  ++rounds_begun_;
   return true;
 }
 
 bool SnapshotWriter::end_round(mongoc_collection_t* progress, mongoc_collection_t* events) {
   const auto [outcome, next] = round_.get();
   next_round_ = next;
-  return conclude(outcome, std::exchange(in_round_, {}), progress, events);
+  const bool done = conclude(outcome, std::exchange(in_round_, {}), progress, events);
+  if (done) round_written_ = rounds_begun_;
+  return done;
 }
 
 bool SnapshotWriter::write_now(const Streams& streams, mongoc_collection_t* progress, mongoc_collection_t* events) {

@@ -66,6 +66,10 @@ class SnapshotWriter {
   /// had few updates, so nothing waits that would be held up.
   void stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now);
   [[nodiscard]] bool is_waiting() const noexcept { return waiting_ > 0; }
+  /// How many rounds have begun. Each takes all that waits at that moment.
+  [[nodiscard]] std::uint64_t rounds_begun() const noexcept { return rounds_begun_; }
+  /// The number of the last one that was written whole.
+  [[nodiscard]] std::uint64_t round_written() const noexcept { return round_written_; }
 
   enum class Which : std::uint8_t {
     at_once,  ///< those that must not wait for the round
@@ -115,6 +119,8 @@ class SnapshotWriter {
   Streams in_round_;
   std::future<Round> round_;  ///< under way; valid until its end is seen
   Time next_round_{};
+  std::uint64_t rounds_begun_ = 0;
+  std::uint64_t round_written_ = 0;
 };
 
 /// Brings a stream's snapshot to where its log is, if it is behind. What cannot be read or has a gap is logged and left

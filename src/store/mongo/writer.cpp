@@ -177,8 +177,10 @@ class Writer final : public EventStore {
   void settle(const ChunkQuery& query, const Token& token) {
     const auto doubt = doubts_.find(query.stream);
     if (doubt == doubts_.end() || doubt->second.first != query.first) return;
-    if (doubt->second.token == token)
+    if (doubt->second.token == token) {
       snapshots_.stored(doubt->second.before, doubt->second.after, false, steady_clock::now());
+      since_round_.reset();  // the chunk may stand before that, and its snapshot only comes
+    }
     doubts_.erase(doubt);
   }
 
@@ -298,7 +300,22 @@ class Writer final : public EventStore {
   void write_snapshots(SnapshotWriter::Which which) {
     if (!snapshots_.is_waiting() || ready())
       is_away_ = !snapshots_.write(which, progress_.get(), events_.get(), steady_clock::now());
-    if (!snapshots_.is_waiting() && doubts_.empty()) behind_.reset();
+    note_rounds();
+    if (snapshots_.is_waiting() || !doubts_.empty()) return;
+    since_round_.reset();
+    behind_.reset();
+  }
+
+  /// What stood before the last round that was written whole began has its snapshots. A lane that is never idle is not
+  /// behind for ever.
+  void note_rounds() {
+    if (since_round_ && snapshots_.round_written() == round_ && doubts_.empty()) {
+      behind_.emplace(*std::move(since_round_));
+      since_round_.reset();
+    }
+    if (snapshots_.rounds_begun() == round_) return;
+    round_ = snapshots_.rounds_begun();
+    since_round_.emplace(shared_->open_snapshots.begin());
   }
 
   /// A commit whose outcome is unknown.
@@ -318,7 +335,9 @@ class Writer final : public EventStore {
   bool is_session_published_ = false;
   bool is_away_ = false;  ///< the last write found no server, or lost it
   SnapshotWriter snapshots_;
-  std::optional<OpenTimes::Entry> behind_;  ///< while snapshots of this writer are behind the log, or may be
+  std::optional<OpenTimes::Entry> behind_;       ///< while snapshots of this writer are behind the log, or may be
+  std::optional<OpenTimes::Entry> since_round_;  ///< of what has come since the last round began
+  std::uint64_t round_ = 0;                      ///< that one's number
   std::unordered_map<StreamId, Doubt> doubts_;
 };
 
