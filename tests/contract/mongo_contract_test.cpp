@@ -280,6 +280,20 @@ TEST_P(MongoDeleting, LivesThatPassWithinOneRound) {
   expect_same(load(file), newest);
 }
 
+TEST_P(MongoDeleting, WhoeverLearnsOfANewLifeHidesTheOneBefore) {
+  const auto first = tell(file, nullptr, {{}});
+  const auto other = mongo(*fixture).another_lane();
+  tell_late(*other, load_by(*other));
+  tell(file, tell(file, load(file), {{.deletes = true}}), {{.by = "bob@example.com"}});
+  mongo(*fixture).insert_snapshot(*first);  // whoever deleted it has died before the tombstone
+  const auto append = support::append_to(file, load_by(*other), std::vector<Told>(10, {.by = "bob@example.com"}));
+  EXPECT_EQ(other->commit(std::vector{append}).front(), store::AppendOutcome::stored);
+  for (int i = 0; i < 3; ++i) other->maintain(store::Load::idle);
+  expect_only(append.after);
+  EXPECT_EQ(fixture->reader().by_id(file.client, first->progress.id).value(), nullptr);
+  expect_same(load(file), append.after);
+}
+
 TEST_P(MongoDeleting, ALaneThatEndsBetweenChunkAndSnapshotLeavesItToTheLog) {
   const auto other = mongo(*fixture).another_lane();
   auto state = tell(file, nullptr, {{}});

@@ -247,23 +247,24 @@ class Writer final : public EventStore {
       const auto known = places->find(append.after->stream);
       const Place place = known == places->end() ? Place{} : known->second;
       const bool is_there = place.version == append.expected() && place.head == append.chunk.prev;
-      if (place.version > 0 && place.rev != append.before->rev) {
+      const bool is_elsewhere = place.version >= append.expected() && !is_there;
+      if (is_elsewhere || (place.version > 0 && place.rev != append.before->rev)) {
         out[i] = AppendOutcome::conflict;
-      } else if (append.expected() > place.version || (is_there && begins_life_anew(append))) {
-        // The snapshot may lag; the log tells.
-        auto& predecessor = predecessors.emplace_back(
-            Predecessor{.stream = append.after->stream, .version = append.expected(), .head = append.chunk.prev});
-        if (begins_life_anew(append)) {
-          const auto held = hold_baseline(append.after->stream);
-          if (!held) return false;
-          predecessor.may_be_baseline = *held;
-        }
-        doubtful.push_back(i);
-      } else if (is_there) {
-        current.push_back(i);
-      } else {
-        out[i] = AppendOutcome::conflict;
+        continue;
       }
+      if (is_there && !begins_life_anew(append)) {
+        current.push_back(i);
+        continue;
+      }
+      // The snapshot may lag; the log tells.
+      auto& predecessor = predecessors.emplace_back(
+          Predecessor{.stream = append.after->stream, .version = append.expected(), .head = append.chunk.prev});
+      if (begins_life_anew(append)) {
+        const auto held = hold_baseline(append.after->stream);
+        if (!held) return false;
+        predecessor.may_be_baseline = *held;
+      }
+      doubtful.push_back(i);
     }
     const auto stand = find_predecessors(events_.get(), predecessors);
     if (!stand) return false;
