@@ -280,6 +280,15 @@ TEST_P(MongoDeleting, LivesThatPassWithinOneRound) {
   expect_same(load(file), newest);
 }
 
+TEST_P(MongoDeleting, ItIsWrittenAtOnceAmongManyUpdates) {
+  const auto state = tell(file, nullptr, {{}});
+  const auto other = support::stream_id("krn:other", "other.csv");
+  const std::vector batch{support::append_to(file, state, {{.deletes = true}}),
+                          support::append_to(other, nullptr, std::vector<Told>(10))};
+  for (const auto outcome : fixture->store().commit(batch)) EXPECT_EQ(outcome, store::AppendOutcome::stored);
+  expect_only(nullptr);
+}
+
 TEST_P(MongoDeleting, WhoeverLearnsOfANewLifeHidesTheOneBefore) {
   const auto first = tell(file, nullptr, {{}});
   const auto other = mongo(*fixture).another_lane();

@@ -121,6 +121,21 @@ TEST_P(PrunerContract, AFileStaysAsItIsWhenItsLogIsCut) {
   EXPECT_EQ(rebuilt->failed, 0);
 }
 
+TEST_P(PrunerContract, AStateFromBeforeTheCutLeadsNowhere) {
+  std::vector<SnapshotPtr> states{nullptr};
+  for (int i = 0; i < 10; ++i) states.push_back(tell(file, states.back(), {{}, {}}));
+  cut_all();
+  ASSERT_EQ(events(file).size(), 1U);
+  const auto newest = states.back();
+  states.pop_back();
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& old : states) EXPECT_EQ(commit(append_to(file, old, {{}})), AppendOutcome::conflict);
+    expect_same(load(file), newest);
+    fixture->reopen();
+  }
+  expect_stands(tell(file, newest, {{}}));
+}
+
 TEST_P(PrunerContract, KeysStayKnown) {
   SnapshotPtr state;
   std::map<std::string, domain::KeyHit> known;
