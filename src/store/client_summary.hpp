@@ -21,6 +21,7 @@ inline constexpr int state_completed = 1;
 inline constexpr int state_with_errors = 2;
 inline constexpr int state_with_warnings = 4;
 inline constexpr int states = 8;
+inline constexpr int state_deleted = 8;  ///< of what is kept in a file's place: it is none, and not counted
 [[nodiscard]] int state_of(const domain::Progress& progress);
 
 /// Adds so many files of that state; a negative number takes them away.

@@ -3,9 +3,12 @@
 #include <cstdlib>
 #include <future>
 
+#include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
 #include "contract/finding_contract.hpp"
+#include "contract/pruner_contract.hpp"
 #include "crypto/sha256.hpp"
+#include "store/mongo/documents.hpp"
 #include "store/mongo/driver.hpp"
 #include "store/mongo/mongo_store.hpp"
 #include "telemetry/telemetry.hpp"
@@ -22,6 +25,7 @@ class MongoFixture final : public StoreFixture {
     std::uint64_t number = 0;
     crypto::fill_random({reinterpret_cast<std::uint8_t*>(&number), sizeof number});
     options_.uri = fmt::format("{}/pebbles_contract_{:016x}", std::getenv(variable), number);
+    options_.prune_waits = {.age = {}, .grace = {}, .held = {}};
     reopen();
   }
   /// To close takes the driver's monitors half a second: the next case need not wait for that.
@@ -49,8 +53,79 @@ class MongoFixture final : public StoreFixture {
   bool ids_belong_to_clients() const override { return false; }  // an id is a document's `_id`
   std::unique_ptr<store::Store> open_another() override { return store::MongoStore::open(options_).value(); }
   void after_commit() override { writer_->maintain(store::Load::idle); }
+  Result<store::Pruned> prune(const std::function<Result<store::Pruned>(store::Pruner&)>& step) override {
+    return step(store_->pruner());
+  }
+  Result<store::VerifyReport> verify() override { return store::verify_mongo(options_, {}); }
+  Result<store::RebuildReport> rebuild() override { return store::rebuild_mongo(options_, {}); }
+
+  /// A lane of another instance, as far as anybody can tell.
+  std::unique_ptr<store::EventStore> another_lane() { return store_->writer(); }
+  void reopen(const store::PruneWaits& waits) {
+    options_.prune_waits = waits;
+    reopen();
+  }
+
+  // What somebody does with the database beside the store.
+  std::int64_t count(const char* collection, const char* filter = "{}") {
+    return with(collection, [&](mongoc_collection_t* in) {
+      bson_error_t error;
+      return mongoc_collection_count_documents(in, from_json(filter).get(), nullptr, nullptr, nullptr, &error);
+    });
+  }
+  void insert_snapshot(const store::Snapshot& state) {
+    with("progress", [&](mongoc_collection_t* in) {
+      bson_error_t error;
+      store::mongo::Bson same;
+      same.object_id("_id", state.progress.id);
+      mongoc_collection_delete_one(in, same.get(), nullptr, nullptr, &error);
+      return mongoc_collection_insert_one(in, store::mongo::snapshot_document(state).get(), nullptr, nullptr, &error);
+    });
+  }
+  void remove_snapshots() {
+    with("progress", [](mongoc_collection_t* in) {
+      bson_error_t error;
+      return mongoc_collection_delete_many(in, from_json("{}").get(), nullptr, nullptr, &error);
+    });
+  }
+  void remove_chunk(const store::StreamId& stream, store::Version first) {
+    with("progress_events", [&](mongoc_collection_t* in) {
+      bson_error_t error;
+      store::mongo::Bson same;
+      same.document("_id", store::mongo::chunk_id(stream, first));
+      return mongoc_collection_delete_one(in, same.get(), nullptr, nullptr, &error);
+    });
+  }
+  /// As if the time had come for all that waits for one.
+  void make_due() {
+    with("progress_events", [](mongoc_collection_t* in) {
+      bson_error_t error;
+      return mongoc_collection_update_many(in, from_json(R"({"due": {"$exists": true}})").get(),
+                                           from_json(R"({"$set": {"due": {"$date": 0}}})").get(), nullptr, nullptr,
+                                           &error);
+    });
+  }
 
  private:
+  static store::mongo::Bson from_json(const char* text) {
+    bson_error_t error;
+    bson_t* const parsed = bson_new_from_json(reinterpret_cast<const std::uint8_t*>(text), -1, &error);
+    EXPECT_NE(parsed, nullptr) << error.message;
+    store::mongo::Bson out{parsed};
+    bson_destroy(parsed);
+    return out;
+  }
+
+  template <class Work>
+  std::invoke_result_t<Work&, mongoc_collection_t*> with(const char* collection, Work&& work) {
+    const store::mongo::Uri uri{mongoc_uri_new(options_.uri.c_str())};
+    const std::unique_ptr<mongoc_client_t, store::mongo::Destroy<mongoc_client_destroy>> client{
+        mongoc_client_new_from_uri(uri.get())};
+    const store::mongo::Collection in{
+        mongoc_client_get_collection(client.get(), mongoc_uri_get_database(uri.get()), collection)};
+    return work(in.get());
+  }
+
   static void drop_database(const std::string& text) {
     bson_error_t error;
     const store::mongo::Uri uri{mongoc_uri_new_with_error(text.c_str(), &error)};
@@ -76,6 +151,8 @@ std::vector<Implementation> implementations() {
   add("standalone", "PEBBLES_TEST_MONGO_STANDALONE");
   return out;
 }
+
+MongoFixture& mongo(StoreFixture& fixture) { return dynamic_cast<MongoFixture&>(fixture); }
 
 /// What only this store does: a busy file's snapshot follows its log a little later.
 class MongoSnapshots : public StoreTest {
@@ -144,11 +221,290 @@ TEST_P(MongoSnapshots, WhatCompletesAFileIsWrittenAtOnce) {
   EXPECT_EQ(listed_version(), 25);
 }
 
+class MongoDeleting : public MongoSnapshots {
+ protected:
+  /// Ten updates that a lane keeps to itself for now.
+  store::SnapshotPtr tell_late(store::EventStore& lane, const store::SnapshotPtr& before) {
+    const auto append = support::append_to(file, before, std::vector<Told>(10));
+    EXPECT_EQ(lane.commit(std::vector{append}).front(), store::AppendOutcome::stored);
+    return append.after;
+  }
+  store::SnapshotPtr load_by(store::EventStore& lane) {
+    return support::caught_up(file, lane.load(std::span{&file, 1}, store::LoadMode::with_log).value().front());
+  }
+  void expect_only(const store::SnapshotPtr& state) {
+    const auto page = fixture->reader().list(file.client, {.owner = {}, .after = {}, .limit = 10});
+    ASSERT_TRUE(page);
+    ASSERT_EQ(page->records.size(), state ? 1U : 0U);
+    if (state) expect_same(page->records.front(), state);
+    const auto report = fixture->verify();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->differing, 0);
+  }
+};
+
+TEST_P(MongoDeleting, AnOlderSnapshotThatComesLateBringsNothingBack) {
+  auto state = tell(file, nullptr, {{}});
+  const auto other = mongo(*fixture).another_lane();
+  state = tell_late(*other, load_by(*other));
+  const auto gone = tell(file, load(file), {{.deletes = true}});
+  expect_only(nullptr);
+  for (int i = 0; i < 3; ++i) other->maintain(store::Load::idle);
+  expect_only(nullptr);
+  EXPECT_EQ(fixture->reader().by_id(file.client, state->progress.id).value(), nullptr);
+  expect_same(load(file), gone);
+}
+
+TEST_P(MongoDeleting, NorBesideANewLife) {
+  auto state = tell(file, nullptr, {{}});
+  const auto other = mongo(*fixture).another_lane();
+  tell_late(*other, load_by(*other));
+  const auto gone = tell(file, load(file), {{.deletes = true}});
+  const auto fresh = tell(file, gone, {{}});
+  other->maintain(store::Load::idle);
+  expect_only(fresh);
+  expect_same(load(file), fresh);
+}
+
+TEST_P(MongoDeleting, LivesThatPassWithinOneRound) {
+  const auto first = tell(file, nullptr, {{}});
+  const auto other = mongo(*fixture).another_lane();
+  tell_late(*other, load_by(*other));  // waits for the round, and the lane knows nothing of what follows
+  const auto second = tell(file, tell(file, load(file), {{.deletes = true}}), {{}});
+  const auto third = tell(file, tell(file, load(file), {{.deletes = true}}), {{}});
+  const auto newest = tell_late(*other, load_by(*other));
+  for (int i = 0; i < 3; ++i) other->maintain(store::Load::idle);
+  expect_only(newest);
+  EXPECT_EQ(newest->progress.id, third->progress.id);
+  for (const auto& over : {first, second})
+    EXPECT_EQ(fixture->reader().by_id(file.client, over->progress.id).value(), nullptr);
+  expect_same(load(file), newest);
+}
+
+TEST_P(MongoDeleting, ItIsWrittenAtOnceAmongManyUpdates) {
+  const auto state = tell(file, nullptr, {{}});
+  const auto other = support::stream_id("krn:other", "other.csv");
+  const std::vector batch{support::append_to(file, state, {{.deletes = true}}),
+                          support::append_to(other, nullptr, std::vector<Told>(10))};
+  for (const auto outcome : fixture->store().commit(batch)) EXPECT_EQ(outcome, store::AppendOutcome::stored);
+  expect_only(nullptr);
+}
+
+TEST_P(MongoDeleting, WhoeverLearnsOfANewLifeHidesTheOneBefore) {
+  const auto first = tell(file, nullptr, {{}});
+  const auto other = mongo(*fixture).another_lane();
+  tell_late(*other, load_by(*other));
+  tell(file, tell(file, load(file), {{.deletes = true}}), {{.by = "bob@example.com"}});
+  mongo(*fixture).insert_snapshot(*first);  // whoever deleted it has died before the tombstone
+  const auto append = support::append_to(file, load_by(*other), std::vector<Told>(10, {.by = "bob@example.com"}));
+  EXPECT_EQ(other->commit(std::vector{append}).front(), store::AppendOutcome::stored);
+  for (int i = 0; i < 3; ++i) other->maintain(store::Load::idle);
+  expect_only(append.after);
+  EXPECT_EQ(fixture->reader().by_id(file.client, first->progress.id).value(), nullptr);
+  expect_same(load(file), append.after);
+}
+
+TEST_P(MongoDeleting, ALaneThatEndsBetweenChunkAndSnapshotLeavesItToTheLog) {
+  const auto other = mongo(*fixture).another_lane();
+  auto state = tell(file, nullptr, {{}});
+  state = tell_much(state);
+  expect_same(fixture->reader().by_filename(file).value(), state);
+  // The state of a deleted file is read behind a snapshot that lags, too.
+  const auto append = support::append_to(file, state, {{.deletes = true}});
+  EXPECT_EQ(other->commit(std::vector{append}).front(), store::AppendOutcome::stored);
+  expect_only(nullptr);
+  EXPECT_EQ(fixture->reader().by_filename(file).value(), nullptr);
+  fixture->store().maintain(store::Load::idle);  // what waited is older
+  expect_only(nullptr);
+}
+
+TEST_P(MongoDeleting, RebuildPutsInOrderWhatStoodStill) {
+  const auto state = tell(file, nullptr, {{}});
+  const auto gone = tell(file, state, {{.deletes = true}});
+  const auto fresh = tell(file, gone, {{.by = "bob@example.com"}});
+  mongo(*fixture).insert_snapshot(*state);  // as an instance would that stood still until the tombstone was gone
+  auto report = fixture->verify();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->differing, 1);
+  const auto rebuilt = fixture->rebuild();
+  ASSERT_TRUE(rebuilt);
+  EXPECT_EQ(rebuilt->rewritten, 1);
+  expect_only(fresh);
+}
+
+/// Pruning in pieces, and interrupted.
+class MongoPruning : public MongoDeleting {
+ protected:
+  store::Pruned step(const std::function<Result<store::Pruned>(store::Pruner&)>& step) {
+    const auto done = fixture->prune(step);
+    EXPECT_TRUE(done) << done.error().detail;
+    return done.value_or(store::Pruned{});
+  }
+  store::Pruned cut() {
+    return step([&](store::Pruner& pruner) -> Result<store::Pruned> {
+      PEBBLES_TRY(now, pruner.now());
+      return pruner.cut_logs({}, now + std::chrono::hours{1}, false);
+    });
+  }
+  store::Pruned bury(Timestamp before = {}) {
+    return step([&](store::Pruner& pruner) { return pruner.bury(before, false); });
+  }
+  std::optional<domain::KeyHit> hit(std::string_view key) {
+    const store::KeyQuery query{.stream = file, .hash = support::key_hash(key)};
+    return fixture->store().find_keys(std::span{&query, 1}).value().front();
+  }
+  std::int64_t chunks() { return mongo(*fixture).count("progress_events"); }
+  void expect_clean() {
+    const auto report = fixture->verify();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->differing, 0);
+    for (const auto& difference : report->differences) ADD_FAILURE() << difference.what;
+  }
+};
+
+TEST_P(MongoPruning, WhatIsYoungIsLeftAlone) {
+  mongo(*fixture).reopen(store::PruneWaits{});
+  auto state = tell(file, nullptr, {{}});
+  state = tell(file, state, {{.deletes = true}});
+  EXPECT_EQ(cut().events, 0);
+  EXPECT_EQ(bury().events, 0);
+  EXPECT_EQ(chunks(), 2);
+  expect_same(load(file), state);
+}
+
+TEST_P(MongoPruning, ALogIsReadableBetweenTheTwoMoves) {
+  using std::chrono::hours;
+  mongo(*fixture).reopen({.age = {}, .grace = hours{1}, .held = {}});
+  store::SnapshotPtr state;
+  for (int i = 0; i < 5; ++i) state = tell(file, state, {{.key = fmt::format("p:{}", i)}});
+  EXPECT_EQ(cut().events, 5);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(cut().events, round > 0 ? 1 : 0);
+    EXPECT_EQ(chunks(), 5 + round);
+    expect_clean();
+    expect_same(load(file), state);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(hit(fmt::format("p:{}", i))->version, i + 1);
+    EXPECT_EQ(fixture->reader().events(file, 0, {.events = 100})->events.size(), 1U);
+    mongo(*fixture).remove_snapshots();  // the log alone says it
+    expect_clean();
+    expect_same(load(file), state);
+    state = tell(file, load(file), {{}});
+  }
+  // And then what is covered goes, but for the keys.
+  mongo(*fixture).reopen({.age = hours{1}, .grace = {}, .held = {}});
+  EXPECT_EQ(chunks(), 8);
+  mongo(*fixture).make_due();
+  cut();
+  EXPECT_EQ(chunks(), 6);
+  EXPECT_EQ(mongo(*fixture).count("progress_events", R"({"events": {"$exists": false}})"), 4);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(hit(fmt::format("p:{}", i))->version, i + 1);
+  expect_clean();
+  expect_same(load(file), state);
+}
+
+TEST_P(MongoPruning, KeysGoInTheirTime) {
+  store::SnapshotPtr state;
+  for (int i = 0; i < 5; ++i) state = tell(file, state, {{.key = fmt::format("p:{}", i)}});
+  cut();
+  cut();
+  EXPECT_EQ(chunks(), 5);
+  ASSERT_TRUE(hit("p:0"));
+  ASSERT_TRUE(hit("p:3"));
+  mongo(*fixture).make_due();
+  cut();
+  EXPECT_EQ(chunks(), 1);
+  EXPECT_FALSE(hit("p:3"));
+  EXPECT_TRUE(hit("p:0")) << "that of the baseline has a time of its own";
+  expect_clean();
+  expect_same(load(file), state);
+  mongo(*fixture).reopen({.age = {}, .grace = {}, .held = {}, .keys = {}});
+  for (int i = 5; i < 10; ++i) state = tell(file, state, {{.key = fmt::format("p:{}", i)}});
+  cut();
+  cut();
+  EXPECT_EQ(chunks(), 1);
+  EXPECT_FALSE(hit("p:7"));
+  expect_same(load(file), state);
+}
+
+TEST_P(MongoPruning, ALongLogGoesInPieces) {
+  store::SnapshotPtr state;
+  std::int64_t events = 0;
+  for (int i = 0; i < 700; ++i) {
+    const auto append = support::append_to(file, state, std::vector<Told>(i % 3 + 1));
+    ASSERT_EQ(fixture->store().commit(std::vector{append}).front(), store::AppendOutcome::stored);
+    state = append.after;
+    events += i % 3 + 1;
+  }
+  fixture->after_commit();
+  std::int64_t gone = 0;
+  for (int steps = 0; steps < 1000; ++steps) {
+    const auto done = cut();
+    gone += done.events;
+    if (steps % 7 == 0) expect_same(load(file), state);
+    if (steps % 5 == 0) fixture->reopen();
+    if (!done.more && done.events == 0 && chunks() == 1) break;
+  }
+  EXPECT_EQ(gone, events);
+  EXPECT_EQ(chunks(), 1);
+  expect_clean();
+  expect_same(load(file), state);
+}
+
+TEST_P(MongoPruning, ANewLifeHoldsWhatIsLeftOfTheOldOne) {
+  auto state = tell(file, nullptr, {{}});
+  const auto gone = tell(file, state, {{.deletes = true}});
+  bury();
+  bury();
+  EXPECT_EQ(mongo(*fixture).count("progress"), 0);
+  mongo(*fixture).reopen({.age = {}, .grace = {}, .held = std::chrono::hours{1}});
+  const auto append = support::append_to(file, gone, {{}});
+  EXPECT_EQ(commit(append), store::AppendOutcome::stored);
+  mongo(*fixture).remove_chunk(file, append.chunk.first);  // as if the insert had not come yet
+  mongo(*fixture).remove_snapshots();
+  EXPECT_EQ(bury(gone->progress.updated_at + std::chrono::hours{1}).tombstones, 0);
+  EXPECT_EQ(chunks(), 1);
+}
+
+TEST_P(MongoPruning, AnOpenCommitHoldsTheLog) {
+  auto state = tell(file, nullptr, {{}});
+  const auto other = mongo(*fixture).another_lane();
+  state = tell_late(*other, load_by(*other));
+  EXPECT_EQ(cut().events, 1) << "up to where the snapshot is";
+  state = tell_late(*other, state);
+  EXPECT_EQ(cut().events, 0) << "a lane has snapshots to write";
+  other->maintain(store::Load::idle);
+  EXPECT_EQ(cut().events, 20);
+  expect_clean();
+  expect_same(load(file), state);
+}
+
+TEST_P(MongoPruning, ALaneThatIsNeverIdleHoldsNothingForEver) {
+  auto state = tell_much(nullptr);
+  std::int64_t gone = 0;
+  for (int i = 0; i < 3000 && gone < 100; ++i) {
+    state = tell_much(state);
+    fixture->store().maintain(store::Load::pause);
+    gone += cut().events;
+  }
+  EXPECT_GE(gone, 100);
+  expect_same(load(file), state);
+  fixture->store().maintain(store::Load::idle);
+  expect_clean();
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoDeleting);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoPruning);
+INSTANTIATE_TEST_SUITE_P(Mongo, MongoDeleting, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, MongoPruning, testing::ValuesIn(implementations()), name_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(DeletingContract);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PrunerContract);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoSnapshots);  // there may be no server
 INSTANTIATE_TEST_SUITE_P(Mongo, MongoSnapshots, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, EventStoreContract, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, ProgressReaderContract, testing::ValuesIn(implementations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Mongo, FindingContract, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, DeletingContract, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, PrunerContract, testing::ValuesIn(implementations()), name_of);
 
 }  // namespace
 }  // namespace pebbles::contract

@@ -7,6 +7,7 @@
 #include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
 #include "contract/finding_contract.hpp"
+#include "contract/pruner_contract.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "support/events.hpp"
@@ -39,9 +40,7 @@ class SqliteFixture final : public StoreFixture {
   void reopen() override {
     writer_.reset();
     store_.reset();
-    store::SqliteOptions options;
-    options.path = path();
-    options.durable = false;  // no power cut here, and the tests are many
+    auto options = this->options();
     if (upkeep_ == Upkeep::at_once) {
       options.recent_rows_max = 4;
       options.recent_bytes_max = 2000;
@@ -51,6 +50,21 @@ class SqliteFixture final : public StoreFixture {
     if (!opened) throw std::runtime_error{opened.error().detail};
     store_ = *std::move(opened);
     writer_ = store_->writer();
+    // The lane that does what the pruner wants, on this thread.
+    store_->on_upkeep([this] { writer_->maintain(store::Load::pause); });
+  }
+  Result<store::Pruned> prune(const std::function<Result<store::Pruned>(store::Pruner&)>& step) override {
+    while (writer_->maintain(store::Load::idle)) {  // what is in memory still is left for another time
+    }
+    return step(store_->pruner());
+  }
+  Result<store::VerifyReport> verify() override { return store::verify_sqlite(options(), {}); }
+  Result<store::RebuildReport> rebuild() override {
+    writer_.reset();
+    store_.reset();
+    auto done = store::rebuild_sqlite(options(), {});
+    reopen();
+    return done;
   }
   bool lists_tables_alone() const override { return upkeep_ == Upkeep::after_each_commit; }
   void after_commit() override {
@@ -61,6 +75,13 @@ class SqliteFixture final : public StoreFixture {
   }
 
  private:
+  [[nodiscard]] store::SqliteOptions options() const {
+    store::SqliteOptions out;
+    out.path = path();
+    out.durable = false;  // no power cut here, and the tests are many
+    return out;
+  }
+
   Upkeep upkeep_;
   std::filesystem::path folder_;
   std::unique_ptr<store::SqliteStore> store_;
@@ -75,6 +96,7 @@ const auto implementations = testing::Values(
 INSTANTIATE_TEST_SUITE_P(Sqlite, EventStoreContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, DeletingContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, PrunerContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, FindingContract, implementations, name_of);
 
 /// As a reader of the store does for a moment when it meets a header that is being written.

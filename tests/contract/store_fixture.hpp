@@ -7,7 +7,9 @@
 #include <string>
 
 #include "store/event_store.hpp"
+#include "store/maintenance.hpp"
 #include "store/progress_reader.hpp"
+#include "store/pruner.hpp"
 #include "store/store.hpp"
 #include "support/events.hpp"
 
@@ -30,6 +32,14 @@ class StoreFixture {
   virtual std::unique_ptr<store::Store> open_another() { return nullptr; }
   /// Called after each commit of a suite: upkeep, or none.
   virtual void after_commit() {}
+  /// Calls `step` with the store's pruner, where it has one, so that it comes to an end.
+  virtual Result<store::Pruned> prune(const std::function<Result<store::Pruned>(store::Pruner&)>& step) {
+    (void)step;
+    return failure(Errc::internal, "it has no pruner");
+  }
+  /// Proves the log and compares the snapshots. Called where nothing is under way.
+  virtual Result<store::VerifyReport> verify() { return store::VerifyReport{}; }
+  virtual Result<store::RebuildReport> rebuild() { return store::RebuildReport{}; }
 };
 
 struct Implementation {

@@ -10,6 +10,7 @@ BulkReply read_reply(const bson_t* reply) {
   each_member(reply, [&](std::string_view name, const bson_iter_t& member) {
     if (name == "nInserted") out.inserted = bson_iter_as_int64(&member);
     if (name == "nMatched") out.matched = bson_iter_as_int64(&member);
+    if (name == "nRemoved") out.removed = bson_iter_as_int64(&member);
     if (name == "nUpserted") out.upserted = bson_iter_as_int64(&member);
     if (name == "writeConcernErrors") each_member(member, [&](auto, auto) { out.may_roll_back = true; });
     if (name != "writeErrors") return;
@@ -45,12 +46,38 @@ bool Writes::insert(const Bson& document) {
   return mongoc_bulk_operation_insert_with_opts(bulk_.get(), document.get(), nullptr, &error);
 }
 
-void Writes::update(const Bson& filter, const Bson& change, bool upsert) {
-  // Half a dozen indexes begin with the names in the filter: without the hint each statement would be planned.
-  Bson by_id, options;
+namespace {
+
+/// Half a dozen indexes begin with the names in the filter: without the hint each statement would be planned.
+Bson options_of_change(bool upsert) {
+  Bson by_id, out;
   by_id.small("_id", 1);
-  options.document("hint", by_id);
-  if (upsert) options.boolean("upsert", true);
+  out.document("hint", by_id);
+  if (upsert) out.boolean("upsert", true);
+  return out;
+}
+
+}  // namespace
+
+void Writes::replace(const Bson& filter, const Bson& document, bool upsert) {
+  const auto options = options_of_change(upsert);
+  bson_error_t error;
+  ++count_;
+  const bool taken =
+      mongoc_bulk_operation_replace_one_with_opts(bulk_.get(), filter.get(), document.get(), options.get(), &error);
+  PEBBLES_ASSERT(taken, "a replacement of ours is well-formed");
+}
+
+void Writes::remove(const Bson& filter) {
+  const auto options = options_of_change(false);
+  bson_error_t error;
+  ++count_;
+  const bool taken = mongoc_bulk_operation_remove_one_with_opts(bulk_.get(), filter.get(), options.get(), &error);
+  PEBBLES_ASSERT(taken, "a removal of ours is well-formed");
+}
+
+void Writes::update(const Bson& filter, const Bson& change, bool upsert) {
+  const auto options = options_of_change(upsert);
   bson_error_t error;
   ++count_;
   const bool taken =

@@ -42,12 +42,6 @@ BsonArray positions_array(const std::vector<domain::LogPosition>& positions) {
   return out;
 }
 
-Bson reference(const ChunkRef& ref) {
-  Bson out;
-  out.integer("first", ref.first).binary("hash", ref.hash);
-  return out;
-}
-
 void append_items(Bson& out, std::string_view name, std::string_view count_name, const domain::KeptItems& items) {
   out.array(name, items_array(items.first).get());
   out.integer(count_name, items.count);
@@ -67,6 +61,7 @@ void append_state(Bson& out, const Snapshot& after, const Snapshot* before) {
   if (was == nullptr || was->completed != now.completed) out.boolean("isCompleted", now.completed);
   if (was == nullptr || state_of(*was) != state_of(now)) out.small("state", state_of(now));
   if (was == nullptr) out.time("createdAt", now.created_at);
+  if (was == nullptr && now.born > 1) out.integer("born", now.born);
   if (was == nullptr || was->updated_at != now.updated_at) out.time("updatedAt", now.updated_at);
   if (now.completed_at && (was == nullptr || was->completed_at != now.completed_at))
     out.time("completedAt", *now.completed_at);
@@ -78,6 +73,23 @@ void append_state(Bson& out, const Snapshot& after, const Snapshot* before) {
   out.document("head", reference(after.head));
   if (was == nullptr ? !now.positions.empty() : was->positions != now.positions)
     out.array("positions", positions_array(now.positions).get());
+}
+
+/// The names, and what stands in an owner's place: never equal to a text, and no two are equal.
+Bson tombstone_head(const domain::FileId& id, const StreamId& stream) {
+  Bson out;
+  out.object_id("_id", id).text("clientKrn", *stream.client).text("filename", *stream.filename);
+  out.object_id("email", id).small("state", state_deleted);
+  return out;
+}
+
+Bson tombstone_document(const Snapshot& snapshot) {
+  const auto& gone = snapshot.progress;
+  Bson out = tombstone_head(gone.id, snapshot.stream);
+  out.time("deletedAt", gone.updated_at).integer("version", gone.version).integer("rev", snapshot.rev);
+  out.small("fold", snapshot.fold).document("head", reference(snapshot.head));
+  if (!gone.positions.empty()) out.array("positions", positions_array(gone.positions).get());
+  return out;
 }
 
 Bson set_of(const Bson& members) {
@@ -191,6 +203,8 @@ void copy_bytes(const bson_iter_t& iterator, std::array<std::uint8_t, N>& out) {
   if (bytes.size() == N) std::ranges::copy(bytes, out.begin());
 }
 
+}  // namespace
+
 ChunkRef reference_of(const bson_iter_t& iterator) {
   ChunkRef out;
   each_member(iterator, [&](std::string_view name, const bson_iter_t& member) {
@@ -200,7 +214,11 @@ ChunkRef reference_of(const bson_iter_t& iterator) {
   return out;
 }
 
-}  // namespace
+Bson reference(const ChunkRef& ref) {
+  Bson out;
+  out.integer("first", ref.first).binary("hash", ref.hash);
+  return out;
+}
 
 Bson stream_filter(const StreamId& stream) {
   Bson out;
@@ -246,11 +264,23 @@ Bson chunk_document(const Append& append) {
 }
 
 Bson snapshot_document(const Snapshot& snapshot) {
+  if (!snapshot.progress.exists()) return tombstone_document(snapshot);
   Bson out;
   out.object_id("_id", snapshot.progress.id);
   out.text("clientKrn", *snapshot.stream.client).text("filename", *snapshot.stream.filename);
   out.text("email", *snapshot.progress.owner);
   append_state(out, snapshot, nullptr);
+  return out;
+}
+
+Version version_of_remains(const Snapshot& next) {
+  // The life before ended at the latest right before the next one was born, which, if it is over too, took two events.
+  return next.progress.exists() ? next.progress.born - 1 : next.progress.version - 2;
+}
+
+Bson remains_document(const domain::FileId& ended, const Snapshot& next) {
+  Bson out = tombstone_head(ended, next.stream);
+  out.time("deletedAt", next.progress.updated_at).integer("version", version_of_remains(next));
   return out;
 }
 
@@ -272,6 +302,8 @@ Result<StoredSnapshot> read_snapshot(const bson_t* document) {
   auto& progress = snapshot.progress;
   std::vector<domain::Item> errors, warnings;
   bool has_id = false;
+  bool has_head = false;
+  std::optional<Timestamp> deleted_at;
   std::optional<std::int64_t> error_count, warning_count;
   snapshot.fold = 0;
   each_member(document, [&](std::string_view name, const bson_iter_t& member) {
@@ -294,6 +326,10 @@ Result<StoredSnapshot> read_snapshot(const bson_t* document) {
       const auto time = time_of(member);
       (name == "createdAt" ? progress.created_at : progress.updated_at) = time.time;
       out.has_text_times = out.has_text_times || time.is_text;
+    } else if (name == "deletedAt") {
+      deleted_at = time_of(member).time;
+    } else if (name == "born") {
+      progress.born = integer_of(member);
     } else if (name == "completedAt") {
       progress.completed_at = time_of(member).time;
     } else if (name == "errors") {
@@ -312,16 +348,25 @@ Result<StoredSnapshot> read_snapshot(const bson_t* document) {
       snapshot.fold = static_cast<int>(integer_of(member));
     } else if (name == "head") {
       snapshot.head = reference_of(member);
+      has_head = true;
     } else if (name == "positions") {
       progress.positions = positions_of(member);
     }
   });
-  if (!has_id || snapshot.stream.client->empty() || snapshot.stream.filename->empty() || progress.owner->empty())
+  const bool is_tombstone = deleted_at && progress.owner->empty();
+  if (!has_id || snapshot.stream.client->empty() || snapshot.stream.filename->empty() ||
+      (progress.owner->empty() && !is_tombstone))
     return failure(Errc::store_corrupt, "a document of `progress` lacks its id, a name or its owner");
   progress.errors.count = error_count.value_or(static_cast<std::int64_t>(errors.size()));
   progress.warnings.count = warning_count.value_or(static_cast<std::int64_t>(warnings.size()));
   progress.errors.first = domain::ItemList{std::move(errors)};
   progress.warnings.first = domain::ItemList{std::move(warnings)};
+  if (is_tombstone) {
+    progress.updated_at = *deleted_at;
+    out.is_remains = !has_head;
+  } else if (progress.version > 0 && progress.born == 0) {
+    progress.born = 1;
+  }
   if (progress.is_before_log()) {
     snapshot.fold = domain::fold_number;
     progress.updated_at = std::max(progress.updated_at, progress.created_at);
@@ -330,9 +375,45 @@ Result<StoredSnapshot> read_snapshot(const bson_t* document) {
   return out;
 }
 
+namespace {
+
+constexpr std::size_t kept_size = sizeof(std::uint64_t) + sizeof(ShortDigest);
+
+domain::KeyHit unpack(std::span<const std::uint8_t> bytes) {
+  domain::KeyHit out;
+  std::uint64_t version = 0;
+  for (std::size_t i = sizeof version; i > 0; --i) version = version << 8U | bytes[i - 1];
+  out.version = static_cast<Version>(version);
+  std::ranges::copy(bytes.subspan(sizeof version), out.fingerprint.begin());
+  return out;
+}
+
+}  // namespace
+
+std::vector<KeptKey> keys_of(const Chunk& chunk) {
+  std::vector<KeptKey> out;
+  for (const auto& event : chunk.events)
+    if (event.key) out.push_back({event.key->hash, {.version = event.version, .fingerprint = event.key->fingerprint}});
+  return out;
+}
+
+std::vector<std::uint8_t> pack_kept(const std::vector<KeptKey>& keys) {
+  std::vector<std::uint8_t> out;
+  out.reserve(keys.size() * kept_size);
+  for (const auto& key : keys) {
+    auto version = static_cast<std::uint64_t>(key.hit.version);
+    for (std::size_t i = 0; i < sizeof version; ++i, version >>= 8U) out.push_back(static_cast<std::uint8_t>(version));
+    out.insert(out.end(), key.hit.fingerprint.begin(), key.hit.fingerprint.end());
+  }
+  return out;
+}
+
 Result<StoredChunk> read_chunk(const bson_t* document) {
   StoredChunk out;
   std::int64_t format = 0;
+  std::uint64_t cut_at = 0;
+  std::optional<bson_iter_t> keys;
+  std::span<const std::uint8_t> kept;
   each_member(document, [&](std::string_view name, const bson_iter_t& member) {
     if (name == "_id") {
       each_member(member, [&](std::string_view part, const bson_iter_t& value) {
@@ -353,16 +434,33 @@ Result<StoredChunk> read_chunk(const bson_t* document) {
         if (part == "writer") out.chunk.token.writer = static_cast<std::uint64_t>(integer_of(value));
         if (part == "seq") out.chunk.token.sequence = static_cast<std::uint64_t>(integer_of(value));
       });
-    } else if (name == "at" && BSON_ITER_HOLDS_TIMESTAMP(&member)) {
+    } else if ((name == "at" || name == "cutAt") && BSON_ITER_HOLDS_TIMESTAMP(&member)) {
       std::uint32_t seconds = 0, increment = 0;
       bson_iter_timestamp(&member, &seconds, &increment);
-      out.at = std::uint64_t{seconds} << 32U | increment;
+      (name == "at" ? out.at : cut_at) = std::uint64_t{seconds} << 32U | increment;
+    } else if (name == "cut") {
+      auto& cut = out.cut.emplace();
+      each_member(member, [&](std::string_view part, const bson_iter_t& value) {
+        if (part == "version") cut.version = integer_of(value);
+        if (part == "head") cut.head = reference_of(value);
+      });
+    } else if (name == "keys") {
+      keys = member;
+    } else if (name == "kept") {
+      kept = bytes_of(member);
     } else if (name == "events") {
       out.text = text_of(member);
     }
   });
   if (format != chunk_format || out.chunk.first <= 0)
     return failure(Errc::store_corrupt, "a chunk is not of log format 1");
+  if (out.cut) out.cut->at = cut_at;
+  if (!kept.empty()) {
+    if (keys) each_member(*keys, [&](auto, const bson_iter_t& key) { copy_bytes(key, out.kept.emplace_back().hash); });
+    if (kept.size() != out.kept.size() * kept_size)
+      return failure(Errc::store_corrupt, "a chunk's kept keys are not whole");
+    for (std::size_t i = 0; i < out.kept.size(); ++i) out.kept[i].hit = unpack(kept.subspan(i * kept_size, kept_size));
+  }
   return out;
 }
 

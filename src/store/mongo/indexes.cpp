@@ -36,10 +36,19 @@ std::vector<Index> wanted_indexes() {
   add(progress_name, "progress_owner_page_idx", {{"clientKrn", 1}, {"email", 1}, {"updatedAt", -1}, {"_id", -1}});
   add(progress_name, "progress_created_idx", {{"clientKrn", 1}, {"_id", 1}});
   add(progress_name, "progress_state_idx", {{"clientKrn", 1}, {"state", 1}, {"updatedAt", 1}});
-  auto& keys = add(events_name, "events_key_idx", {{"clientKrn", 1}, {"filename", 1}, {"keys", 1}}, true);
-  Bson exists;
-  exists.boolean("$exists", true);
-  keys.partial.document("keys", exists);
+  const auto add_partial = [&](std::string_view collection, std::string name, std::string_view present,
+                               std::initializer_list<std::pair<std::string_view, int>> fields, bool unique = false) {
+    Bson exists;
+    exists.boolean("$exists", true);
+    add(collection, std::move(name), fields, unique).partial.document(present, exists);
+  };
+  add_partial(progress_name, "progress_completed_idx", "completedAt", {{"completedAt", 1}, {"_id", 1}});
+  add_partial(progress_name, "progress_client_completed_idx", "completedAt",
+              {{"clientKrn", 1}, {"completedAt", 1}, {"_id", 1}});
+  add_partial(progress_name, "progress_deleted_idx", "deletedAt", {{"deletedAt", 1}});
+  add_partial(events_name, "events_key_idx", "keys", {{"clientKrn", 1}, {"filename", 1}, {"keys", 1}}, true);
+  add_partial(events_name, "events_due_idx", "due", {{"due", 1}});
+  add_partial(events_name, "events_deleted_idx", "deletedAt", {{"deletedAt", 1}});
   add(events_name, "events_client_at_idx", {{"clientKrn", 1}, {"at", 1}, {"_id", 1}});
   add(events_name, "events_at_idx", {{"at", 1}});
   return out;

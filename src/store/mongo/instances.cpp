@@ -89,9 +89,19 @@ void Shared::leave(const Lease& lease) {
 }
 
 Result<ServerTime> Shared::horizon(const Lease& lease) {
+  PEBBLES_TRY(out, horizons(lease));
+  return out.open;
+}
+
+Result<Shared::Settled> Shared::settled(const Lease& lease) {
+  PEBBLES_TRY(out, horizons(lease));
+  return Settled{.now = out.now, .settled = std::min(out.open, out.behind)};
+}
+
+Result<Shared::Horizons> Shared::horizons(const Lease& lease) {
   // The clock first: what begins behind it is none of this call's business.
   PEBBLES_TRY(now, server_time(lease));
-  ServerTime out = open_commits.horizon(now);
+  Horizons out{.now = now, .open = open_commits.horizon(now), .behind = open_snapshots.horizon(now)};
   const auto rows = collection(lease, instances_name);
   Bson others, filter;
   others.integer("$ne", instance_);
@@ -100,10 +110,12 @@ Result<ServerTime> Shared::horizon(const Lease& lease) {
   PEBBLES_TRY_VOID(find(rows.get(), filter, Bson{}, [&](const bson_t* row) {
     const auto said = time_in(row, "now");
     const auto open = time_in(row, "open");
+    const auto behind = time_in(row, "behind");
     if (!said || (*said >> 32U) + silence_max.count() < (now >> 32U))
       silent.emplace_back(row);
     else
-      out = std::min(out, open.value_or(0));
+      out = {
+          .now = now, .open = std::min(out.open, open.value_or(0)), .behind = std::min(out.behind, behind.value_or(0))};
     return true;
   }));
   for (const auto& row : silent) PEBBLES_TRY_VOID(give_up(lease, row.get()));

@@ -253,7 +253,7 @@ class Page {
     return store::position_of(query_.sort.by, snapshot);
   }
   [[nodiscard]] bool is_wanted(const Snapshot& snapshot) const {
-    return matches(query_, facts_of(snapshot)) &&
+    return snapshot.progress.exists() && matches(query_, facts_of(snapshot)) &&
            (!query_.after || stands_before(query_.sort, *query_.after, place_of(snapshot)));
   }
   void end_at(ListPosition position) {

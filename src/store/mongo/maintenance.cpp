@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "store/compare.hpp"
+#include "store/mongo/bulk.hpp"
 #include "store/mongo/documents.hpp"
 #include "store/mongo/queries.hpp"
 #include "store/mongo/shared.hpp"
@@ -108,15 +109,33 @@ Result<Lease> open_lease(Shared& shared) {
 /// The fold of one stream, as far as it has been read.
 struct Folded {
   Snapshot state;
+  Version cut = 0;  ///< of the baseline with which its log begins
   std::optional<std::string> fault;
   std::optional<Snapshot> at_snapshot;  ///< as it was at the version of the snapshot read before
 };
 
-void fold(Folded& folded, StoredChunk& stored, const Snapshot* kept) {
-  if (folded.fault) return;
+/// True where the chunk was proved, and counts.
+bool fold(Folded& folded, StoredChunk& stored, const Snapshot* kept) {
+  // What a baseline stands for, and has not been taken away yet, is nobody's any more.
+  if (folded.fault || (stored.chunk.first > 1 && stored.chunk.first <= folded.cut)) return false;
+  if (stored.events == 0) {
+    folded.fault = fmt::format("version {}: the events are gone, and there is no baseline", stored.chunk.first);
+    return false;
+  }
   folded.fault = fold_proved(folded.state, stored.chunk, stored.text, stored.events);
+  if (!folded.fault && stored.cut) {
+    folded.cut = stored.cut->version;
+    if (folded.cut != folded.state.progress.version || stored.cut->head != folded.state.head)
+      folded.fault = fmt::format("version {}: the baseline is not what its document says", stored.chunk.first);
+  }
   if (!folded.fault && kept != nullptr && folded.state.progress.version == kept->progress.version)
     folded.at_snapshot = folded.state;
+  return !folded.fault;
+}
+
+/// Of a deleted file whose log is cut nothing else has to be there.
+bool needs_no_document(const Folded& folded) {
+  return !folded.state.progress.exists() && folded.cut == folded.state.progress.version;
 }
 
 class Verifier {
@@ -138,8 +157,28 @@ class Verifier {
 
  private:
   /// Snapshots are read before the chunks: the log leads, so whatever a running server adds meanwhile, each snapshot's
-  /// version is among the chunks read after it.
+  /// version is among the chunks read after it. Unless the log is cut just now: what differs is looked at again, alone.
   Result<void> verify(const std::vector<StreamId>& streams) {
+    std::vector<StreamId> differing;
+    PEBBLES_TRY_VOID(each_folded(streams, [&](const Folded& folded, const Snapshot* kept) {
+      ++report_.streams;
+      if (judge(folded, kept)) return differing.push_back(folded.state.stream);
+      (void)report_.walked(folded.state, std::nullopt, how_);
+      if ((kept == nullptr || kept->progress.version == 0) && !needs_no_document(folded)) ++report_.not_yet_written;
+    }));
+    counts_ = false;
+    for (const auto& stream : differing) {
+      PEBBLES_TRY_VOID(each_folded({stream}, [&](const Folded& folded, const Snapshot* kept) {
+        if (!report_.walked(folded.state, folded.fault, how_)) return;
+        if (auto what = judge(folded, kept)) report_.differ(stream, *std::move(what));
+      }));
+    }
+    counts_ = true;
+    return {};
+  }
+
+  template <class Take>
+  Result<void> each_folded(const std::vector<StreamId>& streams, Take&& take) {
     PEBBLES_TRY(kept, find_snapshots(walk_.progress.get(), streams));
     Folded folded;
     folded.state.stream = streams.front();
@@ -149,34 +188,30 @@ class Verifier {
     };
     PEBBLES_TRY_VOID(walk_.chunks_of(streams, [&](StoredChunk stored) {
       if (stored.stream != folded.state.stream) {
-        conclude(folded, snapshot_of(folded.state.stream));
+        take(folded, snapshot_of(folded.state.stream));
         folded = {};
         folded.state.stream = stored.stream;
       }
-      ++report_.chunks;
-      report_.events += stored.events;
-      fold(folded, stored, snapshot_of(stored.stream));
-      if (!folded.fault && how_.kept_heads != nullptr) how_.kept_heads->saw(stored.stream, stored.chunk);
+      if (counts_) ++report_.chunks;
+      if (counts_) report_.events += stored.events;
+      const bool is_proved = fold(folded, stored, snapshot_of(stored.stream));
+      if (is_proved && how_.kept_heads != nullptr) how_.kept_heads->saw(stored.stream, stored.chunk);
     }));
-    conclude(folded, snapshot_of(folded.state.stream));
+    take(folded, snapshot_of(folded.state.stream));
     return {};
   }
 
-  void conclude(const Folded& folded, const Snapshot* kept) {
-    ++report_.streams;
-    const auto& stream = folded.state.stream;
-    if (!report_.walked(folded.state, folded.fault, how_)) return;
-    if (kept == nullptr || kept->progress.version == 0) {
-      ++report_.not_yet_written;
-      return;
-    }
+  /// What is wrong, if anything.
+  static std::optional<std::string> judge(const Folded& folded, const Snapshot* kept) {
+    if (folded.fault) return folded.fault;
+    if (kept == nullptr || kept->progress.version == 0) return std::nullopt;
     if (!folded.at_snapshot)
-      return report_.differ(stream, fmt::format("the log ends at version {}, the snapshot knows {}",
-                                                folded.state.progress.version, kept->progress.version));
-    if (auto what = difference(*kept, *folded.at_snapshot)) report_.differ(stream, *what);
+      return fmt::format("the log ends at version {}, the snapshot knows {}", folded.state.progress.version,
+                         kept->progress.version);
+    return difference(*kept, *folded.at_snapshot);
   }
 
-  /// What only the snapshots tell: files without a log, and two owners of one file.
+  /// What only the snapshots tell: files without a log, two owners of one file, and one that was deleted and stands.
   Result<void> verify_documents() {
     std::shared_ptr<Snapshot> file;  // of the documents of one name, the one that is the file
     std::vector<StreamId> to_look_up;
@@ -192,13 +227,16 @@ class Verifier {
       to_look_up.clear();
     };
     PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
-      if (!read || failed) return;
+      if (!read || failed || read->is_remains) return;
       const auto& snapshot = *read->snapshot;
       const bool is_second = file && file->stream == snapshot.stream;
       const bool precedes_it = is_second && precedes(snapshot, *file);
-      if (is_second)
-        report_.differ(snapshot.stream,
-                       fmt::format("has a second owner, {}", *(precedes_it ? *file : snapshot).progress.owner));
+      const auto& other = precedes_it ? *file : snapshot;
+      if (is_second && (precedes_it ? snapshot : *file).progress.version > 0 && other.progress.version > 0) {
+        if (other.progress.exists()) report_.differ(snapshot.stream, "was deleted, and its snapshot stands");
+      } else if (is_second) {
+        report_.differ(snapshot.stream, fmt::format("has a second owner, {}", *other.progress.owner));
+      }
       if (!is_second || precedes_it) file = read->snapshot;
       if (snapshot.progress.version == 0)
         ++report_.without_log;
@@ -214,6 +252,7 @@ class Verifier {
   Walk walk_;
   const VerifyOptions& how_;
   VerifyReport report_;
+  bool counts_ = true;  ///< what is read, or it was counted before
 };
 
 class Rebuilder {
@@ -230,20 +269,59 @@ class Rebuilder {
       PEBBLES_TRY_VOID(note_disturbances());
       if (on_progress_) on_progress_(report_.streams, std::max(total, report_.streams));
     }
-    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
-      if (read && read->snapshot->progress.version == 0) ++report_.without_log;
-    }));
+    PEBBLES_TRY_VOID(remove_what_was_deleted());
     return std::move(report_);
   }
 
  private:
+  /// A life that is over may have left a snapshot beside the newer one: an instance stood still for long, and wrote
+  /// then.
+  Result<void> remove_what_was_deleted() {
+    std::shared_ptr<Snapshot> file;  // the newest of the documents of one name
+    Writes writes{walk_.progress.get(), nullptr};
+    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
+      if (!read || read->is_remains) return;
+      auto snapshot = std::move(read->snapshot);
+      if (snapshot->progress.version == 0) ++report_.without_log;
+      if (file && file->stream == snapshot->stream && file->progress.version > 0 && snapshot->progress.version > 0) {
+        if (precedes(*snapshot, *file)) std::swap(file, snapshot);
+        if (!snapshot->progress.exists()) return;
+        writes.remove(filter_of(*snapshot));
+        ++report_.rewritten;
+        return;
+      }
+      file = std::move(snapshot);
+    }));
+    if (writes.empty()) return {};
+    BulkReply done;
+    if (const auto fault = writes.execute(done)) return std::unexpected{fault->to_error()};
+    return {};
+  }
+
+  /// A log that is cut just now looks as if it contradicted itself: it is looked at again, alone.
   Result<void> rebuild(const std::vector<StreamId>& streams) {
+    std::vector<StreamId> faulty;
+    PEBBLES_TRY_VOID(rebuild(streams, [&](const Folded& folded) { faulty.push_back(folded.state.stream); }));
+    for (const auto& stream : faulty) {
+      --report_.streams;
+      PEBBLES_TRY_VOID(
+          rebuild({stream}, [&](const Folded& folded) { report_.fail(folded.state.stream, *folded.fault); }));
+    }
+    return {};
+  }
+
+  template <class TakeFault>
+  Result<void> rebuild(const std::vector<StreamId>& streams, TakeFault&& take_fault) {
     PEBBLES_TRY(kept, find_snapshots(walk_.progress.get(), streams));
     Folded folded;
     folded.state.stream = streams.front();
     std::optional<Error> failed;
     const auto conclude_stream = [&] {
       const auto known = kept.find(folded.state.stream);
+      if (folded.fault) {
+        ++report_.streams;
+        return take_fault(folded);
+      }
       const auto done = conclude(folded, known == kept.end() ? nullptr : known->second.get());
       if (!done && !failed) failed = done.error();
     };
@@ -270,10 +348,7 @@ class Rebuilder {
   Result<void> conclude(Folded& folded, const Snapshot* kept) {
     ++report_.streams;
     auto& stream = folded.state.stream;
-    if (folded.fault) {
-      report_.fail(stream, *folded.fault);
-      return {};
-    }
+    if (kept == nullptr && needs_no_document(folded)) return {};
     const bool has_snapshot = kept != nullptr && kept->progress.version > 0;
     if (has_snapshot && !folded.at_snapshot && kept->progress.version > folded.state.progress.version) {
       report_.fail(stream, fmt::format("the log ends at version {}, the snapshot knows {}",
@@ -281,14 +356,37 @@ class Rebuilder {
       return {};
     }
     // A running server may have gone on: what is replaced is exactly the snapshot that was read (invariant 14).
-    auto& target = folded.at_snapshot ? *folded.at_snapshot : folded.state;
-    if (has_snapshot && kept->fold == domain::fold_number && folded.at_snapshot && !difference(*kept, target))
+    const bool is_over = has_snapshot && kept->progress.exists() && kept->progress.id != life_of(folded.state);
+    auto& target = folded.at_snapshot && !is_over ? *folded.at_snapshot : folded.state;
+    if (has_snapshot && kept->fold == domain::fold_number && folded.at_snapshot && !is_over &&
+        !difference(*kept, target))
       return {};
     target.rev = (kept != nullptr ? kept->rev : 0) + 1;
-    PEBBLES_TRY_VOID(put(target, kept));
+    if (is_over) PEBBLES_TRY_VOID(remove(*kept));
+    if (!needs_no_document(folded)) PEBBLES_TRY_VOID(put(target, is_over ? nullptr : kept));
     disturbed_.insert(*stream.client);
     ++report_.rewritten;
     return {};
+  }
+
+  /// The life that a stream is in; none where the last one is over.
+  static std::optional<domain::FileId> life_of(const Snapshot& state) {
+    return state.progress.exists() ? std::optional{state.progress.id} : std::nullopt;
+  }
+
+  /// Exactly the document that was read.
+  static Bson filter_of(const Snapshot& kept) {
+    Bson out;
+    out.object_id("_id", kept.progress.id);
+    out.text("clientKrn", *kept.stream.client).text("filename", *kept.stream.filename);
+    if (kept.progress.version > 0) out.integer("version", kept.progress.version).integer("rev", kept.rev);
+    return out;
+  }
+
+  Result<void> remove(const Snapshot& kept) {
+    bson_error_t error;
+    if (mongoc_collection_delete_one(walk_.progress.get(), filter_of(kept).get(), nullptr, nullptr, &error)) return {};
+    return std::unexpected{Fault::of(error, nullptr).to_error()};
   }
 
   Result<void> put(const Snapshot& state, const Snapshot* kept) {
@@ -299,10 +397,13 @@ class Rebuilder {
       if (error.code == duplicate_key) return {};  // a server has written it meanwhile
       return std::unexpected{Fault::of(error, nullptr).to_error()};
     }
-    Bson filter;
-    filter.object_id("_id", kept->progress.id);
-    filter.text("clientKrn", *state.stream.client).text("filename", *state.stream.filename);
-    if (kept->progress.version > 0) filter.integer("version", kept->progress.version).integer("rev", kept->rev);
+    const auto filter = filter_of(*kept);
+    if (!state.progress.exists()) {
+      const auto tombstone = snapshot_document(state);
+      if (mongoc_collection_replace_one(walk_.progress.get(), filter.get(), tombstone.get(), nullptr, nullptr, &error))
+        return {};
+      return std::unexpected{Fault::of(error, nullptr).to_error()};
+    }
     auto change = snapshot_update(state);
     Bson gone;
     if (state.progress.positions.empty()) gone.text("positions", "");
@@ -327,13 +428,17 @@ class Rebuilder {
 Result<VerifyReport> verify_mongo(const MongoOptions& options, const VerifyOptions& how) {
   PEBBLES_TRY(shared, mongo::Shared::make(options));
   PEBBLES_TRY(lease, mongo::open_lease(*shared));
-  return mongo::Verifier{*shared, lease, how}.run();
+  auto report = mongo::Verifier{*shared, lease, how}.run();
+  shared->leave(lease);  // else the tail would wait for it
+  return report;
 }
 
 Result<RebuildReport> rebuild_mongo(const MongoOptions& options, const OnProgress& on_progress) {
   PEBBLES_TRY(shared, mongo::Shared::make(options));
   PEBBLES_TRY(lease, mongo::open_lease(*shared));
-  return mongo::Rebuilder{*shared, lease, on_progress}.run();
+  auto report = mongo::Rebuilder{*shared, lease, on_progress}.run();
+  shared->leave(lease);
+  return report;
 }
 
 }  // namespace pebbles::store

@@ -1,5 +1,4 @@
 #include "store/mongo/mongo_store.hpp"
-#include "base/assert.hpp"
 
 #include <pthread.h>
 
@@ -105,10 +104,13 @@ std::string_view name_of(Topology topology) {
 class OpenStore final : public MongoStore {
  public:
   OpenStore(std::shared_ptr<Shared> shared, bool away)
-      : shared_{std::move(shared)}, reader_{make_reader(shared_)}, upkeep_{shared_, away} {}
+      : shared_{std::move(shared)},
+        reader_{make_reader(shared_)},
+        pruner_{make_pruner(shared_)},
+        upkeep_{shared_, away} {}
   std::unique_ptr<EventStore> writer() override { return make_writer(shared_); }
-  Pruner& pruner() override { PEBBLES_ASSERT(false, "not yet"); }
   ProgressReader& reader() override { return *reader_; }
+  Pruner& pruner() override { return *pruner_; }
   StoreState state() const override {
     const auto& counts = shared_->pool_counts();
     const auto in_use = counts.in_use.load();
@@ -123,6 +125,7 @@ class OpenStore final : public MongoStore {
  private:
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<ProgressReader> reader_;
+  std::unique_ptr<Pruner> pruner_;
   Upkeep upkeep_;
 };
 

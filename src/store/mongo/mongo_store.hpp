@@ -1,18 +1,33 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
 
 #include "store/maintenance.hpp"
+#include "store/pruner.hpp"
 #include "store/store.hpp"
 
 namespace pebbles::store {
+
+/// What pruning waits for. Other values are for tests, where nobody else is under way.
+struct PruneWaits {
+  /// Only chunks that are older are cut: an instance that stood still in the middle of a commit must not find a version
+  /// free when it goes on.
+  std::chrono::seconds age{3600};
+  /// From the baseline to the removal of what it stands for: whoever has read the log's beginning before reads on.
+  std::chrono::seconds grace{60};
+  /// For so long a baseline stays after a commit was about to begin a new life on it.
+  std::chrono::seconds held{24 * 3600};
+  std::chrono::seconds keys{keys_stay};
+};
 
 struct MongoOptions {
   std::string uri = "mongodb://localhost:27017/pebbles";
   std::size_t pool_size = 32;  ///< clients, each with a connection per server, unless the URI's maxPoolSize says
   /// Only for the control of the fault tests: writes are acknowledged before a majority has them, and get lost.
   bool weak_writes = false;
+  PruneWaits prune_waits = {};
 };
 
 /// The scale-out store: any number of instances share a database. Collections `progress` and `progress_events`

@@ -56,6 +56,13 @@ Result<void> find_by_chunk(mongoc_collection_t* events, std::span<const ChunkQue
   return {};
 }
 
+std::vector<ChunkQuery> beginnings_of(std::span<const StreamId> streams) {
+  std::vector<ChunkQuery> out;
+  out.reserve(streams.size());
+  for (const auto& stream : streams) out.push_back({.stream = stream, .first = 1});
+  return out;
+}
+
 Bson projection_of(std::initializer_list<std::string_view> names) {
   Bson fields, out;
   for (const auto name : names) fields.small(name, 1);
@@ -66,8 +73,7 @@ Bson projection_of(std::initializer_list<std::string_view> names) {
 }  // namespace
 
 bool precedes(const Snapshot& a, const Snapshot& b) {
-  const bool a_has_log = a.progress.version > 0, b_has_log = b.progress.version > 0;
-  if (a_has_log != b_has_log) return a_has_log;
+  if (a.progress.version != b.progress.version) return a.progress.version > b.progress.version;
   return std::tie(a.progress.created_at, a.progress.id) < std::tie(b.progress.created_at, b.progress.id);
 }
 
@@ -84,6 +90,7 @@ Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(m
           bad = read.error();
           return false;
         }
+        if (read->is_remains) return true;
         auto& known = out[read->snapshot->stream];
         if (!known || precedes(*read->snapshot, *known)) known = std::move(read->snapshot);
         return true;
@@ -96,33 +103,92 @@ Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(m
 Result<std::unordered_map<StreamId, Place>> find_places(mongoc_collection_t* progress,
                                                         std::span<const StreamId> streams) {
   std::unordered_map<StreamId, Place> out;
-  PEBBLES_TRY_VOID(find_by_names(progress, streams, projection_of({"clientKrn", "filename", "rev", "version"}),
-                                 [&](const bson_t* document) {
-                                   StreamId stream;
-                                   Place place;
-                                   each_member(document, [&](std::string_view name, const bson_iter_t& member) {
-                                     if (name == "clientKrn")
-                                       stream.client = domain::ClientKrn{std::string{text_of(member)}};
-                                     if (name == "filename")
-                                       stream.filename = domain::Filename{std::string{text_of(member)}};
-                                     if (name == "rev") place.rev = bson_iter_as_int64(&member);
-                                     if (name == "version") place.version = bson_iter_as_int64(&member);
-                                   });
-                                   if (place.version > 0) out.emplace(std::move(stream), place);
-                                   return true;
-                                 }));
+  const auto take = [&](const bson_t* document) {
+    StreamId stream;
+    Place place;
+    each_member(document, [&](std::string_view name, const bson_iter_t& member) {
+      if (name == "_id" && BSON_ITER_HOLDS_OID(&member))
+        std::copy_n(bson_iter_oid(&member)->bytes, place.id.size(), place.id.begin());
+      if (name == "clientKrn") stream.client = domain::ClientKrn{std::string{text_of(member)}};
+      if (name == "filename") stream.filename = domain::Filename{std::string{text_of(member)}};
+      if (name == "rev") place.rev = bson_iter_as_int64(&member);
+      if (name == "version") place.version = bson_iter_as_int64(&member);
+      if (name == "head") place.head = reference_of(member);
+      if (name == "deletedAt") place.is_deleted = true;
+    });
+    if (place.version == 0 || place.head.first == 0) return true;  // no log, or remains of a life that is over
+    auto& known = out[std::move(stream)];
+    if (place.version > known.version) known = place;
+    return true;
+  };
+  const auto fields = projection_of({"clientKrn", "filename", "rev", "version", "head", "deletedAt"});
+  PEBBLES_TRY_VOID(find_by_names(progress, streams, Bson{fields.get()}, take));
   return out;
 }
 
 Result<std::unordered_set<StreamId>> streams_with_log(mongoc_collection_t* events, std::span<const StreamId> streams) {
   std::unordered_set<StreamId> out;
-  std::vector<ChunkQuery> queries;
-  queries.reserve(streams.size());
-  for (const auto& stream : streams) queries.push_back({.stream = stream, .first = 1});
-  PEBBLES_TRY_VOID(find_by_chunk(events, queries, projection_of({"_id", "format"}), [&](const bson_t* document) {
-    if (auto chunk = read_chunk(document)) out.insert(std::move(chunk->stream));
-    return true;
-  }));
+  PEBBLES_TRY_VOID(
+      find_by_chunk(events, beginnings_of(streams), projection_of({"_id", "format"}), [&](const bson_t* document) {
+        if (auto chunk = read_chunk(document)) out.insert(std::move(chunk->stream));
+        return true;
+      }));
+  return out;
+}
+
+Result<std::vector<bool>> find_predecessors(mongoc_collection_t* events, std::span<const Predecessor> queries) {
+  std::vector<bool> out(queries.size());
+  if (queries.empty()) return out;
+  struct Log {
+    bool begins = false;     ///< it has a beginning,
+    std::optional<Cut> cut;  ///< and that is this baseline
+    std::vector<Chunk> others;
+  };
+  std::unordered_map<StreamId, Log> found;
+  std::vector<ChunkQuery> chunks;
+  for (const auto& query : queries) {
+    chunks.push_back({.stream = query.stream, .first = 1});
+    if (query.head.first > 1) chunks.push_back({.stream = query.stream, .first = query.head.first});
+  }
+  PEBBLES_TRY_VOID(
+      find_by_chunk(events, chunks, projection_of({"_id", "format", "n", "hash", "cut"}), [&](const bson_t* document) {
+        auto stored = read_chunk(document);
+        if (!stored) return true;
+        auto& known = found[stored->stream];
+        known.begins = known.begins || stored->chunk.first == 1;
+        if (stored->cut)
+          known.cut = stored->cut;
+        else if (stored->events > 0)
+          known.others.push_back(std::move(stored->chunk));
+        return true;
+      }));
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const auto& query = queries[i];
+    const auto& known = found[query.stream];
+    if (!known.begins) continue;
+    if (known.cut && known.cut->version >= query.version)
+      out[i] = query.may_be_baseline && known.cut->version == query.version && known.cut->head == query.head;
+    else
+      out[i] = std::ranges::any_of(known.others, [&](const Chunk& chunk) {
+        return chunk.first == query.head.first && chunk.hash == query.head.hash;
+      });
+  }
+  return out;
+}
+
+Result<std::optional<Cut>> find_cut(mongoc_collection_t* events, const StreamId& stream) {
+  PEBBLES_TRY(cuts, find_cuts(events, std::span{&stream, 1}));
+  return cuts[stream];
+}
+
+Result<std::unordered_map<StreamId, std::optional<Cut>>> find_cuts(mongoc_collection_t* events,
+                                                                   std::span<const StreamId> streams) {
+  std::unordered_map<StreamId, std::optional<Cut>> out;
+  PEBBLES_TRY_VOID(find_by_chunk(events, beginnings_of(streams), projection_of({"_id", "format", "cut", "cutAt"}),
+                                 [&](const bson_t* document) {
+                                   if (auto chunk = read_chunk(document)) out[std::move(chunk->stream)] = chunk->cut;
+                                   return true;
+                                 }));
   return out;
 }
 
@@ -130,21 +196,26 @@ Result<std::vector<Chunk>> find_chunks(mongoc_collection_t* events, const Stream
                                        const mongoc_read_prefs_t* prefs) {
   std::vector<Chunk> out;
   std::optional<Error> bad;
+  const auto take = [&](const bson_t* document) {
+    auto stored = read_whole_chunk(document);
+    if (!stored) {
+      bad = stored.error();
+      return false;
+    }
+    if (stored->events > 0) out.push_back(std::move(stored->chunk));
+    return true;
+  };
   Bson order, options;
   order.small("_id", 1);
   options.document("sort", order).document("hint", order);
-  PEBBLES_TRY_VOID(find(
-      events, chunks_from(stream, from), options,
-      [&](const bson_t* document) {
-        auto stored = read_whole_chunk(document);
-        if (!stored) {
-          bad = stored.error();
-          return false;
-        }
-        out.push_back(std::move(stored->chunk));
-        return true;
-      },
-      prefs));
+  if (from <= 1) {
+    Bson first = stream_filter(stream);
+    first.document("_id", chunk_id(stream, 1));
+    PEBBLES_TRY_VOID(find(events, first, options, take, prefs));
+    if (!bad && out.empty()) return out;
+    if (!bad) from = out.back().events.back().version + 1;
+  }
+  if (!bad) PEBBLES_TRY_VOID(find(events, chunks_from(stream, from), options, take, prefs));
   if (bad) return std::unexpected{*std::move(bad)};
   return out;
 }
@@ -153,6 +224,13 @@ Result<void> read_on(mongoc_collection_t* events, const StreamId& stream, std::s
                      const mongoc_read_prefs_t* prefs) {
   PEBBLES_TRY(chunks, find_chunks(events, stream, state ? state->progress.version + 1 : 1, prefs));
   if (chunks.empty()) return {};
+  if (state && !follows(chunks.front(), *state)) {
+    PEBBLES_TRY(whole, find_chunks(events, stream, 1, prefs));
+    chunks = std::move(whole);
+    auto anew = std::make_shared<Snapshot>();
+    anew->rev = state->rev;
+    state = std::move(anew);
+  }
   if (!state) state = std::make_shared<Snapshot>();
   state->stream = stream;
   return fold_onto(*state, chunks);
@@ -175,12 +253,13 @@ Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collecti
       return false;
     }
     const auto& askers = of_stream[stored->stream];
-    for (const auto& event : stored->chunk.events) {
-      if (!event.key) continue;
-      const auto asked = askers.find(event.key->hash);
-      if (asked == askers.end()) continue;
-      for (const auto i : asked->second)
-        out[i] = domain::KeyHit{.version = event.version, .fingerprint = event.key->fingerprint};
+    const auto carried = keys_of(stored->chunk);
+    for (const auto* const keys : {&carried, &std::as_const(stored->kept)}) {
+      for (const auto& key : *keys) {
+        const auto asked = askers.find(key.hash);
+        if (asked == askers.end()) continue;
+        for (const auto i : asked->second) out[i] = key.hit;
+      }
     }
     return true;
   };
@@ -199,7 +278,7 @@ Result<std::vector<std::optional<domain::KeyHit>>> find_key_hits(mongoc_collecti
     }
     Bson filter;
     filter.array("$or", clauses.get());
-    PEBBLES_TRY_VOID(find(events, filter, projection_of({"_id", "format", "n", "events"}), take));
+    PEBBLES_TRY_VOID(find(events, filter, projection_of({"_id", "format", "n", "events", "keys", "kept"}), take));
   }
   if (bad) return std::unexpected{*std::move(bad)};
   return out;

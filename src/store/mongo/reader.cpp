@@ -34,9 +34,10 @@ class Reader final : public ProgressReader {
                                            found = std::move(snapshot);
                                            return false;
                                          }));
-      if (!found) return nullptr;
+      if (!found || !found->progress.exists()) return nullptr;
       const auto stream = found->stream;
-      return newest(lease, stream, std::move(found));
+      PEBBLES_TRY(now, newest(lease, stream, std::move(found)));
+      return now && now->progress.id == id ? now : nullptr;  // its life may be over, and another one begun
     });
   }
 
@@ -144,7 +145,7 @@ class Reader final : public ProgressReader {
   Result<SnapshotPtr> newest(const Lease& lease, const StreamId& stream, std::shared_ptr<Snapshot> snapshot) {
     const auto events = shared_->collection(lease, events_name);
     PEBBLES_TRY_VOID(read_on(events.get(), stream, snapshot, shared_->read_prefs()));
-    return snapshot ? shown(std::move(snapshot)) : nullptr;
+    return snapshot && snapshot->progress.exists() ? shown(std::move(snapshot)) : nullptr;
   }
 
   struct Order {
@@ -202,7 +203,7 @@ class Reader final : public ProgressReader {
     return out;
   }
 
-  /// The first version of the chunk in which that version would be.
+  /// The first version of the chunk in which that version would be, or of the baseline that stands for it.
   static Result<Version> chunk_that_has(mongoc_collection_t* events, const StreamId& stream, Version version) {
     if (version <= 1) return 1;
     Bson range, filter = stream_filter(stream), order, fields, options;
@@ -216,7 +217,8 @@ class Reader final : public ProgressReader {
       if (const auto chunk = read_chunk(document)) out = chunk->chunk.first;
       return false;
     }));
-    return out;
+    PEBBLES_TRY(cut, out > 1 ? find_cut(events, stream) : Result<std::optional<Cut>>{});
+    return cut && version <= cut->version ? 1 : out;
   }
 
   std::shared_ptr<Shared> shared_;

@@ -107,6 +107,12 @@ class Shared {
   /// A horizon that is at or beyond that time, or else one of now: `horizon` writes, and what it once said holds for
   /// ever, so those who read what is older than the last one need not ask, and who asks at once shares one.
   Result<ServerTime> horizon_beyond(const Lease& lease, ServerTime time);
+  /// The same of snapshots too: what stands before `settled` has them, and nobody doubts whose it is (invariant 1).
+  struct Settled {
+    ServerTime now = 0;
+    ServerTime settled = 0;
+  };
+  Result<Settled> settled(const Lease& lease);
 
   /// How far this machine's clock is ahead of the database's.
   [[nodiscard]] std::chrono::milliseconds clock_difference() const { return clock_difference_.load(); }
@@ -120,6 +126,12 @@ class Shared {
  private:
   Shared(MongoOptions options, Uri uri, ClientPool pool, std::string database);
 
+  struct Horizons {
+    ServerTime now = 0;
+    ServerTime open = 0;
+    ServerTime behind = 0;
+  };
+  Result<Horizons> horizons(const Lease& lease);
   Result<void> give_up(const Lease& lease, const bson_t* row);
 
   MongoOptions options_;
@@ -149,6 +161,7 @@ Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bso
 
 [[nodiscard]] std::unique_ptr<EventStore> make_writer(std::shared_ptr<Shared> shared);
 [[nodiscard]] std::unique_ptr<ProgressReader> make_reader(std::shared_ptr<Shared> shared);
+[[nodiscard]] std::unique_ptr<Pruner> make_pruner(std::shared_ptr<Shared> shared);
 
 /// Catches up with the snapshots that are behind chunks from that time on: the instance that wrote them has died in
 /// between (invariant 3).

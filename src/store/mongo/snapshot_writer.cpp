@@ -35,6 +35,20 @@ Bson filter_of_same(const Snapshot& base) {
   return out;
 }
 
+/// Puts what hides a life that is over where its document stands, or may still come to stand: some other instance may
+/// write late what it was.
+void put_remains(Writes& writes, const domain::FileId& ended, const Snapshot& next) {
+  Bson filter, less, none, by_version, without;
+  filter.object_id("_id", ended);
+  filter.text("clientKrn", *next.stream.client).text("filename", *next.stream.filename);
+  less.integer("$lt", version_of_remains(next));
+  by_version.document("version", less);
+  none.boolean("$exists", false);
+  without.document("version", none);
+  filter.array("$or", both_in_array(by_version, without).get());
+  writes.replace(filter, remains_document(ended, next), true);
+}
+
 /// Puts a state where an older one of its rev stands, or none.
 void put_forward(Writes& writes, const Snapshot& state) {
   auto filter = filter_of(state);
@@ -44,6 +58,7 @@ void put_forward(Writes& writes, const Snapshot& state) {
   none.boolean("$exists", false);
   without.document("version", none);
   filter.array("$or", both_in_array(by_version, without).get());
+  if (!state.progress.exists()) return writes.replace(filter, snapshot_document(state), true);
   auto change = snapshot_update(state);
   owner.text("email", *state.progress.owner);
   change.document("$setOnInsert", owner);
@@ -60,22 +75,30 @@ bool is_done(const std::optional<Fault>& fault, const BulkReply& done) {
 StepsOutcome write_steps(mongoc_collection_t* progress, const std::vector<SnapshotStep>& steps) {
   if (steps.empty()) return StepsOutcome::written;
   Writes writes{progress, nullptr};
-  for (const auto& [base, next, whole] : steps) {
+  // What a life leaves behind goes first: the next one may have its owner. And one run of inserts is one command.
+  std::vector<const Snapshot*> born;
+  for (const auto& [base, next, whole, ended] : steps) {
+    for (const auto& id : ended) put_remains(writes, id, *next);
     if (whole) {
       put_forward(writes, *next);
-    } else if (base == nullptr) {
-      const bool taken = writes.insert(snapshot_document(*next));
-      PEBBLES_ASSERT(taken, "a snapshot is small");
+    } else if (base == nullptr || base->progress.id != next->progress.id) {
+      born.push_back(next.get());
+    } else if (!next->progress.exists()) {
+      writes.replace(filter_of_same(*base), snapshot_document(*next));
     } else if (base->progress.is_before_log()) {
       writes.update(filter_of_same(*base), snapshot_update(*next));
     } else {
       writes.update(filter_of_same(*base), snapshot_update(*base, *next));
     }
   }
+  for (const auto* const snapshot : born) {
+    const bool taken = writes.insert(snapshot_document(*snapshot));
+    PEBBLES_ASSERT(taken, "a snapshot is small");
+  }
   BulkReply done;
   const auto fault = writes.execute(done);
   if (!is_done(fault, done)) return StepsOutcome::failed;
-  const bool met_others = done.inserted + done.matched + done.upserted != static_cast<std::int64_t>(steps.size());
+  const bool met_others = std::cmp_not_equal(done.inserted + done.matched + done.upserted, writes.size());
   return met_others ? StepsOutcome::met_others : StepsOutcome::written;
 }
 
@@ -87,10 +110,9 @@ std::size_t bytes_of(const SnapshotPtr& state) { return state ? store::bytes_of(
 
 }  // namespace
 
-SnapshotWriter::Followed& SnapshotWriter::saw(const StreamId& stream, Version version, std::int64_t rev, Time now) {
+SnapshotWriter::Followed& SnapshotWriter::saw(const StreamId& stream, const Seen& place, Time now) {
   auto& known = streams_[stream];
-  known.version = version;
-  known.rev = rev;
+  known.place = place;
   known.seen = now;
   return known;
 }
@@ -98,7 +120,8 @@ SnapshotWriter::Followed& SnapshotWriter::saw(const StreamId& stream, Version ve
 bool SnapshotWriter::is_current(const Append& append, Time now) const {
   const auto known = streams_.find(append.after->stream);
   return known != streams_.end() && now < known->second.seen + known_for &&
-         known->second.version == append.expected() && known->second.rev == append.before->rev;
+         known->second.place.version == append.expected() && known->second.place.head == append.chunk.prev &&
+         known->second.place.rev == append.before->rev;
 }
 
 void SnapshotWriter::forget(const StreamId& stream) {
@@ -107,20 +130,25 @@ void SnapshotWriter::forget(const StreamId& stream) {
 
 void SnapshotWriter::stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now) {
   const auto& stream = after->stream;
-  auto& known = saw(stream, after->progress.version, after->rev, now);
+  auto& known = saw(stream, {.version = after->progress.version, .head = after->head, .rev = after->rev}, now);
+  for (const auto& state : {before, known.base, known.newest, known.flying}) {
+    const bool is_over = state && state->progress.exists() && state->progress.id != after->progress.id;
+    if (is_over && std::ranges::find(known.ended, state->progress.id) == known.ended.end())
+      known.ended.push_back(state->progress.id);
+  }
   if (!known.newest) {
     bytes_ -= bytes_of(known.base);
     bytes_ += bytes_of(before);
     known.base = before;
     ++waiting_;
-    const bool is_new = before == nullptr || before->progress.is_before_log();
+    const bool is_new = before == nullptr || before->progress.is_before_log() || !before->progress.exists();
     if (is_new || of_few) mark_at_once(stream, known);
   } else if (known.newest != known.flying) {
     bytes_ -= bytes_of(known.newest);
   }
   bytes_ += bytes_of(after);
   known.newest = after;
-  if (after->progress.completed) mark_at_once(stream, known);
+  if (after->progress.completed || !after->progress.exists()) mark_at_once(stream, known);
 }
 
 void SnapshotWriter::mark_at_once(const StreamId& stream, Followed& known) {
@@ -159,7 +187,9 @@ std::vector<SnapshotStep> SnapshotWriter::steps_of(const Streams& streams) {
     if (!known.newest) continue;
     if (known.flying && known.flying != known.newest) bytes_ -= bytes_of(known.flying);
     known.flying = known.newest;
-    out.push_back({.base = known.base, .next = known.newest, .whole = std::exchange(known.whole, false)});
+    known.ended_flying = known.ended.size();
+    out.push_back(
+        {.base = known.base, .next = known.newest, .whole = std::exchange(known.whole, false), .ended = known.ended});
   }
   return out;
 }
@@ -183,13 +213,16 @@ bool SnapshotWriter::begin_round(Time now) {
   } catch (const std::system_error&) {  // no thread is to be had
     return fail(std::exchange(in_round_, {}));
   }
+  ++rounds_begun_;
   return true;
 }
 
 bool SnapshotWriter::end_round(mongoc_collection_t* progress, mongoc_collection_t* events) {
   const auto [outcome, next] = round_.get();
   next_round_ = next;
-  return conclude(outcome, std::exchange(in_round_, {}), progress, events);
+  const bool done = conclude(outcome, std::exchange(in_round_, {}), progress, events);
+  if (done) round_written_ = rounds_begun_;
+  return done;
 }
 
 bool SnapshotWriter::write_now(const Streams& streams, mongoc_collection_t* progress, mongoc_collection_t* events) {
@@ -206,6 +239,8 @@ bool SnapshotWriter::conclude(StepsOutcome outcome, const Streams& streams, mong
     if (!known.flying) continue;
     bytes_ -= bytes_of(known.base);
     known.base = std::exchange(known.flying, nullptr);
+    known.ended.erase(known.ended.begin(), known.ended.begin() + static_cast<std::ptrdiff_t>(known.ended_flying));
+    known.ended_flying = 0;
     if (known.newest != known.base) continue;  // more has come meanwhile
     known.newest = nullptr;
     --waiting_;
@@ -219,6 +254,7 @@ bool SnapshotWriter::fail(const Streams& streams) {
     auto& known = streams_.at(stream);
     if (!known.flying) continue;
     const auto flying = std::exchange(known.flying, nullptr);
+    known.ended_flying = 0;
     if (flying != known.newest) bytes_ -= bytes_of(flying);
     known.whole = true;
   }
@@ -234,12 +270,13 @@ bool SnapshotWriter::write_onto(const Streams& streams, mongoc_collection_t* pro
     auto& known = streams_.at(stream);
     if (!known.flying) continue;
     const auto found = places->find(stream);
-    const Place place = found == places->end() ? Place{.rev = known.flying->rev} : found->second;
-    if (place.rev != known.flying->rev) {
-      // It was derived again. The lane's next append is to a state that no longer holds, and must learn it.
+    if (found == places->end() || found->second.rev != known.flying->rev) {
+      // It was derived again, or deleted since, and even that document is gone. The lane's next append may be to a
+      // state that no longer holds, and must learn it.
       known.seen = {};
       if (!catch_up(progress, events, stream)) return false;
-    } else if (place.version < known.flying->progress.version) {
+    } else if (const auto& place = found->second; place.version < known.flying->progress.version) {
+      if (place.id != known.flying->progress.id && !place.is_deleted) put_remains(writes, place.id, *known.flying);
       put_forward(writes, *known.flying);
     }
   }
@@ -266,9 +303,16 @@ Result<void> put_newest(mongoc_collection_t* progress, mongoc_collection_t* even
   PEBBLES_TRY(found, find_snapshots(progress, std::span{&stream, 1}));
   auto state = found[stream];
   const Version stood_at = state ? state->progress.version : 0;
+  const auto life = state && state->progress.exists() ? std::optional{state->progress.id} : std::nullopt;
   PEBBLES_TRY_VOID(read_on(events, stream, state));
-  if (!state || state->progress.version == stood_at) return {};
+  if (!state || state->progress.version <= stood_at) return {};
+  // Of a deleted file whose log is cut there is no document any more.
+  if (!state->progress.exists() && stood_at == 0) {
+    PEBBLES_TRY(cut, find_cut(events, stream));
+    if (cut && cut->version == state->progress.version) return {};
+  }
   Writes writes{progress, nullptr};
+  if (life && *life != state->progress.id) put_remains(writes, *life, *state);
   put_forward(writes, *state);
   BulkReply done;
   const auto fault = writes.execute(done);

@@ -18,6 +18,7 @@ struct SnapshotStep {
   SnapshotPtr base;  ///< null when there is none
   SnapshotPtr next;
   bool whole = false;  ///< what stands there is not `base` for sure, or made by other rules: all of it is written
+  std::vector<domain::FileId> ended = {};  ///< lives of the stream that are over, of which a document may stand
 };
 
 enum class StepsOutcome : std::uint8_t {
@@ -26,8 +27,9 @@ enum class StepsOutcome : std::uint8_t {
   failed,      ///< how many were written is not known
 };
 
-/// The snapshots of one writer's streams, which follow its log (invariant 3). The first of a new file and the one that
-/// completes a file are written before the commit is answered, and all those of a commit of few updates. The others are
+/// The snapshots of one writer's streams, which follow its log (invariant 3). The first of a new file, the one that
+/// completes a file, and the tombstone of a deleted one, in the place of its snapshot, are written before the commit is
+/// answered, and all those of a commit of few updates. The others are
 /// written in rounds, each with all that has come until then, by a thread and a client of their own: no update waits
 /// for a round. Rounds take at most a quarter of the time (unless one takes longer than `round_max`). Whoever reads or
 /// loads one record reads the chunks behind its snapshot, so only lists show a busy writer's files late: by two rounds.
@@ -46,8 +48,13 @@ class SnapshotWriter {
 
   explicit SnapshotWriter(std::shared_ptr<Shared> shared) : shared_{std::move(shared)} {}
 
-  /// A load has found the log at that version, and the snapshot with that rev.
-  void loaded(const StreamId& stream, Version version, std::int64_t rev, Time now) { saw(stream, version, rev, now); }
+  /// A load has found the log at that version, behind that chunk, and the snapshot with that rev.
+  struct Seen {
+    Version version = 0;
+    ChunkRef head;
+    std::int64_t rev = 0;
+  };
+  void loaded(const StreamId& stream, const Seen& seen, Time now) { saw(stream, seen, now); }
   /// What stands in the database was made by other rules: all of it is written the next time.
   void replace_whole(const StreamId& stream) { streams_[stream].whole = true; }
   /// The append is to what was last seen here, and lately.
@@ -59,6 +66,10 @@ class SnapshotWriter {
   /// had few updates, so nothing waits that would be held up.
   void stored(const SnapshotPtr& before, const SnapshotPtr& after, bool of_few, Time now);
   [[nodiscard]] bool is_waiting() const noexcept { return waiting_ > 0; }
+  /// How many rounds have begun. Each takes all that waits at that moment.
+  [[nodiscard]] std::uint64_t rounds_begun() const noexcept { return rounds_begun_; }
+  /// The number of the last one that was written whole.
+  [[nodiscard]] std::uint64_t round_written() const noexcept { return round_written_; }
 
   enum class Which : std::uint8_t {
     at_once,  ///< those that must not wait for the round
@@ -70,12 +81,13 @@ class SnapshotWriter {
 
  private:
   struct Followed {
-    Version version = 0;   ///< of the log, as far as seen here
-    std::int64_t rev = 0;  ///< of the snapshot
-    Time seen{};
+    Seen place;
+    Time seen{};         ///< when that was
     SnapshotPtr base;    ///< what stands in the database, if nobody else has written
     SnapshotPtr newest;  ///< what shall stand there; null when it does
     SnapshotPtr flying;  ///< what is being written, by the round under way say; an older one never replaces a newer
+    std::vector<domain::FileId> ended;  ///< see SnapshotStep
+    std::size_t ended_flying = 0;       ///< the first so many are being written
     bool at_once = false;
     bool whole = false;
   };
@@ -85,7 +97,7 @@ class SnapshotWriter {
     Time next{};  ///< no round begins before
   };
 
-  Followed& saw(const StreamId& stream, Version version, std::int64_t rev, Time now);
+  Followed& saw(const StreamId& stream, const Seen& place, Time now);
   void mark_at_once(const StreamId& stream, Followed& known);
   [[nodiscard]] Streams take_all();
   [[nodiscard]] std::vector<SnapshotStep> steps_of(const Streams& streams);
@@ -107,6 +119,8 @@ class SnapshotWriter {
   Streams in_round_;
   std::future<Round> round_;  ///< under way; valid until its end is seen
   Time next_round_{};
+  std::uint64_t rounds_begun_ = 0;
+  std::uint64_t round_written_ = 0;
 };
 
 /// Brings a stream's snapshot to where its log is, if it is behind. What cannot be read or has a gap is logged and left

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
@@ -8,6 +9,7 @@
 #include "store/mongo/queries.hpp"
 #include "store/mongo/shared.hpp"
 #include "store/mongo/snapshot_writer.hpp"
+#include "store/mongo/summaries.hpp"
 
 namespace pebbles::store::mongo {
 namespace {
@@ -59,9 +61,16 @@ class Writer final : public EventStore {
         PEBBLES_TRY(chunks, find_chunks(events_.get(), streams[i], from));
         out[i].after = std::move(chunks);
       }
-      Version version = from - 1;
-      for (const auto& chunk : out[i].after) version += static_cast<Version>(chunk.events.size());
-      snapshots_.loaded(streams[i], version, out[i].rev, now);
+      SnapshotWriter::Seen seen;
+      seen.rev = out[i].rev;
+      if (!out[i].after.empty()) {
+        seen.version = out[i].after.back().events.back().version;
+        seen.head = head_behind(out[i].after.back());
+      } else if (out[i].snapshot) {
+        seen.version = out[i].snapshot->progress.version;
+        seen.head = out[i].snapshot->head;
+      }
+      snapshots_.loaded(streams[i], seen, now);
     }
     return out;
   }
@@ -94,7 +103,17 @@ class Writer final : public EventStore {
     PEBBLES_CRASH_POINT("after-chunks");
     if (!is_away_) write_snapshots(SnapshotWriter::Which::at_once);
     PEBBLES_CRASH_POINT("after-store-commit");
+    if (!is_away_) tell_of_deletions(batch, out);
     return out;
+  }
+
+  /// Summaries remember files that were completed a while ago. Where that cannot be said, they do so for some minutes.
+  void tell_of_deletions(std::span<const Append> batch, const Outcomes& outcomes) {
+    std::set<domain::ClientKrn> clients;
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      if (outcomes[i] == AppendOutcome::stored && !batch[i].after->progress.exists())
+        clients.insert(batch[i].after->stream.client);
+    for (const auto& client : clients) is_away_ = !note_disturbance(*shared_, lease_, client);
   }
 
   bool maintain(Load load) override {
@@ -171,8 +190,10 @@ class Writer final : public EventStore {
   void settle(const ChunkQuery& query, const Token& token) {
     const auto doubt = doubts_.find(query.stream);
     if (doubt == doubts_.end() || doubt->second.first != query.first) return;
-    if (doubt->second.token == token)
+    if (doubt->second.token == token) {
       snapshots_.stored(doubt->second.before, doubt->second.after, false, steady_clock::now());
+      since_round_.reset();  // the chunk may stand before that, and its snapshot only comes
+    }
     doubts_.erase(doubt);
   }
 
@@ -214,13 +235,15 @@ class Writer final : public EventStore {
     shared_->open_snapshots.passed(ServerTime{seconds} << 32U | increment);
   }
 
-  /// Appends to a state that isn't there conflict: its snapshot was derived again (`rebuild`), or the log has not come
-  /// so far. What this writer itself has just seen there needs no look. False when that cannot be told.
+  /// Appends to a state that isn't there conflict: its snapshot was derived again (`rebuild`), the log has not come so
+  /// far, or has gone on. That the insert itself finds the last does not hold where the log was cut since: then the
+  /// place is free again. What this writer itself has just seen there needs no look: nothing is cut that is so young.
+  /// False when that cannot be told.
   bool leave_out_stale(std::span<const Append> batch, steady_clock::time_point now, Outcomes& out, Part& current) {
     std::vector<StreamId> streams;
     Part unseen;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (batch[i].expected() == 0 || snapshots_.is_current(batch[i], now)) {
+      if (batch[i].expected() == 0 || (!begins_life_anew(batch[i]) && snapshots_.is_current(batch[i], now))) {
         current.push_back(i);
       } else {
         streams.push_back(batch[i].after->stream);
@@ -230,25 +253,36 @@ class Writer final : public EventStore {
     if (unseen.empty()) return true;
     const auto places = find_places(progress_.get(), streams);
     if (!places) return false;
-    std::vector<ChunkQuery> predecessors;
+    std::vector<Predecessor> predecessors;
     Part doubtful;
     for (const auto i : unseen) {
       const auto& append = batch[i];
       const auto known = places->find(append.after->stream);
       const Place place = known == places->end() ? Place{} : known->second;
-      if (place.version > 0 && place.rev != append.before->rev) {
+      const bool is_there = place.version == append.expected() && place.head == append.chunk.prev;
+      const bool is_elsewhere = place.version >= append.expected() && !is_there;
+      if (is_elsewhere || (place.version > 0 && place.rev != append.before->rev)) {
         out[i] = AppendOutcome::conflict;
-      } else if (append.expected() > place.version) {  // the snapshot may lag; the log tells
-        predecessors.push_back({.stream = append.after->stream, .first = append.chunk.prev.first});
-        doubtful.push_back(i);
-      } else {
-        current.push_back(i);
+        continue;
       }
+      if (is_there && !begins_life_anew(append)) {
+        current.push_back(i);
+        continue;
+      }
+      // The snapshot may lag; the log tells.
+      auto& predecessor = predecessors.emplace_back(
+          Predecessor{.stream = append.after->stream, .version = append.expected(), .head = append.chunk.prev});
+      if (begins_life_anew(append)) {
+        const auto held = hold_baseline(append.after->stream);
+        if (!held) return false;
+        predecessor.may_be_baseline = *held;
+      }
+      doubtful.push_back(i);
     }
-    const auto tokens = find_chunk_tokens(events_.get(), predecessors);
-    if (!tokens) return false;
+    const auto stand = find_predecessors(events_.get(), predecessors);
+    if (!stand) return false;
     for (std::size_t n = 0; n < doubtful.size(); ++n) {
-      if ((*tokens)[n])
+      if ((*stand)[n])
         current.push_back(doubtful[n]);
       else
         out[doubtful[n]] = AppendOutcome::conflict;
@@ -256,10 +290,46 @@ class Writer final : public EventStore {
     return true;
   }
 
+  static bool begins_life_anew(const Append& append) {
+    return append.before != nullptr && append.before->progress.version > 0 && !append.before->progress.exists();
+  }
+
+  /// Before a life begins where one has ended: the baseline that is left of the log is marked with the time, so that
+  /// nobody takes it away now (pruner.cpp). A log that is not cut yet has none, and is whole until this commit is over,
+  /// and with it its mark in `open_commits`. Whether there was one; nothing when the server could not be asked.
+  std::optional<bool> hold_baseline(const StreamId& stream) {
+    Bson filter = stream_filter(stream), exists, type, field, change;
+    exists.boolean("$exists", true);
+    filter.document("_id", chunk_id(stream, 1)).document("cut", exists);
+    type.text("$type", "timestamp");
+    field.document("heldAt", type);
+    change.document("$currentDate", field);
+    Writes writes{events_.get(), nullptr};
+    writes.update(filter, change);
+    BulkReply done;
+    if (writes.execute(done)) return std::nullopt;
+    return done.matched > 0;
+  }
+
   void write_snapshots(SnapshotWriter::Which which) {
     if (!snapshots_.is_waiting() || ready())
       is_away_ = !snapshots_.write(which, progress_.get(), events_.get(), steady_clock::now());
-    if (!snapshots_.is_waiting() && doubts_.empty()) behind_.reset();
+    note_rounds();
+    if (snapshots_.is_waiting() || !doubts_.empty()) return;
+    since_round_.reset();
+    behind_.reset();
+  }
+
+  /// What stood before the last round that was written whole began has its snapshots. A lane that is never idle is not
+  /// behind for ever.
+  void note_rounds() {
+    if (since_round_ && snapshots_.round_written() == round_ && doubts_.empty()) {
+      behind_.emplace(*std::move(since_round_));
+      since_round_.reset();
+    }
+    if (snapshots_.rounds_begun() == round_) return;
+    round_ = snapshots_.rounds_begun();
+    since_round_.emplace(shared_->open_snapshots.begin());
   }
 
   /// A commit whose outcome is unknown.
@@ -279,7 +349,9 @@ class Writer final : public EventStore {
   bool is_session_published_ = false;
   bool is_away_ = false;  ///< the last write found no server, or lost it
   SnapshotWriter snapshots_;
-  std::optional<OpenTimes::Entry> behind_;  ///< while snapshots of this writer are behind the log, or may be
+  std::optional<OpenTimes::Entry> behind_;       ///< while snapshots of this writer are behind the log, or may be
+  std::optional<OpenTimes::Entry> since_round_;  ///< of what has come since the last round began
+  std::uint64_t round_ = 0;                      ///< that one's number
   std::unordered_map<StreamId, Doubt> doubts_;
 };
 

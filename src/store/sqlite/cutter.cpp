@@ -12,11 +12,6 @@ namespace {
 
 std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
 
-/// What stands in a chunk of a baseline's own: no lane draws it, so that it is known without reading the text.
-constexpr Token baseline_token{};
-
-bool is_baseline(const StoredChunk& stored) { return stored.chunk.token == baseline_token; }
-
 /// When the last event of a chunk was; nothing where it is damaged.
 std::optional<Timestamp> end_of(std::string_view text) {
   const auto begin = text.size() < 2 ? std::string_view::npos : text.rfind('\n', text.size() - 2);
@@ -146,7 +141,7 @@ bool Cutter::read_beginning(std::int64_t row, const Bound& bound, Budget& budget
     for (const auto& event : events) out.state.progress = evolve(std::move(out.state.progress), event);
     out.state.head = head_behind(stored.chunk);
     budget.spend(stored.text.size());
-    if (!is_baseline(stored)) out.events += stored.events;
+    if (!stored.is_baseline()) out.events += stored.events;
     out.chunks.push_back(std::move(stored));
   }
   return true;

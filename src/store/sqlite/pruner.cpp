@@ -21,7 +21,10 @@ class LanePruner final : public Pruner {
             "WHERE e.seq>?1 AND e.seq<=?2 AND (e.writer<>0 OR e.sequence<>0) AND e.first_version+e.n-1<="
             "(SELECT version FROM progress p WHERE p.stream=e.stream) ORDER BY e.seq LIMIT 10000")},
         graves_{connection_.prepare(
-            "SELECT count(*) FILTER (WHERE is_buried=0), count(*) FILTER (WHERE deleted_at<?) FROM tombstones")} {}
+            "SELECT count(*) FILTER (WHERE is_buried=0), count(*) FILTER (WHERE deleted_at<?), "
+            "(SELECT ifnull(sum(e.n), 0) FROM tombstones t JOIN stream_chunks c USING(stream) "
+            "JOIN progress_events e USING(seq) WHERE t.is_buried=0 AND c.first_version<=t.version AND "
+            "(e.writer<>0 OR e.sequence<>0)) FROM tombstones")} {}
 
   Result<Timestamp> now() override { return clock_.now(); }
 
@@ -71,7 +74,7 @@ class LanePruner final : public Pruner {
       return reading([&] {
         auto rows = graves_.run(tombstones_before.time_since_epoch().count());
         rows.next();
-        return Pruned{.logs = rows.integer(0), .tombstones = rows.integer(1)};
+        return Pruned{.logs = rows.integer(0), .events = rows.integer(2), .tombstones = rows.integer(1)};
       });
     return shared_->jobs.run([tombstones_before, now = clock_.now()](Writer& writer) {
       return guarded([&] { return writer.bury(tombstones_before, now); });

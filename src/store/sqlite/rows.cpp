@@ -9,14 +9,6 @@
 namespace pebbles::store::sqlite {
 namespace {
 
-template <std::size_t N>
-std::array<std::uint8_t, N> array_of(Blob blob) {
-  std::array<std::uint8_t, N> out{};
-  if (blob.size() != N) throw Failure{SQLITE_CORRUPT, "a stored digest or id has the wrong length"};
-  std::ranges::copy(blob, out.begin());
-  return out;
-}
-
 Timestamp time_of(std::int64_t milliseconds) { return Timestamp{std::chrono::milliseconds{milliseconds}}; }
 std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
 
@@ -121,7 +113,9 @@ void Rows::each_chunk(std::int64_t row, Version after, const std::function<bool(
   auto rows = chunks_.run(row, after);
   while (rows.next()) {
     auto chunk = read_chunk(rows);
-    if (chunk.chunk.first + chunk.events - 1 > after && !take(std::move(chunk))) return;
+    if (chunk.is_baseline()) decode(chunk);  // its version is not that of its place
+    const auto last = chunk.is_baseline() ? chunk.chunk.events.back().version : chunk.chunk.first + chunk.events - 1;
+    if (last > after && !take(std::move(chunk))) return;
   }
 }
 
@@ -130,7 +124,7 @@ std::vector<StoredChunk> Rows::chunks(std::int64_t row, Version after, std::size
   std::size_t events = 0;
   each_chunk(row, after, [&](StoredChunk chunk) {
     const auto last = chunk.chunk.first + chunk.events - 1;
-    events += static_cast<std::size_t>(std::min(chunk.events, last - after));
+    events += static_cast<std::size_t>(chunk.is_baseline() ? 1 : std::min(chunk.events, last - after));
     out.push_back(std::move(chunk));
     return events < events_max;
   });

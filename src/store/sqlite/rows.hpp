@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -9,6 +11,9 @@
 /// How snapshots and chunks stand in rows: what the writer, the readers and maintenance share.
 namespace pebbles::store::sqlite {
 
+/// What stands in the chunk of a baseline: no lane draws it.
+inline constexpr Token baseline_token{};
+
 /// A chunk as stored, its text included so that its hash can be checked.
 struct StoredChunk {
   std::int64_t seq = 0;
@@ -16,6 +21,9 @@ struct StoredChunk {
   std::int64_t events = 0;
   Chunk chunk;  ///< `chunk.events` decoded only by `decode`
   std::string text;
+
+  /// Known without reading the text.
+  [[nodiscard]] bool is_baseline() const { return chunk.token == baseline_token; }
 };
 
 /// The statements over one connection. Threads: as the connection.
@@ -65,6 +73,15 @@ inline constexpr std::string_view chunk_columns =
 void require_known_format(int format);
 /// Fills `chunk.events` from the text. Throws Failure (SQLITE_CORRUPT) when it is not of format 1.
 void decode(StoredChunk& stored);
+/// Throws Failure (SQLITE_CORRUPT) for another length.
+template <std::size_t N>
+std::array<std::uint8_t, N> array_of(Blob blob) {
+  std::array<std::uint8_t, N> out{};
+  if (blob.size() != N) throw Failure{SQLITE_CORRUPT, "a stored digest or id has the wrong length"};
+  std::ranges::copy(blob, out.begin());
+  return out;
+}
+
 /// A result's value. Throws Failure (SQLITE_CORRUPT) in the place of an error.
 template <class T>
 T or_corrupt(Result<T> result) {

@@ -107,7 +107,7 @@ Writer::Writer(std::shared_ptr<Shared> shared)
       insert_stream_chunk_{connection_.prepare("INSERT INTO stream_chunks VALUES(?,?,?)")},
       insert_key_{connection_.prepare("INSERT INTO event_keys VALUES(?,?,?)")},
       set_indexed_seq_{connection_.prepare("UPDATE meta SET value=? WHERE name='indexed_seq'")},
-      standing_{connection_.prepare("SELECT version, rev FROM progress WHERE stream=?")} {
+      standing_{connection_.prepare("SELECT version, rev, head_version, head FROM progress WHERE stream=?")} {
   sqlite3_wal_hook(
       connection_.get(),
       [](void* pages, sqlite3*, const char*, int count) {
@@ -320,15 +320,23 @@ std::size_t Writer::rows_due(std::size_t rows_in) {
 
 Writer::Standing Writer::standing_of(const StreamId& stream) {
   if (const auto* recent = recent_.find(stream))
-    return {
-        .row = recent->row, .version = recent->latest->progress.version, .rev = recent->latest->rev, .recent = recent};
+    return {.row = recent->row,
+            .version = recent->latest->progress.version,
+            .rev = recent->latest->rev,
+            .head = recent->latest->head,
+            .recent = recent};
   const auto row = rows_.row_of(stream);
   if (!row) return {};
   auto rows = standing_.run(*row);
-  if (rows.next()) return {.row = *row, .version = rows.integer(0), .rev = rows.integer(1)};
+  if (rows.next())
+    return {.row = *row,
+            .version = rows.integer(0),
+            .rev = rows.integer(1),
+            .head = {.first = rows.integer(2), .hash = array_of<32>(rows.blob(3))}};
   // The file was deleted, or its snapshot was thrown away; the log knows.
   const auto last = rows_.last_chunk(*row);
-  return {.row = *row, .version = last ? last->chunk.events.back().version : 0};
+  if (!last) return {.row = *row};
+  return {.row = *row, .version = last->chunk.events.back().version, .head = head_behind(last->chunk)};
 }
 
 bool Writer::key_is_taken(const Standing& standing, const ShortDigest& hash) {
@@ -342,6 +350,8 @@ AppendOutcome Writer::append(const Append& append, std::int64_t seq, std::vector
   Standing standing = standing_of(stream);
   if (standing.version != append.expected()) return AppendOutcome::conflict;
   if (append.before && append.before->rev != standing.rev) return AppendOutcome::conflict;
+  // A state from before the stream's tombstone went, of which another log has come to the same version.
+  if (append.chunk.prev != standing.head) return AppendOutcome::conflict;
   auto keys = key_hashes(append.chunk.events);
   for (const auto& key : keys)
     if (key_is_taken(standing, key)) return AppendOutcome::conflict;

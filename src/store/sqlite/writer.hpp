@@ -33,6 +33,7 @@ class Writer final : public EventStore {
     std::int64_t row = 0;  ///< 0: unknown stream
     Version version = 0;
     std::int64_t rev = 0;
+    ChunkRef head = {};
     const RecentStream* recent = nullptr;
   };
   struct KeyInStream {

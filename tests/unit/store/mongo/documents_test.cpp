@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "base/hex.hpp"
 #include "store/compare.hpp"
 
@@ -30,6 +32,7 @@ Snapshot snapshot() {
   out.rev = 3;
   out.head = {.first = 7, .hash = {1, 2, 3}};
   out.progress.version = 9;
+  out.progress.born = 1;
   out.progress.id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   out.progress.owner = domain::Email{"a@b.co"};
   out.progress.counts = {.done = domain::count_max, .warn = 1, .failed = 0};
@@ -69,6 +72,85 @@ TEST(MongoDocuments, AnUpdateSaysOnlyWhatDiffers) {
     each_member(set, [&](std::string_view name, const bson_iter_t&) { names.emplace_back(name); });
   });
   EXPECT_EQ(names, (std::vector<std::string>{"counts", "version", "head"}));
+}
+
+TEST(MongoDocuments, ALaterLifeComesBackAsItWas) {
+  auto wanted = snapshot();
+  for (const Version born : {1, 2, 9}) {
+    wanted.progress.born = born;
+    const auto read = read_snapshot(snapshot_document(wanted).get());
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->snapshot->progress.born, born);
+  }
+}
+
+TEST(MongoDocuments, ATombstoneSaysWhatGoesOnAndNothingElse) {
+  auto gone = snapshot();
+  const auto was = std::exchange(gone.progress, {});
+  gone.progress.version = 10;
+  gone.progress.id = was.id;
+  gone.progress.updated_at = was.updated_at;
+  gone.progress.positions = was.positions;
+  for (const bool positions : {true, false}) {
+    if (!positions) gone.progress.positions.clear();
+    const auto document = snapshot_document(gone);
+    const auto read = read_snapshot(document.get());
+    ASSERT_TRUE(read);
+    EXPECT_FALSE(read->is_remains);
+    EXPECT_FALSE(read->snapshot->progress.exists());
+    EXPECT_EQ(difference(*read->snapshot, gone), std::nullopt);
+    EXPECT_EQ(read->snapshot->rev, 3);
+    std::string names;
+    each_member(document.get(), [&](std::string_view name, const bson_iter_t& member) {
+      names.append(name).append(" ");
+      if (name == "email") {
+        EXPECT_TRUE(BSON_ITER_HOLDS_OID(&member));
+      }
+    });
+    EXPECT_EQ(names, std::string{"_id clientKrn filename email state deletedAt version rev fold head "} +
+                         (positions ? "positions " : ""));
+  }
+}
+
+TEST(MongoDocuments, RemainsAreNobodysState) {
+  auto next = snapshot();
+  next.progress.born = 7;
+  const domain::FileId ended{9, 9, 9};
+  const auto read = read_snapshot(remains_document(ended, next).get());
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(read->is_remains);
+  EXPECT_EQ(read->snapshot->progress.id, ended);
+  EXPECT_EQ(read->snapshot->progress.version, 6);
+  EXPECT_FALSE(read->snapshot->progress.exists());
+  next.progress.owner = {};
+  EXPECT_EQ(version_of_remains(next), 7);  // the next one is over too: it took 8 and 9
+}
+
+TEST(MongoDocuments, KeptKeysLeadToWhatTheirEventsDid) {
+  const std::vector<KeptKey> keys{{{1, 2, 3}, {.version = 1, .fingerprint = {4, 5}}},
+                                  {{0xff}, {.version = 0x0102'0304'0506'0708, .fingerprint = {0xfe}}}};
+  const auto bytes = pack_kept(keys);
+  ASSERT_EQ(bytes.size(), 48U);
+  EXPECT_EQ(to_hex(std::span{bytes}.first(10)), "01000000000000000405");
+  EXPECT_EQ(to_hex(std::span{bytes}.subspan(24, 9)), "0807060504030201fe");
+  const auto chunk_with = [&](std::span<const std::uint8_t> kept) {
+    Bson out;
+    BsonArray hashes;
+    for (const auto& key : keys) hashes.add([&](Bson& array, std::string_view name) { array.binary(name, key.hash); });
+    out.document("_id", chunk_id(snapshot().stream, 5)).small("n", 0).small("format", 1);
+    out.array("keys", hashes.get()).binary("kept", kept);
+    return out;
+  };
+  const auto read = read_whole_chunk(chunk_with(bytes).get());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->events, 0);
+  ASSERT_EQ(read->kept.size(), 2U);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    EXPECT_EQ(read->kept[i].hash, keys[i].hash);
+    EXPECT_EQ(read->kept[i].hit.version, keys[i].hit.version);
+    EXPECT_EQ(read->kept[i].hit.fingerprint, keys[i].hit.fingerprint);
+  }
+  EXPECT_FALSE(read_whole_chunk(chunk_with(std::span{bytes}.first(47)).get()));
 }
 
 TEST(MongoDocuments, TheBriefsSampleIsAFileOfBeforeTheLog) {
