@@ -113,7 +113,8 @@ class Writer final : public EventStore {
     for (std::size_t i = 0; i < batch.size(); ++i)
       if (outcomes[i] == AppendOutcome::stored && !batch[i].after->progress.exists())
         clients.insert(batch[i].after->stream.client);
-    for (const auto& client : clients) is_away_ = !note_disturbance(*shared_, lease_, client);
+    for (const auto& client : clients)
+      if (!note_disturbance(*shared_, lease_, client)) is_away_ = true;
   }
 
   bool maintain(Load load) override {
