@@ -46,14 +46,15 @@ trap 'exit 143' TERM
 # cpp_suites PRESET SECONDS: each executable of C++ tests. One process runs all cases of an executable: with a process
 # a case, as ctest does it, starting the sanitizers would take most of the time.
 cpp_suites() {
-  local preset=$1 limit=$2 executable name started status result
+  local preset=$1 limit=$2 executable name started status shards result
   for executable in "build/$preset"/tests/*; do
     [[ -f $executable && -x $executable && $executable != *_bench ]] || continue
     name=${executable##*/}
-    started=$SECONDS status=0 result=$result_folder/$preset-$name.xml
-    rm -f "$result"
-    quietly "$preset-$name" in_group "$limit" "${fixed_addresses[@]}" "$executable" \
-      "--gtest_output=xml:$root/$result" || status=$?
+    started=$SECONDS status=0 shards=1 result=$result_folder/$preset-$name.xml
+    rm -f "$result".*
+    [[ $name != contract_tests ]] || shards=3  # most of its time it waits for servers
+    quietly "$preset-$name" in_group "$limit" bash script/lib/shards.sh "$shards" "$root/$result" \
+      "${fixed_addresses[@]}" "$executable" || status=$?
     counted_junit "$preset $name" "$result" "$status" $((SECONDS - started))
   done
 }

@@ -228,6 +228,14 @@ def reads(tenant, other):
         yield get(f"{what} with its tag", *rest, status=304, headers=tag(tenant, what), **parameters)
         yield get(f"{what} with another's tag", *rest, headers=tag(other, what), **parameters)
     yield get("another's id with its tag", other.ids[shared], status=404, text=not_found, headers=tag(other, shared))
+    for what in ("errors", "warnings", "events"):
+        for how in ({}, {"format": "ndjson"}):
+            yield get(f"{what} {how}", tenant.ids[shared], what, **how)
+            yield get(f"another's {what} {how}", other.ids[shared], what, status=404, text=not_found, **how)
+    yield get("a file as it was", tenant.ids[shared], at=1)
+    yield get("another's file as it was", other.ids[shared], status=404, text=not_found, at=1)
+    for name in ("summary", "events"):
+        yield Request(f"GET {name}", "GET", f"/clients/{quote(tenant.krn, safe=':')}/{name}", 200, kind="read")
     yield get("the list", method="HEAD")
     yield get("a file", method="HEAD", filename=shared)
     yield get("another's id", other.ids[shared], method="HEAD", status=404)
@@ -271,6 +279,8 @@ def writes(tenant, other, kind, turn):
                        ("an object for a name", {**own, "filename": {"$gt": ""}}),
                        ("two events", {**own, "eventId": tenant.event})):
         yield post(name, body, 400, bad_parameters, others=None, key="k")
+    yield Request("DELETE of another's id", "DELETE", path_of(tenant.krn, other.ids[shared]), 404, not_found,
+                  kind="write")
     yield post("text", own, 415, others=None, Content_Type="text/plain")
     yield post("gzip", own, 415, others=None, Content_Encoding="gzip")
     yield post("too much", b"", 413, others=None, Content_Length=str(2**20 + 1))  # told apart before it is sent
@@ -281,10 +291,10 @@ def anything_else(tenant):
     for path in (path_of(tenant.krn), path_of(tenant.krn, tenant.ids[shared])):
         yield Request("OPTIONS", "OPTIONS", path, 204)
         yield Request("a preflight", "OPTIONS", path, 204, headers=origin)
-        yield Request("DELETE", "DELETE", path, 405)
+        yield Request("PUT", "PUT", path, 405)
     yield Request("POST to an id", "POST", path_of(tenant.krn, tenant.ids[shared]), 405)
     client = quote(tenant.krn, safe=":")
-    for path in (f"/clients/{client}", f"/clients/{client}/", f"/{client}/progress", f"/clients/{client}/events",
+    for path in (f"/clients/{client}", f"/clients/{client}/", f"/{client}/progress", f"/clients/{client}/events/x",
                  f"/clients/{client}/summary/x",
                  f"/clients/{client}/progress/{tenant.ids[shared]}/x", f"/clients/{client}/../{client}/progress",
                  f"//clients/{client}/progress", f"/./clients/{client}/progress", f"/clients//{client}/progress",
@@ -404,8 +414,10 @@ def test_tenants_that_speak_at_once_get_their_own_answers(api):
     """Pipelined over one connection, then each on a connection of its own at the same time."""
     tenants = tenants_of(api, "strangers")
     log = Log(api.server.log)
+    # What is sent in chunks is left out: it is read here by its length.
     wanted = [(tenant, request) for tenant, other in zip(tenants, tenants[1:] + tenants[:1])
-              for request in reads(tenant, other) if request.method == "GET" and request.status == 200]
+              for request in reads(tenant, other)
+              if request.method == "GET" and request.status == 200 and "ndjson" not in request.name]
     mixed = [wanted[at::len(wanted) // 3] for at in range(len(wanted) // 3)]
     ordered = [pair for column in mixed for pair in column]
 
