@@ -59,6 +59,7 @@ std::optional<std::string> KeptHeads::conclude(const StreamId& stream, Version v
 
 std::vector<StreamId> KeptHeads::left() const {
   std::vector<StreamId> out;
+  out.reserve(heads_.size());
   for (const auto& [stream, head] : heads_) out.push_back(stream);
   return out;
 }

@@ -33,13 +33,12 @@ std::int64_t last_seq_before(const Connection& connection, Timestamp before) {
   while (high - low > 1) {
     const auto middle = low + (high - low) / 2;
     auto rows = from.run(middle);
-    if (!rows.next() || rows.integer(0) >= high) {
-      high = middle;  // none from here on that is below `high`
-    } else if (const auto end = end_of(rows.text(1)); end && *end < before) {
+    const bool is_there = rows.next() && rows.integer(0) < high;
+    const auto end = is_there ? end_of(rows.text(1)) : std::nullopt;
+    if (end && *end < before)
       low = rows.integer(0);
-    } else {
-      high = middle;
-    }
+    else
+      high = middle;  // too young, or damaged, or there is none between here and there
   }
   return low;
 }
