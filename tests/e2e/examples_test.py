@@ -1,6 +1,7 @@
 """The example workers against the real server, on real CSV files. What they should have reported is counted here, with
 a CSV reader of our own: nothing of the workers' code is used."""
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ import elasticmq
 import harness
 import pytest
 import sqs
+from api_support import Api
 from harness import FlakyProxy, root
 
 workers = {"python": [sys.executable, str(root / "examples/python/worker.py")],
@@ -319,3 +321,32 @@ def test_a_queue_that_refuses_or_stays_away_is_told(shared_sqs, fifo_queue, krn)
     fifo_queue.client = sqs.Client(elasticmq.ElasticMq("nowhere"))
     status, _, err = run_sqs_worker(fifo_queue, krn, file, "--retry-seconds", "1")
     assert status == 3 and "gave up after 1 s" in err
+
+
+def follow(server, krn, place, *options):
+    command = [sys.executable, str(root / "examples/python/follow.py"), "--url", server.url, "--client", krn,
+               "--place", str(place), *options]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=60, env={**os.environ, "NO_PROXY": "127.0.0.1"})
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def test_the_follower_tells_each_event_once_and_goes_on_where_it_was(server, client, krn, tmp_path):
+    api, place = Api(server), tmp_path / "place"
+    assert follow(server, krn, place, "--once") == (0, [], "")
+    told = []
+    for number in range(3):
+        for _ in range(700):
+            api.report(krn, f"{number}.csv", done=1)
+        told.append([(event["filename"], event["version"]) for event in follow(server, krn, place, "--once")[1]])
+    assert told == [[(f"{number}.csv", version) for version in range(1, 701)] for number in range(3)]
+    server.stop()
+    status, _, said = follow(server, krn, place, "--once", "--retry-seconds", "1")
+    assert (status, said) == (3, "follow: the service stays away\n")
+
+
+def test_a_follower_that_keeps_a_wrong_place_is_told(server, krn, tmp_path):
+    place = tmp_path / "place"
+    place.write_text("nonsense")
+    status, events, said = follow(server, krn, place, "--once")
+    assert status == 1 and not events and "after is not a cursor of this feed" in said
