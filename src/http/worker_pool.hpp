@@ -82,11 +82,12 @@ Task<std::optional<std::invoke_result_t<Work&>>> run_on(WorkerPool& pool, std::s
       } catch (...) {
         surprise = std::current_exception();
       }
-      asio::post(executor, [waiting = std::move(shared), surprise, answer = std::move(answer)]() mutable {
-        auto resume = std::move(*waiting);
-        waiting.reset();
-        std::move(resume)(surprise, std::move(answer));
-      });
+      asio::post(executor,
+                 [waiting = std::move(shared), surprise = std::move(surprise), answer = std::move(answer)]() mutable {
+                   auto resume = std::move(*waiting);
+                   waiting.reset();
+                   std::move(resume)(surprise, std::move(answer));
+                 });
     };
     if (pool.submit(asker, std::move(job))) return;
     asio::post(executor, [shared]() mutable {
