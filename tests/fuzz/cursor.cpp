@@ -67,7 +67,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto changed = cursor;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
     PEBBLES_ASSERT(!query::read_cursor(client, list, changed), "a changed cursor was accepted");
-    PEBBLES_ASSERT(!query::read_cursor(client, list, cursor.substr(0, i)), "half a cursor was accepted");
+    // A name may have been chosen so that the half of its cursor is the cursor of half of it.
+    PEBBLES_ASSERT(list.sort.by == store::ListOrder::filename || !query::read_cursor(client, list, cursor.substr(0, i)),
+                   "half a cursor was accepted");
   }
   return 0;
 }

@@ -10,14 +10,6 @@ namespace {
 using namespace pebbles;
 using admission::Update;
 
-void append_text_member(std::string& out, std::string_view name, const std::string& text) {
-  if (text.empty()) return;
-  out += ",\"";
-  out += name;
-  out += "\":";
-  json::append_string(out, text);
-}
-
 void append_items(std::string& out, std::string_view name, const domain::ItemList& items) {
   out += ",\"";
   out += name;
@@ -29,6 +21,9 @@ void append_items(std::string& out, std::string_view name, const domain::ItemLis
       out += ",\"line\":";
       json::append_integer(out, *item.line);
     }
+    json::append_text_member(out, "code", item.code);
+    json::append_text_member(out, "field", item.field);
+    json::append_text_member(out, "value", item.value);
     out += "},";
   }
   if (!items.empty()) out.pop_back();
@@ -50,10 +45,10 @@ std::string rendered(const Update& update) {
   if (update.what.is_last) out += R"(,"isLast":true)";
   append_items(out, "errors", update.what.errors);
   append_items(out, "warnings", update.what.warnings);
-  append_text_member(out, "filename", *update.filename);
-  append_text_member(out, "eventId", update.event_id);
-  append_text_member(out, "clientKrn", update.client_krn);
-  append_text_member(out, "email", update.email);
+  json::append_text_member(out, "filename", *update.filename);
+  json::append_text_member(out, "eventId", update.event_id);
+  json::append_text_member(out, "clientKrn", update.client_krn);
+  json::append_text_member(out, "email", update.email);
   return out + "}";
 }
 
