@@ -22,18 +22,6 @@ void append_hex_string(std::string& out, std::span<const std::uint8_t> bytes) {
   out.push_back('"');
 }
 
-void append_position(std::string& out, const domain::LogPosition& position) {
-  out += R"({"log":)";
-  append_string(out, position.log);
-  out += R"(,"topic":)";
-  append_string(out, position.topic);
-  out += R"(,"partition":)";
-  append_integer(out, position.partition);
-  out += R"(,"offset":)";
-  append_integer(out, position.offset);
-  out.push_back('}');
-}
-
 void append_reference(std::string& out, const ChunkRef& chunk) {
   out += R"({"first":)";
   append_integer(out, chunk.first);
@@ -292,6 +280,18 @@ struct Reader {
 };
 
 }  // namespace
+
+void append_position(std::string& out, const domain::LogPosition& position) {
+  out += R"({"log":)";
+  append_string(out, position.log);
+  out += R"(,"topic":)";
+  append_string(out, position.topic);
+  out += R"(,"partition":)";
+  append_integer(out, position.partition);
+  out += R"(,"offset":)";
+  append_integer(out, position.offset);
+  out.push_back('}');
+}
 
 void append_item_members(std::string& out, const domain::Item& item) {
   if (item.line) {

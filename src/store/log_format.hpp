@@ -40,6 +40,9 @@ void append_item_members(std::string& out, const domain::Item& item);
 void append_items(std::string& out, const domain::ItemList& items, std::size_t items_max = SIZE_MAX);
 [[nodiscard]] Result<domain::ItemList> decode_items(std::string_view text);
 
+/// One Kafka position as the JSON object that both a log and the API show.
+void append_position(std::string& out, const domain::LogPosition& position);
+
 /// A snapshot's Kafka positions as canonical JSON, and back. Empty text for none.
 [[nodiscard]] std::string encode_positions(std::span<const domain::LogPosition> positions);
 [[nodiscard]] Result<std::vector<domain::LogPosition>> decode_positions(std::string_view text);

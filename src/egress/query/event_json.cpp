@@ -7,22 +7,6 @@
 namespace pebbles::query {
 namespace {
 
-void append_position(std::string& out, const std::optional<domain::LogPosition>& position) {
-  if (!position) {
-    out += "null";
-    return;
-  }
-  out += R"({"log":)";
-  json::append_string(out, position->log);
-  out += R"(,"topic":)";
-  json::append_string(out, position->topic);
-  out += R"(,"partition":)";
-  json::append_integer(out, position->partition);
-  out += R"(,"offset":)";
-  json::append_integer(out, position->offset);
-  out += '}';
-}
-
 void append_before(std::string& out, Timestamp created_at, std::int64_t errors, std::int64_t warnings) {
   out += R"(,"createdAt":)";
   append_time(out, created_at);
@@ -64,7 +48,10 @@ void append_event_members(std::string& out, const domain::ProgressEvent& event) 
   out += R"(,"channel":)";
   json::append_string(out, domain::name_of(event.channel));
   out += R"(,"position":)";
-  append_position(out, event.position);
+  if (event.position)
+    store::append_position(out, *event.position);
+  else
+    out += "null";
   out += R"(,"counts":)";
   append_counts(out, reported.counts);
   out += R"(,"total":)";
