@@ -504,7 +504,7 @@ def test_the_page_makes_no_markup_of_the_document(api):
 # schemathesis: all phases, all checks
 
 
-@pytest.mark.timeout(1800 if harness.long_rounds else 120)
+@pytest.mark.timeout(1800 if harness.long_rounds else 240)
 def test_schemathesis(api, krn, tmp_path):
     """Drawn requests, good and bad, by the document alone. Deterministic: the same ones in every run."""
     def make(name):
@@ -519,7 +519,7 @@ def test_schemathesis(api, krn, tmp_path):
          "--generation-deterministic", "--max-examples", "1000" if harness.long_rounds else "30",
          "--continue-on-failure", "--no-color"],
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=1500 if harness.long_rounds else 100,
+        timeout=1500 if harness.long_rounds else 220,
         env={**os.environ, "NO_PROXY": "127.0.0.1", "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
              "PYTHONPATH": str(harness.root / "tests/e2e"), "PEBBLES_TEST_RECORDS": json.dumps(records),
              "PEBBLES_TEST_DELETABLE": json.dumps(deletable)})
