@@ -92,7 +92,7 @@ fetch_jars() {
     "-DoutputDirectory=$folder.new" && mv "$folder.new" "$folder"
 }
 
-# ensure_servers: all that the tests need to run, quick when it is there.
+# ensure_servers: what the tests need beside the build, quick when it is there.
 ensure_servers() {
   ensure_venv
   ensure_mongod
