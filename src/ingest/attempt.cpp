@@ -28,7 +28,7 @@ void add_to_gate(Attempt& attempt, const AttemptOptions& options) {
 }  // namespace
 
 const domain::EventKey* key_of(const Pending& pending) {
-  const auto* const report = std::get_if<domain::Report>(&pending.command);
+  const auto* const report = std::get_if<domain::Report>(&*pending.command);
   return report != nullptr && report->key ? &*report->key : nullptr;
 }
 
@@ -68,6 +68,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
   std::vector<std::size_t> replays;
 
   attempt.outcomes.reserve(open.size());
+  events.reserve(open.size() + 1);
   text.reserve(256 * open.size());
   for (std::size_t i = 0; i < open.size(); ++i) {
     if (group.one_at_a_time && i > 0) break;
@@ -75,7 +76,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
       attempt.outcomes.emplace_back(Retry{});
       continue;
     }
-    auto decision = domain::decide(now, open[i].command, hit_of(i));
+    auto decision = domain::decide(now, *open[i].command, hit_of(i));
     if (const auto* rejection = std::get_if<domain::Rejection>(&decision)) {
       if (open[i].epoch) add_to_gate(attempt, options);
       attempt.outcomes.emplace_back(Refused{*rejection, open[i].epoch ? attempt.gate : nullptr});

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/boxed.hpp"
 #include "domain/decide.hpp"
 #include "store/event_store.hpp"
 
@@ -109,7 +110,7 @@ class Ack {
 /// An update that waits for its commit.
 struct Pending {
   domain::StreamId stream;
-  domain::Command command;
+  Boxed<domain::Command> command;  ///< by far its largest part, and it passes through many hands
   Ack ack;
   /// Of an update that was read from a log in order, and so is kept until it has an outcome, whatever fails meanwhile;
   /// null for one whose sender tries again by itself.

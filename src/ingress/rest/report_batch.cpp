@@ -162,7 +162,7 @@ class ReportBatch {
   void add_sender(std::vector<ingest::Pending>& pendings, const domain::Email& by) {
     const auto now = parts_.clock.now();
     for (auto& pending : pendings) {
-      auto& report = std::get<domain::Report>(pending.command);
+      auto& report = std::get<domain::Report>(*pending.command);
       report.by = by;
       report.at = now;
       report.id_if_new = ids_.next(now);
