@@ -38,7 +38,7 @@ Response state_of(const domain::StreamId& stream, const domain::Progress& progre
   out.body.reserve(fixed_bytes + stream.client->size() + stream.filename->size() +
                    (style.minimal ? 0 : progress.errors.first.bytes() + progress.warnings.first.bytes()));
   out.body += '{';
-  append_state(out.body, stream, progress, created, style);
+  append_state(out.body, *stream.client, *stream.filename, progress, created, style);
   out.body += '}';
   if (style.minimal) http::add_header(out, "Preference-Applied", "return=minimal");
   return out;
@@ -50,14 +50,14 @@ Response answer_of(const Refusal& refusal) {
 
 }  // namespace
 
-void append_state(std::string& out, const domain::StreamId& stream, const domain::Progress& progress, bool created,
-                  const AnswerStyle& style) {
+void append_state(std::string& out, std::string_view client, std::string_view filename,
+                  const domain::Progress& progress, bool created, const AnswerStyle& style) {
   out += created ? R"("result":"created","clientKrn":)" : R"("result":"updated","clientKrn":)";
-  json::append_string(out, *stream.client);
+  json::append_string(out, client);
   out += R"(,"filename":)";
-  json::append_string(out, *stream.filename);
+  json::append_string(out, filename);
   out += R"(,"counts":)";
-  query::append_counts(out, progress.counts);
+  store::append_counts(out, progress.counts);
   out += R"(,"total":)";
   query::append_integer_or_null(out, progress.total);
   out += R"(,"isCompleted":)";

@@ -34,9 +34,7 @@ class BatchAnswer : public ::testing::Test {
     entries.push_back({.filename = {}, .result = admission::TooLarge{}});
     entries.push_back({.filename = {}, .result = admission::Faults{{.detail = "x is bad", .pointer = "/x"}}});
   }
-  void add(ingest::Outcome outcome) {
-    entries.push_back({.filename = domain::Filename{"f"}, .result = std::move(outcome)});
-  }
+  void add(ingest::Outcome outcome) { entries.push_back({.filename = "f", .result = std::move(outcome)}); }
 
   const domain::ClientKrn client{"krn:a"};
   std::vector<BatchEntry> entries;
