@@ -50,8 +50,13 @@ class Writer {
     if (style_.update.minimal || out_.size() > style_.states_bytes_max) {
       out_ += created ? R"("result":"created")" : R"("result":"updated")";
     } else {
-      const auto& state = applied != nullptr ? *applied->after : *std::get<ingest::Replayed>(outcome).now;
-      append_state(out_, *client_, filename, state, created, style_.update);
+      const auto tell = [&](const ingest::ShownState& state) {
+        append_state(out_, *client_, filename, state, created, style_.update);
+      };
+      if (applied != nullptr)
+        tell(*applied->after);
+      else
+        tell(ingest::ShownState{*std::get<ingest::Replayed>(outcome).now});
     }
     if (applied == nullptr) out_ += R"(,"replayed":true)";
   }
