@@ -140,23 +140,34 @@ std::expected<Texts, BadBatch> cut_lines(std::string_view body) {
   return out;
 }
 
-BatchItem item_of(std::expected<simdjson::dom::object, Fault> update) {
-  if (!update) return Faults{std::move(update).error()};
-  return std::visit([](auto&& read) -> BatchItem { return std::forward<decltype(read)>(read); }, read_update(*update));
+using Items = std::vector<BatchItem>;
+
+constexpr std::string_view update_name = "the update";
+
+void add_update(Items& out, std::expected<simdjson::dom::object, Fault> update) {
+  if (!update) {
+    out.emplace_back(Faults{std::move(update).error()});
+    return;
+  }
+  std::visit([&](auto&& read) { out.emplace_back(std::forward<decltype(read)>(read)); }, read_update(*update));
 }
 
-BatchItem read_line(std::string_view text) {
-  constexpr std::string_view what = "the update";
-  if (text.size() > update_bytes_max) return TooLarge{};
-  return item_of(parse_object(text, what));
+void add_line(Items& out, std::string_view text) {
+  if (text.size() > update_bytes_max)
+    out.emplace_back(TooLarge{});
+  else
+    add_update(out, parse_object(text, update_name));
 }
 
 /// What stands in a document has to be JSON whatever becomes of the update.
-std::expected<BatchItem, BadBatch> read_element(std::string_view text) {
+std::expected<void, BadBatch> add_element(Items& out, std::string_view text) {
   const auto value = parse_value(text, "the body");
   if (!value) return refuse(value.error());
-  if (text.size() > update_bytes_max) return TooLarge{};
-  return item_of(object_in(*value, "the update"));
+  if (text.size() > update_bytes_max)
+    out.emplace_back(TooLarge{});
+  else
+    add_update(out, object_in(*value, update_name));
+  return {};
 }
 
 /// Leaves out what is over `left`, but for the first.
@@ -172,16 +183,14 @@ void limit_faults(BatchItem& item, std::size_t& left) {
 
 std::expected<std::vector<BatchItem>, BadBatch> parse_batch(std::string_view body, BatchForm form) {
   PEBBLES_TRY(texts, form == BatchForm::json ? cut_document(body) : cut_lines(body));
-  std::vector<BatchItem> out;
+  Items out;
   out.reserve(texts.size());
   std::size_t faults_left = batch_faults_max;
   for (const auto text : texts) {
-    if (form == BatchForm::json) {
-      PEBBLES_TRY(item, read_element(text));
-      out.push_back(std::move(item));
-    } else {
-      out.push_back(read_line(text));
-    }
+    if (form == BatchForm::json)
+      PEBBLES_TRY_VOID(add_element(out, text));
+    else
+      add_line(out, text);
     limit_faults(out.back(), faults_left);
   }
   return out;

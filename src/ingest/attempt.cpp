@@ -28,7 +28,7 @@ void add_to_gate(Attempt& attempt, const AttemptOptions& options) {
 }  // namespace
 
 const domain::EventKey* key_of(const Pending& pending) {
-  const auto* const report = std::get_if<domain::Report>(&pending.command);
+  const auto* const report = std::get_if<domain::Report>(&*pending.command);
   return report != nullptr && report->key ? &*report->key : nullptr;
 }
 
@@ -47,8 +47,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
   std::string text;
   Progress now = group.state ? group.state->progress : Progress{};
   std::unordered_map<domain::ShortDigest, KeyHit, domain::DigestHash> own_keys;  // accepted in this very attempt
-  Applied* newest = nullptr;                                                     // its state is still the one in `now`
-  bool newest_is_wanted = false;
+  bool any_accepted = false;
 
   // A file of before the log gets its state as its first event, with whatever is accepted first.
   const bool adopts = now.is_before_log();
@@ -68,6 +67,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
   std::vector<std::size_t> replays;
 
   attempt.outcomes.reserve(open.size());
+  events.reserve(open.size() + 1);
   text.reserve(256 * open.size());
   for (std::size_t i = 0; i < open.size(); ++i) {
     if (group.one_at_a_time && i > 0) break;
@@ -75,7 +75,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
       attempt.outcomes.emplace_back(Retry{});
       continue;
     }
-    auto decision = domain::decide(now, open[i].command, hit_of(i));
+    auto decision = domain::decide(now, *open[i].command, hit_of(i));
     if (const auto* rejection = std::get_if<domain::Rejection>(&decision)) {
       if (open[i].epoch) add_to_gate(attempt, options);
       attempt.outcomes.emplace_back(Refused{*rejection, open[i].epoch ? attempt.gate : nullptr});
@@ -94,11 +94,11 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
       text.resize(text_bytes);  // the rest goes into the next chunk
       break;
     }
-    if (newest_is_wanted) newest->after = std::make_shared<const Progress>(now);
     now = evolve(std::move(now), event);
     if (event.key) own_keys.emplace(event.key->hash, KeyHit{event.version, event.key->fingerprint});
-    newest = &std::get<Applied>(attempt.outcomes.emplace_back(Applied{.after = nullptr, .created = event.is_birth()}));
-    newest_is_wanted = open[i].wants_state;
+    any_accepted = true;
+    auto& applied = std::get<Applied>(attempt.outcomes.emplace_back(Applied{.created = event.is_birth()}));
+    if (open[i].wants_state) applied.after.emplace(now);
     const bool life_ends = !now.exists();
     events.push_back(std::move(event));
     if (life_ends) break;  // what comes behind is another life: a chunk is of one, so that it can go with it
@@ -106,7 +106,7 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
 
   SnapshotPtr present = group.state;
   const bool cut = attempt.outcomes.size() < open.size();  // by a chunk's size: then the adoption goes first, alone
-  if (adopts && newest == nullptr && !cut) events.clear();
+  if (adopts && !any_accepted && !cut) events.clear();
   if (!events.empty()) {
     auto after = std::make_shared<Snapshot>();
     after->stream = group.stream;
@@ -116,7 +116,6 @@ Attempt attempt(const Group& group, const AttemptOptions& options) {
     const auto first = events.front().version;
     after->head = {.first = first, .hash = store::hash_chunk(group.stream, first, events.size(), prev, text)};
     present = after;
-    if (newest != nullptr) newest->after = progress_of(present);
     attempt.append = Append{.before = group.state,
                             .chunk = {.first = first,
                                       .events = std::move(events),

@@ -22,7 +22,7 @@ void Mail::count(const Pending& pending, const Outcome& outcome) {
   static_assert(std::variant_size_v<Outcome> == 5);
   constexpr std::array kinds{UpdateOutcome::applied, UpdateOutcome::duplicate, UpdateOutcome::refused,
                              UpdateOutcome::refused, UpdateOutcome::retry};  // as Outcome has them
-  const auto* const report = std::get_if<domain::Report>(&pending.command);
+  const auto* const report = std::get_if<domain::Report>(&*pending.command);
   if (report == nullptr) return;
   const auto kind = kinds.at(outcome.index());
   const auto channel = report->channel;

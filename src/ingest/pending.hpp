@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "base/boxed.hpp"
 #include "domain/decide.hpp"
 #include "store/event_store.hpp"
 
@@ -44,9 +46,29 @@ class Gate {
 };
 using GatePtr = std::shared_ptr<Gate>;
 
-/// The update was counted; `after` is the state right behind it, or null where nobody asked for that.
+/// What an answer tells of a state. It stands in the outcome itself: of a batch there are thousands, each read once and
+/// on another thread.
+struct ShownState {
+  explicit ShownState(const domain::Progress& state)
+      : version{state.version},
+        counts{state.counts},
+        total{state.total},
+        completed{state.completed},
+        errors{state.errors.first},
+        warnings{state.warnings.first} {}
+
+  domain::Version version;
+  domain::Counts counts;
+  std::optional<std::int64_t> total;
+  bool completed;
+  domain::ItemList errors;
+  domain::ItemList warnings;
+  friend bool operator==(const ShownState&, const ShownState&) = default;
+};
+
+/// The update was counted; `after` is the state right behind it, or absent where nobody asked for that.
 struct Applied {
-  std::shared_ptr<const domain::Progress> after;
+  std::optional<ShownState> after = {};
   bool created = false;
 };
 /// It was counted before; `now` is the file's present state.
@@ -109,7 +131,7 @@ class Ack {
 /// An update that waits for its commit.
 struct Pending {
   domain::StreamId stream;
-  domain::Command command;
+  Boxed<domain::Command> command;  ///< by far its largest part, and it passes through many hands
   Ack ack;
   /// Of an update that was read from a log in order, and so is kept until it has an outcome, whatever fails meanwhile;
   /// null for one whose sender tries again by itself.

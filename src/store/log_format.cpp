@@ -1,6 +1,8 @@
 #include "store/log_format.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 
 #include "base/hex.hpp"
 #include "crypto/sha256.hpp"
@@ -31,13 +33,8 @@ void append_reference(std::string& out, const ChunkRef& chunk) {
 }
 
 void append_what(std::string& out, const domain::Reported& reported) {
-  out += R"(,"counts":{"done":)";
-  append_integer(out, reported.counts.done);
-  out += R"(,"warn":)";
-  append_integer(out, reported.counts.warn);
-  out += R"(,"failed":)";
-  append_integer(out, reported.counts.failed);
-  out.push_back('}');
+  out += R"(,"counts":)";
+  append_counts(out, reported.counts);
   if (reported.total) {
     out += R"(,"total":)";
     append_integer(out, *reported.total);
@@ -281,6 +278,20 @@ struct Reader {
 
 }  // namespace
 
+void append_counts(std::string& out, const domain::Counts& counts) {
+  char buffer[96];  // in one piece: there are many of them
+  char* end = buffer;
+  const auto put = [&](std::string_view name, std::int64_t value) {
+    end = std::ranges::copy(name, end).out;
+    end = std::to_chars(end, std::end(buffer), value).ptr;
+  };
+  put(R"({"done":)", counts.done);
+  put(R"(,"warn":)", counts.warn);
+  put(R"(,"failed":)", counts.failed);
+  *end++ = '}';
+  out.append(buffer, end);
+}
+
 void append_position(std::string& out, const domain::LogPosition& position) {
   out += R"({"log":)";
   append_string(out, position.log);
@@ -307,6 +318,10 @@ void append_item_members(std::string& out, const domain::Item& item) {
 }
 
 void append_items(std::string& out, const domain::ItemList& items, std::size_t items_max) {
+  if (items.empty()) {
+    out += "[]";
+    return;
+  }
   out.push_back('[');
   const auto* const end = items.begin() + std::min(items.size(), items_max);
   for (const auto* item = items.begin(); item != end; ++item) {

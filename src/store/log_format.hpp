@@ -33,6 +33,9 @@ void append_event(std::string& out, const domain::ProgressEvent& event);
 [[nodiscard]] Digest hash_chunk(const StreamId& stream, Version first, std::size_t events, const ChunkRef& prev,
                                 std::string_view text);
 
+/// `{"done":1,"warn":2,"failed":3}`
+void append_counts(std::string& out, const domain::Counts& counts);
+
 /// `"line":1,"message":"…"` and what else an item has, without the braces around it.
 void append_item_members(std::string& out, const domain::Item& item);
 

@@ -184,6 +184,16 @@ TEST_P(MongoSnapshots, ARecordIsWhereItsLogIsAndListsFollow) {
   EXPECT_EQ(listed_version(), 30);
 }
 
+TEST_P(MongoSnapshots, WhatIsNoTextIsRefusedAlone) {
+  const auto other = support::stream_id("krn:acme:client:1", "other.csv");
+  auto bad = support::append_to(file, nullptr, {{.counts = {.done = 1}}});
+  bad.text.insert(bad.text.size() / 2, "\xff");
+  const auto outcomes =
+      fixture->store().commit(std::vector{bad, support::append_to(other, nullptr, {{.counts = {.done = 1}}})});
+  EXPECT_EQ(outcomes, (std::vector{store::AppendOutcome::refused, store::AppendOutcome::stored}));
+  EXPECT_EQ(load(file), nullptr);
+}
+
 TEST_P(MongoSnapshots, RoundsFollowBesideTheCommits) {
   auto state = tell_much(nullptr);
   for (std::int64_t listed = 10; listed < 300;) {

@@ -524,7 +524,9 @@ void Simulation::check_outcome(Update& update, const Outcome& outcome) {
   if (const auto* applied = std::get_if<ingest::Applied>(&outcome)) {
     ++tally_.applied;
     if (!counted) return wrong("told Applied, and the log does not have it");
-    if (!is_a_state(applied->after)) return wrong("told Applied with a state that never was");
+    if (!applied->after || std::cmp_greater_equal(applied->after->version, stream.states.size()) ||
+        *applied->after != ingest::ShownState{stream.states[static_cast<std::size_t>(applied->after->version)]})
+      return wrong("told Applied with a state that never was");
     if (applied->after->version != event->version) return wrong("told Applied with the state of another event");
     if (applied->created != (event->version == 1)) return wrong("told `created` wrongly");
     if (update.applied) return wrong("told Applied twice");

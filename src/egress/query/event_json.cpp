@@ -53,7 +53,7 @@ void append_event_members(std::string& out, const domain::ProgressEvent& event) 
   else
     out += "null";
   out += R"(,"counts":)";
-  append_counts(out, reported.counts);
+  store::append_counts(out, reported.counts);
   out += R"(,"total":)";
   append_integer_or_null(out, reported.total);
   out += R"(,"isLast":)";

@@ -14,17 +14,6 @@
 /// without linking the reading side.
 namespace pebbles::query {
 
-/// `{"done":1,"warn":2,"failed":3}`
-inline void append_counts(std::string& out, const domain::Counts& counts) {
-  out += R"({"done":)";
-  json::append_integer(out, counts.done);
-  out += R"(,"warn":)";
-  json::append_integer(out, counts.warn);
-  out += R"(,"failed":)";
-  json::append_integer(out, counts.failed);
-  out += '}';
-}
-
 inline void append_integer_or_null(std::string& out, const std::optional<std::int64_t>& value) {
   if (value)
     json::append_integer(out, *value);
@@ -83,7 +72,7 @@ inline void append_record(std::string& out, const store::Snapshot& snapshot, con
   out += R"(,"email":)";
   json::append_string(out, *progress.owner);
   out += R"(,"counts":)";
-  append_counts(out, progress.counts);
+  store::append_counts(out, progress.counts);
   out += R"(,"total":)";
   append_integer_or_null(out, progress.total);
   out += R"(,"isCompleted":)";

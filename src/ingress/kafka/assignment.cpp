@@ -10,7 +10,7 @@ using ingest::Pending;
 namespace {
 
 std::int32_t partition_of(const Pending& pending) {
-  return std::get<domain::Report>(pending.command).position->partition;
+  return std::get<domain::Report>(*pending.command).position->partition;
 }
 
 }  // namespace

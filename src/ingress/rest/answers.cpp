@@ -31,14 +31,14 @@ Refusal refusal_of(domain::Rejection why) {
   PEBBLES_ASSERT(false, "every rejection has an answer");
 }
 
-Response state_of(const domain::StreamId& stream, const domain::Progress& progress, bool created,
+Response state_of(const domain::StreamId& stream, const ingest::ShownState& state, bool created,
                   const AnswerStyle& style) {
   constexpr std::size_t fixed_bytes = 240;
   Response out{.status = 200, .content_type = http::json_type, .headers = {}, .body = {}};
   out.body.reserve(fixed_bytes + stream.client->size() + stream.filename->size() +
-                   (style.minimal ? 0 : progress.errors.first.bytes() + progress.warnings.first.bytes()));
+                   (style.minimal ? 0 : state.errors.bytes() + state.warnings.bytes()));
   out.body += '{';
-  append_state(out.body, stream, progress, created, style);
+  append_state(out.body, *stream.client, *stream.filename, state, created, style);
   out.body += '}';
   if (style.minimal) http::add_header(out, "Preference-Applied", "return=minimal");
   return out;
@@ -50,23 +50,23 @@ Response answer_of(const Refusal& refusal) {
 
 }  // namespace
 
-void append_state(std::string& out, const domain::StreamId& stream, const domain::Progress& progress, bool created,
-                  const AnswerStyle& style) {
+void append_state(std::string& out, std::string_view client, std::string_view filename, const ingest::ShownState& state,
+                  bool created, const AnswerStyle& style) {
   out += created ? R"("result":"created","clientKrn":)" : R"("result":"updated","clientKrn":)";
-  json::append_string(out, *stream.client);
+  json::append_string(out, client);
   out += R"(,"filename":)";
-  json::append_string(out, *stream.filename);
+  json::append_string(out, filename);
   out += R"(,"counts":)";
-  query::append_counts(out, progress.counts);
+  store::append_counts(out, state.counts);
   out += R"(,"total":)";
-  query::append_integer_or_null(out, progress.total);
+  query::append_integer_or_null(out, state.total);
   out += R"(,"isCompleted":)";
-  query::append_bool(out, progress.completed);
+  query::append_bool(out, state.completed);
   if (style.minimal) return;
   out += R"(,"errors":)";
-  store::append_items(out, progress.errors.first, style.items_max);
+  store::append_items(out, state.errors, style.items_max);
   out += R"(,"warnings":)";
-  store::append_items(out, progress.warnings.first, style.items_max);
+  store::append_items(out, state.warnings, style.items_max);
 }
 
 std::optional<Refusal> refusal_of(const ingest::Outcome& outcome) {
@@ -94,7 +94,7 @@ Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& strea
   if (const auto refusal = refusal_of(outcome)) return answer_of(*refusal);
   if (const auto* applied = std::get_if<ingest::Applied>(&outcome))
     return state_of(stream, *applied->after, applied->created, style);
-  auto out = state_of(stream, *std::get<ingest::Replayed>(outcome).now, false, style);
+  auto out = state_of(stream, ingest::ShownState{*std::get<ingest::Replayed>(outcome).now}, false, style);
   http::add_header(out, "Idempotent-Replayed", "true");
   return out;
 }

@@ -32,8 +32,8 @@ inline constexpr Refusal overloaded_refusal{.status = 503,
 [[nodiscard]] std::vector<http::ProblemFault> shown(const admission::Faults& faults);
 
 /// The members that tell the state behind an update that was counted.
-void append_state(std::string& out, const domain::StreamId& stream, const domain::Progress& progress, bool created,
-                  const AnswerStyle& style);
+void append_state(std::string& out, std::string_view client, std::string_view filename, const ingest::ShownState& state,
+                  bool created, const AnswerStyle& style);
 
 [[nodiscard]] http::Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& stream,
                                        const AnswerStyle& style);

@@ -26,7 +26,7 @@ bool is_counted(const BatchEntry& entry) {
 class Writer {
  public:
   Writer(std::string& out, const domain::ClientKrn& client, const BatchStyle& style)
-      : out_{out}, style_{style}, stream_{.client = client, .filename = {}} {}
+      : out_{out}, client_{client}, style_{style} {}
 
   void write(const BatchEntry& entry) {
     out_ += '{';
@@ -43,23 +43,27 @@ class Writer {
   }
 
  private:
-  void write_counted(const ingest::Outcome& outcome, const domain::Filename& filename) {
+  void write_counted(const ingest::Outcome& outcome, std::string_view filename) {
     const auto* const applied = std::get_if<ingest::Applied>(&outcome);
     const bool created = applied != nullptr && applied->created;
     out_ += R"("status":200,)";
     if (style_.update.minimal || out_.size() > style_.states_bytes_max) {
       out_ += created ? R"("result":"created")" : R"("result":"updated")";
     } else {
-      stream_.filename = filename;
-      const auto& state = applied != nullptr ? *applied->after : *std::get<ingest::Replayed>(outcome).now;
-      append_state(out_, stream_, state, created, style_.update);
+      const auto tell = [&](const ingest::ShownState& state) {
+        append_state(out_, *client_, filename, state, created, style_.update);
+      };
+      if (applied != nullptr)
+        tell(*applied->after);
+      else
+        tell(ingest::ShownState{*std::get<ingest::Replayed>(outcome).now});
     }
     if (applied == nullptr) out_ += R"(,"replayed":true)";
   }
 
   std::string& out_;
+  const domain::ClientKrn& client_;
   const BatchStyle& style_;
-  domain::StreamId stream_;
 };
 
 void append_count(std::string& out, std::string_view name, std::size_t count) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <variant>
 
 #include "admission/batch.hpp"
@@ -14,7 +15,7 @@ namespace pebbles::rest {
 struct NotTaken {};
 /// What became of one update of a batch.
 struct BatchEntry {
-  domain::Filename filename;
+  std::string_view filename;  ///< kept by whoever has the entries; only of good updates
   std::variant<NotTaken, admission::Faults, admission::TooLarge, ingest::Outcome> result;
 };
 

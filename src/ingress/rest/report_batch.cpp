@@ -55,6 +55,7 @@ class DerivedKeys {
 /// A batch that was read. Files are named where states are asked for; `pendings` are its good updates, `places` where
 /// these stand among `entries`.
 struct Batch {
+  std::vector<char> names;  ///< of the files that `entries` name: one piece of memory for all
   std::vector<BatchEntry> entries;
   std::vector<ingest::Pending> pendings;
   std::vector<std::size_t> places;
@@ -72,6 +73,19 @@ std::optional<std::string> key_of(std::string& event_id, const Request& request,
   return request.keys ? std::optional{request.keys->at(place)} : std::nullopt;
 }
 
+std::size_t bytes_of_names(const std::vector<admission::BatchItem>& items) {
+  std::size_t out = 0;
+  for (const auto& item : items)
+    if (const auto* const update = std::get_if<admission::Update>(&item)) out += update->filename->size();
+  return out;
+}
+
+/// Precondition: there is room for it.
+std::string_view add_name(std::vector<char>& names, std::string_view name) {
+  const auto place = names.insert(names.end(), name.begin(), name.end());
+  return {place, names.end()};
+}
+
 std::expected<Batch, Response> read_batch(std::string_view body, const Request& request) {
   auto items = admission::parse_batch(body, request.form);
   if (!items) {
@@ -80,6 +94,7 @@ std::expected<Batch, Response> read_batch(std::string_view body, const Request& 
     return std::unexpected{answer_of(admission::Faults{{.detail = why.detail, .pointer = {}}})};
   }
   Batch out;
+  if (!request.is_minimal) out.names.reserve(bytes_of_names(*items));
   out.entries.resize(items->size());
   out.pendings.reserve(items->size());
   out.places.reserve(items->size());
@@ -89,7 +104,7 @@ std::expected<Batch, Response> read_batch(std::string_view body, const Request& 
       out.entries[i].result = std::move(*faults);
     } else if (auto* const update = std::get_if<admission::Update>(&item)) {
       const auto key = key_of(update->event_id, request, i);
-      if (!request.is_minimal) out.entries[i].filename = update->filename;
+      if (!request.is_minimal) out.entries[i].filename = add_name(out.names, *update->filename);
       auto& pending = out.pendings.emplace_back(make_pending(request.client, std::move(*update), key));
       pending.wants_state = !request.is_minimal;
       out.places.push_back(i);
@@ -148,7 +163,7 @@ class ReportBatch {
 
  private:
   static std::size_t bytes_of(const Batch& batch) {
-    std::size_t out = batch.entries.size() * sizeof(BatchEntry);
+    std::size_t out = batch.names.size() + batch.entries.size() * sizeof(BatchEntry);
     for (const auto& pending : batch.pendings) out += ingest::bytes_of(pending);
     return out;
   }
@@ -162,7 +177,7 @@ class ReportBatch {
   void add_sender(std::vector<ingest::Pending>& pendings, const domain::Email& by) {
     const auto now = parts_.clock.now();
     for (auto& pending : pendings) {
-      auto& report = std::get<domain::Report>(pending.command);
+      auto& report = std::get<domain::Report>(*pending.command);
       report.by = by;
       report.at = now;
       report.id_if_new = ids_.next(now);

@@ -54,7 +54,7 @@ class ReportProgress {
     if (!pending) co_return failed(exchange, answer_of(pending.error()));
     const auto stream = pending->stream;
     exchange.note(*stream.client, *stream.filename);
-    auto& report = std::get<domain::Report>(pending->command);
+    auto& report = std::get<domain::Report>(*pending->command);
     report.by = *std::move(by);
     report.at = parts_.clock.now();
     report.id_if_new = ids_.next(report.at);

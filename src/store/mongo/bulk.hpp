@@ -25,7 +25,7 @@ class Writes {
   /// `session` may be null.
   Writes(mongoc_collection_t* collection, mongoc_client_session_t* session);
 
-  /// False: libmongoc does not take it, and never will (its size, say).
+  /// False: libmongoc does not take it, and never will (its size, say). Precondition: its texts are valid UTF-8.
   [[nodiscard]] bool insert(const Bson& document);
   /// `filter` names an `_id`.
   void update(const Bson& filter, const Bson& change, bool upsert = false);

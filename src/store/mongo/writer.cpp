@@ -1,3 +1,7 @@
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -198,13 +202,20 @@ class Writer final : public EventStore {
     doubts_.erase(doubt);
   }
 
+  /// Whether it is what every reader of the log takes. Admission has seen to it: this is for what must never be stored.
+  static bool is_text(const Append& append) {
+    const auto& stream = append.after->stream;
+    return std::ranges::all_of(std::array<std::string_view, 3>{*stream.client, *stream.filename, append.text},
+                               [](std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); });
+  }
+
   /// The chunks of a part, each by itself; an unordered insert tells exactly which are there already.
   void insert_chunks(std::span<const Append> batch, const Part& part, Outcomes& out) {
     if (part.empty() || session() == nullptr) return;
     Writes chunks{events_.get(), session()};
     Part sent;
     for (const auto i : part) {
-      if (chunks.insert(chunk_document(batch[i])))
+      if (is_text(batch[i]) && chunks.insert(chunk_document(batch[i])))
         sent.push_back(i);
       else
         out[i] = AppendOutcome::refused;

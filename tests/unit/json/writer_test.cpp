@@ -36,6 +36,22 @@ INSTANTIATE_TEST_SUITE_P(Rows, JsonString,
                                          Row{"\x7f", "\"\x7f\""}, Row{"é €😀\u2028", "\"é €😀\u2028\""},
                                          Row{"</script>", R"("</script>")"}, Row{"\"", R"("\"")"}));
 
+TEST(JsonString, WhatIsEscapedIsFoundAtEveryPlace) {
+  for (std::size_t size = 1; size <= 25; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text(size, 'x');
+      for (char c = 0; c >= 0 && c < 0x7f; ++c) {
+        text[at] = c;
+        const bool is_escaped = c < 0x20 || c == '"' || c == '\\';
+        ASSERT_EQ(written(text) != '"' + text + '"', is_escaped) << size << ' ' << at << ' ' << int{c};
+        std::string_view back;
+        ASSERT_FALSE(parse(written(text)).get(back));
+        ASSERT_EQ(back, text);
+      }
+    }
+  }
+}
+
 TEST(JsonString, EveryControlCharacterIsEscaped) {
   for (char c = 0; c < 0x20; ++c) {
     std::string_view back;

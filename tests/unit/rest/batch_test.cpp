@@ -26,7 +26,7 @@ class BatchAnswer : public ::testing::Test {
     progress->owner = domain::Email{"ann@example.com"};
     progress->counts = {.done = 1, .warn = 2, .failed = 3};
     progress->errors.add(domain::ItemList{{{.line = 1, .message = "m"}}});
-    add(ingest::Applied{progress, true});
+    add(ingest::Applied{ingest::ShownState{*progress}, true});
     add(ingest::Replayed{progress});
     add(ingest::Refused{domain::Rejection::not_the_owner});
     add(ingest::Retry{.maybe_applied = true});
@@ -34,9 +34,7 @@ class BatchAnswer : public ::testing::Test {
     entries.push_back({.filename = {}, .result = admission::TooLarge{}});
     entries.push_back({.filename = {}, .result = admission::Faults{{.detail = "x is bad", .pointer = "/x"}}});
   }
-  void add(ingest::Outcome outcome) {
-    entries.push_back({.filename = domain::Filename{"f"}, .result = std::move(outcome)});
-  }
+  void add(ingest::Outcome outcome) { entries.push_back({.filename = "f", .result = std::move(outcome)}); }
 
   const domain::ClientKrn client{"krn:a"};
   std::vector<BatchEntry> entries;

@@ -48,9 +48,10 @@ TEST(Answers, SayTheState) {
   progress->owner = domain::Email{"ann@example.com"};
   progress->counts = {.done = 1, .warn = 2, .failed = 3};
   progress->errors.add(domain::ItemList{{{.line = 1, .message = "m"}, {.line = 2, .message = "n"}}});
-  EXPECT_EQ(answer_of(ingest::Applied{progress, true}, stream, {.minimal = false, .items_max = 1}).body,
-            R"({"result":"created","clientKrn":"krn:a","filename":"f","counts":{"done":1,"warn":2,"failed":3},)"
-            R"("total":null,"isCompleted":false,"errors":[{"line":1,"message":"m"}],"warnings":[]})");
+  EXPECT_EQ(
+      answer_of(ingest::Applied{ingest::ShownState{*progress}, true}, stream, {.minimal = false, .items_max = 1}).body,
+      R"({"result":"created","clientKrn":"krn:a","filename":"f","counts":{"done":1,"warn":2,"failed":3},)"
+      R"("total":null,"isCompleted":false,"errors":[{"line":1,"message":"m"}],"warnings":[]})");
   const auto minimal = answer_of(ingest::Replayed{progress}, stream, {.minimal = true});
   EXPECT_EQ(minimal.body,
             R"({"result":"updated","clientKrn":"krn:a","filename":"f","counts":{"done":1,"warn":2,"failed":3},)"

@@ -13,7 +13,11 @@ using testing::SizeIs;
 
 class SqsGathering : public testing::Test {
  protected:
-  static std::vector<Arrival> some(std::size_t count) { return std::vector<Arrival>(count); }
+  static std::vector<Arrival> some(std::size_t count) {
+    std::vector<Arrival> out;
+    while (out.size() < count) out.push_back({.ticket = 0, .group = {}, .what = admission::Unusable{}});
+    return out;
+  }
 
   static constexpr bool more_to_come = true;
   Gathering gathering;

@@ -13,9 +13,11 @@ using testing::IsEmpty;
 Arrival arrival(Ticket ticket, const std::string& group, const std::string& file) {
   Arrival out{.ticket = ticket, .group = group, .what = admission::Unusable{}};
   if (!file.empty()) {
-    ingest::Pending pending;
-    pending.stream = {.client = domain::ClientKrn{"krn:a"}, .filename = domain::Filename{file}};
-    out.what = std::move(pending);
+    out.what = ingest::Pending{
+        .stream = {.client = domain::ClientKrn{"krn:a"}, .filename = domain::Filename{file}},
+        .command = domain::Report{},
+        .ack = {},
+    };
   }
   return out;
 }
