@@ -55,7 +55,7 @@ struct KeptKey {
   domain::KeyHit hit;
 };
 
-/// What the first chunk of a log tells of its baseline (pruner.cpp).
+/// What the first chunk of a log tells of its baseline (log_beginning.hpp).
 struct Cut {
   Version version = 0;   ///< chunks behind the first that begin at or below it are covered: nobody reads them
   ChunkRef head;         ///< what the chunk behind it names as its predecessor
