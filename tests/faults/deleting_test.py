@@ -21,8 +21,7 @@ kills = 6 if harness.long_rounds else 2
 
 class DeletingLoad:
     """Threads that report, deliver again what was reported, and delete, each to an instance that is drawn anew. Use it
-    as a context. `deleted` has the id of each life whose deletion was answered 204, `maybe_deleted` those without an
-    answer."""
+    as a context. `deleted` has the id of each life whose deletion was answered 204, `tried` of each that was to be."""
 
     reporters, redeliverers, deleters = 4, 2, 2
 
@@ -30,7 +29,7 @@ class DeletingLoad:
         self.servers, self.seed = servers, seed
         self.dice = random.Random(str(seed))
         self.history = History(random.Random(self.dice.random()))
-        self.deleted, self.maybe_deleted = set(), set()
+        self.deleted, self.tried = set(), set()
         self.faults = []
         self.ending = threading.Event()
 
@@ -92,7 +91,7 @@ class DeletingLoad:
             if found.status_code != 200:
                 return False
             life = found.json()["id"]
-            self.maybe_deleted.add(life)
+            self.tried.add(life)
             status = client.delete(path_of(krn, life), headers=harness.bearer()).status_code
             if status == 204:
                 self.deleted.add(life)
@@ -113,60 +112,77 @@ class DeletingLoad:
         """Until so much more was answered."""
         wanted = self.acknowledged + updates, len(self.deleted) + deletions
         wait_until(lambda: self.acknowledged >= wanted[0] and len(self.deleted) >= wanted[1], timeout,
-                   f"PEBBLES_SEED={self.seed[0]}: {updates} more updates and {deletions} more deletions")
+                   self.explained(f"{updates} more updates and {deletions} more deletions"))
 
     def deliver_all_again(self, server):
         """Each update with a key; one without an answer may be counted only now."""
         connection = Connection(server.port)
         for one in self.history.updates:
             if one.key:
-                wait_until(lambda: self.send(connection, one), 20, f"PEBBLES_SEED={self.seed[0]}: {one}")
+                wait_until(lambda: self.send(connection, one), 20, self.explained(f"{one}: an answer"))
         connection.close()
 
-
-def events_of(database, filename):
-    chunks = database.progress_events.find({"clientKrn": krn, "filename": filename}).sort("_id.first")
-    return [json.loads(line) for chunk in chunks for line in chunk["events"].splitlines()]
+    def explained(self, text):
+        return f"{text}\nPEBBLES_SEED={self.seed[0]}, {len(self.history.updates)} updates"
 
 
-def check(load, database, api):
-    """Compares what callers were told with the log, and the log with what is shown."""
-    faults, counted, ended = list(load.faults), Counter(), Counter()
-    for filename in filenames:
-        events = events_of(database, filename)
-        if [event["v"] for event in events] != list(range(1, len(events) + 1)):
-            faults.append(f"{filename}: versions {[event['v'] for event in events]}")
-        done, warn = 0, 0
-        for event in events:
-            if event["kind"] == "deleted":
-                ended[event["id"]] += 1
-                done, warn = 0, 0
-            else:
-                counted[filename, event["counts"]["done"]] += 1
-                done, warn = done + event["counts"]["done"], warn + event["counts"]["warn"]
+def logs_of(database):
+    """By file the events of all its lives."""
+    def events(filename):
+        chunks = database.progress_events.find({"clientKrn": krn, "filename": filename}).sort("_id.first")
+        return [json.loads(line) for chunk in chunks for line in chunk["events"].splitlines()]
+    return {filename: events(filename) for filename in filenames}
+
+
+def check_shown(logs, api):
+    """What is shown of each file is what its log says of its last life."""
+    for filename, events in logs.items():
+        assert [event["v"] for event in events] == list(range(1, len(events) + 1))
+        ends = [place for place, event in enumerate(events) if event["kind"] == "deleted"]
+        life = [event["counts"] for event in events[ends[-1] + 1 if ends else 0:]]
         shown = api.get(krn, filename=filename)
-        wanted = 404 if events and events[-1]["kind"] == "deleted" else 200
-        if shown.status_code != wanted:
-            faults.append(f"{filename}: {shown.status_code} instead of {wanted}")
-        elif wanted == 200 and (shown.json()["counts"]["done"], shown.json()["counts"]["warn"]) != (done, warn):
-            faults.append(f"{filename}: shows {shown.json()['counts']} instead of {done} and {warn}")
+        if not life:
+            assert shown.status_code == 404, filename
+        else:
+            assert shown.status_code == 200, filename
+            counts = shown.json()["counts"]
+            for name in ("done", "warn"):
+                assert counts[name] == sum(count[name] for count in life), filename
+        for place in ends:
+            assert api.get(krn, events[place]["id"]).status_code == 404, filename
+
+
+def faults_of(load, logs):
+    """What callers were told that is not in the logs, and what is there that it should not be."""
+    counted = Counter((filename, event["counts"]["done"]) for filename, events in logs.items() for event in events
+                      if event["kind"] != "deleted")
+    ended = Counter(event["id"] for events in logs.values() for event in events if event["kind"] == "deleted")
+    faults = list(load.faults)
     for one in load.history.updates:
         times = counted.pop((one.filename, one.mark), 0)
-        if times != 1 and not (times == 0 and not one.acknowledged):
+        if times > 1 or (times == 0 and one.acknowledged) or (times == 1 and not one.acknowledged and not one.unknown):
             faults.append(f"{one}: counted {times} times")
-        if times == 1 and not one.acknowledged and not one.unknown:
-            faults.append(f"{one}: counted although it was refused")
-    faults += [f"{which} was counted, and nobody sent it" for which in counted]
-    faults += [f"{life}: deleted {times} times" for life, times in ended.items() if times != 1]
-    faults += [f"{life}: answered 204, and not in the log" for life in load.deleted - set(ended)]
-    faults += [f"{life}: deleted by nobody" for life in set(ended) - load.maybe_deleted]
-    faults += [f"{life}: is shown again" for life in ended if api.get(krn, life).status_code != 404]
-    assert not faults, "\n".join([*faults, f"PEBBLES_SEED={load.seed[0]}"])
+    faults += [f"{which}: counted, and sent by nobody" for which in counted]
+    faults += [f"{life}: deleted {times} times" for life, times in ended.items() if times > 1]
+    faults += [f"{life}: answered 204, and not deleted" for life in load.deleted - set(ended)]
+    faults += [f"{life}: deleted by nobody" for life in set(ended) - load.tried]
+    return faults
+
+
+@pytest.fixture
+def servers(make_server, one_node, database):
+    return [make_server(uri=one_node.uri(database)).start() for _ in range(2)]
+
+
+@pytest.fixture
+def logs(one_node, database):
+    """logs() as they are now."""
+    with one_node.client() as client:
+        yield lambda: logs_of(client[database])
 
 
 @pytest.mark.timeout(120 + 30 * kills)
-def test_deletions_and_updates_by_two_instances_of_which_one_dies(make_server, one_node, database, seed):
-    servers = [make_server(uri=one_node.uri(database)).start() for _ in range(2)]
+def test_deletions_and_updates_by_two_instances_of_which_one_dies(servers, logs, seed):
     load = DeletingLoad(servers, seed)
     with load:
         for _ in range(kills):
@@ -178,16 +194,39 @@ def test_deletions_and_updates_by_two_instances_of_which_one_dies(make_server, o
             victim.start()
         load.wait_more(40, 5)
     load.deliver_all_again(servers[0])
-    apis = [Api(server) for server in servers]
-    with one_node.client() as client:
-        for api in apis:
-            check(load, client[database], api)
-        before = [events_of(client[database], filename) for filename in filenames]
-        for server in reversed(servers):
-            load.deliver_all_again(server)
-        assert [events_of(client[database], filename) for filename in filenames] == before
-        for api in apis:
-            check(load, client[database], api)
-    shown = [record for record in apis[0].listed(krn)]
-    assert not load.deleted & {record["id"] for record in shown}
+    before = logs()
+    for server in reversed(servers):
+        load.deliver_all_again(server)
+    assert logs() == before, load.explained("a redelivery was counted")
+    faults = faults_of(load, before)
+    assert not faults, load.explained("\n".join(faults))
+    for server in servers:
+        check_shown(before, Api(server))
+        assert not load.deleted & {record["id"] for record in Api(server).listed(krn)}
     verify_clean(servers[0])
+
+
+def test_what_is_lost_doubled_or_back_is_found(servers, logs, seed):
+    """The control: each fault, made in what was read of the log."""
+    load = DeletingLoad(servers, seed)
+    with load:
+        load.wait_more(20, 3)
+    whole = logs()
+    assert faults_of(load, whole) == []
+    filename, events = max(whole.items(), key=lambda entry: len(entry[1]))
+    told = {one.mark for one in load.history.updates if one.acknowledged}
+    place = next(place for place, event in enumerate(events) if event.get("counts", {}).get("done") in told)
+    end = next(event for log in whole.values() for event in log if event.get("id") in load.deleted and event["kind"] == "deleted")
+
+    def broken(changed):
+        return faults_of(load, {**whole, filename: changed})
+
+    assert [fault.endswith("counted 0 times") for fault in broken(events[:place] + events[place + 1:])] == [True]
+    assert [fault.endswith("counted 2 times") for fault in broken([*events, events[place]])] == [True]
+    twice = broken([*events, end])
+    assert twice == [f"{end['id']}: deleted 2 times"]
+    without = {name: [event for event in log if event != end] for name, log in whole.items()}
+    assert faults_of(load, without) == [f"{end['id']}: answered 204, and not deleted"]
+    assert broken([*events, {**end, "id": "0" * 24}]) == [f"{'0' * 24}: deleted by nobody"]
+    with pytest.raises(AssertionError):
+        check_shown({filename: events[:-1]}, Api(servers[0]))
