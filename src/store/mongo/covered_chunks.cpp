@@ -1,72 +1,92 @@
 #include "store/mongo/covered_chunks.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
 namespace pebbles::store::mongo {
 namespace {
 
-/// Leaves of a chunk only its keys, and what they lead to. What cannot be read stays.
-Result<void> strip(const PruneStep& step, Writes& writes, const Bson& filter, const LogBeginning& first) {
-  std::optional<StoredChunk> whole;
-  PEBBLES_TRY_VOID(find(step.events(), filter, by_id(), [&](const bson_t* document) {
-    if (auto read = read_whole_chunk(document)) whole = *std::move(read);
-    return false;
-  }));
-  if (!whole) return {};
-  Bson set;
-  set.small("n", 0);
-  append_keys(set, keys_of(whole->chunk));
-  // Those of a life that is over stay as long as its tombstone.
-  if (whole->chunk.first > first.deleted_version) set.time("due", seconds_of(whole->at) + step.waits().keys);
-  writes.update(filter, change_of(set, {"events", "at", "prev", "hash", "token"}));
-  return {};
-}
+struct Covered {
+  StoredChunk stored;  ///< without its text
+  bool has_keys = false;
+};
 
-/// Takes away a page of what a baseline covers, or all but the keys where those must stay. True when that was all.
-Result<bool> clear(const PruneStep& step, const LogBeginning& first) {
+/// A portion of what a baseline covers, from that version on.
+Result<std::vector<Covered>> find_covered(const PruneStep& step, const LogBeginning& first, Version from) {
   const auto& stream = first.stored.stream;
-  struct Covered {
-    StoredChunk stored;
-    bool has_keys = false;
-  };
-  std::vector<Covered> covered;
+  std::vector<Covered> out;
   Bson range, filter = stream_filter(stream), some, order, fields, options;
-  range.document("$gte", chunk_id(stream, std::max<Version>(first.left, 2)));
+  range.document("$gte", chunk_id(stream, from));
   range.document("$lte", chunk_id(stream, first.stored.cut ? first.stored.cut->version : 0));
   some.small("$gt", 0);
   filter.document("_id", range).document("n", some);
   order.small("_id", 1);
   for (const std::string_view name : {"_id", "format", "n", "at", "keys"}) fields.small(name, 1);
-  options.document("sort", order)
-      .document("hint", order)
-      .document("projection", fields)
-      .integer("limit", PruneStep::page_max);
+  options.document("sort", order).document("hint", order).document("projection", fields);
+  options.integer("limit", PruneStep::portion_max);
   PEBBLES_TRY_VOID(find(step.events(), filter, options, [&](const bson_t* document) {
     auto stored = read_chunk(document);
     if (!stored) return true;
-    auto& one = covered.emplace_back(Covered{.stored = *std::move(stored)});
+    auto& one = out.emplace_back(Covered{.stored = *std::move(stored)});
     each_member(document, [&](std::string_view name, auto) { one.has_keys = one.has_keys || name == "keys"; });
     return true;
   }));
-  Writes writes{step.events(), nullptr};
-  for (const auto& one : covered) {
-    // Its time tells that it is this chunk, and not one of another log that began here meanwhile.
-    auto same = only_id(stream, one.stored.chunk.first);
-    append_time(same, "at", one.stored.at);
-    if (one.has_keys && step.is_young(one.stored.at)) {
-      PEBBLES_TRY_VOID(strip(step, writes, same, first));
-    } else {
-      writes.remove(same);
-    }
-  }
-  PEBBLES_TRY_VOID(execute(writes));
-  const bool is_done = std::cmp_less(covered.size(), PruneStep::page_max);
+  return out;
+}
+
+/// The filter of a chunk by its time: that tells it from one of another log that began here meanwhile.
+Bson same_chunk(const StoredChunk& stored) {
+  auto out = only_id(stored.stream, stored.chunk.first);
+  append_time(out, "at", stored.at);
+  return out;
+}
+
+/// Leaves of these chunks only their keys, and what they lead to. What cannot be read stays.
+Result<void> strip(const PruneStep& step, Writes& writes, const LogBeginning& first, std::span<const Covered> chunks) {
+  const auto& stream = first.stored.stream;
+  BsonArray ids;
+  for (const auto& one : chunks)
+    ids.add(
+        [&](Bson& array, std::string_view name) { array.document(name, chunk_id(stream, one.stored.chunk.first)); });
+  Bson among, filter = stream_filter(stream);
+  among.array("$in", ids.get());
+  filter.document("_id", among);
+  return find(step.events(), filter, by_id(), [&](const bson_t* document) {
+    const auto whole = read_whole_chunk(document);
+    if (!whole || whole->at == 0) return true;
+    Bson set;
+    set.small("n", 0);
+    append_keys(set, keys_of(whole->chunk));
+    // Those of a life that is over stay as long as its tombstone.
+    if (whole->chunk.first > first.deleted_version) set.time("due", seconds_of(whole->at) + step.waits().keys);
+    writes.update(same_chunk(*whole), change_of(set, {"events", "at", "prev", "hash", "token"}));
+    return true;
+  });
+}
+
+/// Takes away what a baseline covers, or all but the keys where those must stay, while the step lasts. True when that
+/// was all.
+Result<bool> clear(const PruneStep& step, const LogBeginning& first) {
+  auto left = std::max<Version>(first.left, 2);
+  bool is_done = false;
+  do {
+    PEBBLES_TRY(covered, find_covered(step, first, left));
+    is_done = std::cmp_less(covered.size(), PruneStep::portion_max);
+    if (!is_done) left = covered.back().stored.chunk.first + 1;
+    const auto goes = std::ranges::partition(
+        covered, [&](const Covered& one) { return one.has_keys && step.is_young(one.stored.at); });
+    Writes writes{step.events(), nullptr};
+    for (const auto& one : goes) writes.remove(same_chunk(one.stored));
+    const std::span keyed{covered.begin(), goes.begin()};
+    if (!keyed.empty()) PEBBLES_TRY_VOID(strip(step, writes, first, keyed));
+    PEBBLES_TRY_VOID(execute(writes));
+  } while (!is_done && !step.is_spent());
   Writes note{step.events(), nullptr};
   Bson set;
   if (!is_done)
-    note.update(first.filter(), change_of(set.integer("left", covered.back().stored.chunk.first + 1), {}));
+    note.update(first.filter(), change_of(set.integer("left", left), {}));
   else if (first.keys_until)
     note.update(first.filter(), change_of(set.time("due", *first.keys_until), {"left"}));
   else
@@ -75,8 +95,9 @@ Result<bool> clear(const PruneStep& step, const LogBeginning& first) {
   return is_done;
 }
 
-/// A page of what is behind a baseline, up to its version, and is of that kind.
-Result<bool> remove_behind(const PruneStep& step, const LogBeginning& first, const Bson& which) {
+/// What is behind a baseline, up to its version, and of that kind, while the step lasts. True when nothing is left of
+/// it.
+Result<Remains> remove_behind(const PruneStep& step, const LogBeginning& first, const Bson& which) {
   const auto& stream = first.stored.stream;
   Bson range, filter = stream_filter(stream), index, fields, options;
   range.document("$gte", chunk_id(stream, 2)).document("$lte", chunk_id(stream, first.stored.cut->version));
@@ -84,26 +105,30 @@ Result<bool> remove_behind(const PruneStep& step, const LogBeginning& first, con
   bson_concat(filter.get(), which.get());
   index.small("_id", 1);
   for (const std::string_view name : {"_id", "format", "n", "at"}) fields.small(name, 1);
-  options.document("hint", index).document("projection", fields).integer("limit", PruneStep::page_max);
-  Writes writes{step.events(), nullptr};
-  std::int64_t count = 0;
-  PEBBLES_TRY_VOID(find(step.events(), filter, options, [&](const bson_t* document) {
-    const auto stored = read_chunk(document);
-    if (!stored) return true;
-    auto same = only_id(stream, stored->chunk.first);
-    same.small("n", static_cast<std::int32_t>(stored->events));
-    if (stored->at > 0) append_time(same, "at", stored->at);
-    writes.remove(same);
-    ++count;
-    return true;
-  }));
-  PEBBLES_TRY_VOID(execute(writes));
-  return count < PruneStep::page_max;
+  options.document("hint", index).document("projection", fields).integer("limit", PruneStep::portion_max);
+  for (;;) {
+    Writes writes{step.events(), nullptr};
+    std::int64_t count = 0;
+    PEBBLES_TRY_VOID(find(step.events(), filter, options, [&](const bson_t* document) {
+      ++count;
+      const auto stored = read_chunk(document);
+      if (!stored) return true;
+      auto same = only_id(stream, stored->chunk.first);
+      same.small("n", static_cast<std::int32_t>(stored->events));
+      if (stored->at > 0) append_time(same, "at", stored->at);
+      writes.remove(same);
+      return true;
+    }));
+    PEBBLES_TRY(done, execute(writes));
+    if (count < PruneStep::portion_max) return Remains::gone;
+    if (done.removed == 0) return Remains::stay;  // it is damaged
+    if (step.is_spent()) return Remains::partial;
+  }
 }
 
 }  // namespace
 
-Result<bool> clear_due(const PruneStep& step) {
+Result<bool> clear_due(PruneStep& step) {
   Bson passed, filter, index, options = without_texts();
   passed.time("$lte", step.now());
   filter.document("due", passed);
@@ -125,7 +150,7 @@ Result<bool> clear_due(const PruneStep& step) {
       const bool keys_go = one.keys_until && *one.keys_until <= step.now();
       writes.update(one.filter(),
                     keys_go ? change_of({}, {"due", "keys", "kept", "keysUntil"}) : change_of({}, {"due"}));
-    } else if (step.is_over()) {
+    } else if (!step.takes_another()) {
       more = true;
     } else {
       PEBBLES_TRY(is_done, clear(step, one));
@@ -136,9 +161,11 @@ Result<bool> clear_due(const PruneStep& step) {
   return more;
 }
 
-Result<bool> remove_covered(const PruneStep& step, const LogBeginning& first) { return remove_behind(step, first, {}); }
+Result<Remains> remove_covered(const PruneStep& step, const LogBeginning& first) {
+  return remove_behind(step, first, {});
+}
 
-Result<bool> remove_stripped(const PruneStep& step, const LogBeginning& first) {
+Result<Remains> remove_stripped(const PruneStep& step, const LogBeginning& first) {
   Bson rest, none;
   none.boolean("$exists", false);
   rest.small("n", 0).document("due", none);

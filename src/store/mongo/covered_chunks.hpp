@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+
 #include "store/mongo/log_beginning.hpp"
 
 /// What baselines cover, and nobody reads any more. Every removal names what it removes, so any number of instances may
@@ -7,11 +9,16 @@ namespace pebbles::store::mongo {
 
 /// What a later moment was named for, and that has come: covered chunks go, and keys that are old enough. True when
 /// there may be more.
-[[nodiscard]] Result<bool> clear_due(const PruneStep& step);
+[[nodiscard]] Result<bool> clear_due(PruneStep& step);
 
-/// Removes a page of what a baseline covers, keys and all. True when nothing is left of it.
-[[nodiscard]] Result<bool> remove_covered(const PruneStep& step, const LogBeginning& first);
+enum class Remains : std::uint8_t {
+  gone,
+  stay,     ///< for another run
+  partial,  ///< the next step goes on
+};
+/// Removes what a baseline covers, keys and all, while the step lasts.
+[[nodiscard]] Result<Remains> remove_covered(const PruneStep& step, const LogBeginning& first);
 /// The same of what was stripped to its keys, and stays as long as the tombstone.
-[[nodiscard]] Result<bool> remove_stripped(const PruneStep& step, const LogBeginning& first);
+[[nodiscard]] Result<Remains> remove_stripped(const PruneStep& step, const LogBeginning& first);
 
 }  // namespace pebbles::store::mongo

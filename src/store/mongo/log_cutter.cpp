@@ -33,7 +33,7 @@ domain::ProgressEvent baseline_of(const Snapshot& state) {
 
 }  // namespace
 
-LogCutter::LogCutter(const PruneStep& step, ServerTime before) : step_{step}, old_{std::min(step.old(), before)} {}
+LogCutter::LogCutter(PruneStep& step, ServerTime before) : step_{step}, old_{std::min(step.old(), before)} {}
 
 Result<Pruned> LogCutter::cut_logs(ServerTime& cursor, const Clients& clients, bool dry_run) {
   Pruned out;
@@ -54,13 +54,17 @@ Result<Pruned> LogCutter::cut_logs(ServerTime& cursor, const Clients& clients, b
       if (dry_run) {
         out.logs += covered[stream] + 1 == stored.chunk.first ? 1 : 0;
         out.events += stored.events;
-      } else if (step_.is_over()) {
+      } else if (!step_.takes_another()) {
         out.more = true;
         return out;
       } else {
         PEBBLES_TRY(done, cut(stream, place->second.version));
         if (done.events > 0) ++out.logs;
         out.events += done.events;
+        if (done.version < end && done.events > 0) {
+          out.more = true;  // of a long log a part
+          return out;
+        }
         if (done.version >= end)
           covered[stream] = done.version;
         else
@@ -133,12 +137,12 @@ Result<LogCutter::Cutting> LogCutter::cut(const StreamId& stream, Version up_to)
     if (is_baseline) return true;
     out.events += stored.events;
     bytes += stored.text.size();
-    return ++chunks < folded_chunks_max && bytes < folded_bytes_max && !(chunks % 10 == 0 && step_.is_over());
+    return ++chunks < folded_chunks_max && bytes < folded_bytes_max && !step_.is_spent();
   };
   if (take(first.stored)) {
     Bson order, options;
     order.small("_id", 1);
-    options.document("sort", order).document("hint", order).integer("batchSize", PruneStep::page_max);
+    options.document("sort", order).document("hint", order).integer("batchSize", PruneStep::portion_max);
     bool ended = true;
     PEBBLES_TRY_VOID(
         find(step_.events(), chunks_from(stream, state.progress.version + 1), options, [&](const bson_t* document) {

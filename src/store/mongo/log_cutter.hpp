@@ -14,7 +14,7 @@ namespace pebbles::store::mongo {
 class LogCutter {
  public:
   /// Cuts nothing that was written at or after `before`.
-  LogCutter(const PruneStep& step, ServerTime before);
+  LogCutter(PruneStep& step, ServerTime before);
 
   /// Of logs with chunks behind the cursor, which moves on.
   [[nodiscard]] Result<Pruned> cut_logs(ServerTime& cursor, const Clients& clients, bool dry_run);
@@ -35,7 +35,7 @@ class LogCutter {
   [[nodiscard]] Result<std::vector<StoredChunk>> old_chunks(ServerTime cursor, const Clients& clients) const;
   [[nodiscard]] Result<bool> put_baseline(const LogBeginning& first, const Snapshot& state) const;
 
-  const PruneStep& step_;
+  PruneStep& step_;
   const ServerTime old_;
 };
 

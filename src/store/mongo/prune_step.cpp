@@ -4,8 +4,13 @@
 #include <limits>
 
 namespace pebbles::store::mongo {
+namespace {
 
-using std::chrono::milliseconds;
+/// A step that finds more to do ends then.
+constexpr std::chrono::milliseconds time_max{15};
+
+}  // namespace
+
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
@@ -28,7 +33,7 @@ PruneStep::PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& 
       now_{seconds_of(times.now)},
       settled_{times.settled},
       old_{std::min(settled_, server_time_of(now_ - waits_.age + seconds{1}))},
-      end_{steady_clock::now() + milliseconds{50}} {}
+      end_{steady_clock::now() + time_max} {}
 
 Result<BulkReply> execute(Writes& writes) {
   BulkReply done;

@@ -13,16 +13,21 @@ namespace pebbles::store::mongo {
 [[nodiscard]] Timestamp seconds_of(ServerTime time);
 [[nodiscard]] ServerTime server_time_of(Timestamp time);
 
-/// One step of pruning, with a client of its own: how far it may go, and how long. Threads: one. Lifetime: within its
-/// lease's.
+/// One step of pruning, with a client of its own: how far it may go, and for how long. Threads: one. Lifetime: within
+/// its lease's.
 class PruneStep {
  public:
   /// Asks how far pruning may go at this moment. Error: store_unavailable.
   [[nodiscard]] static Result<PruneStep> begin(Shared& shared, const Lease& lease);
 
-  /// A step ends after so many documents, or after its time.
+  /// So many entries of an index are looked at at a time, and so many chunks are written.
   static constexpr std::int64_t page_max = 100;
-  [[nodiscard]] bool is_over() const { return std::chrono::steady_clock::now() >= end_; }
+  static constexpr std::int64_t portion_max = 25;
+
+  /// Asked before each piece of work: a step does one at least, and others while there is time.
+  [[nodiscard]] bool takes_another() { return !is_spent() && (began_ = true); }
+  /// Asked within one, where it can be left for the next step.
+  [[nodiscard]] bool is_spent() const { return began_ && std::chrono::steady_clock::now() >= end_; }
 
   [[nodiscard]] mongoc_collection_t* events() const { return events_.get(); }
   [[nodiscard]] mongoc_collection_t* progress() const { return progress_.get(); }
@@ -46,6 +51,7 @@ class PruneStep {
   ServerTime settled_;
   ServerTime old_;
   std::chrono::steady_clock::time_point end_;
+  bool began_ = false;
 };
 
 /// Writes what was collected, if anything was. Error: store_unavailable.

@@ -18,8 +18,8 @@ namespace {
 /// Where the next step of a run goes on. A run begins at the beginning.
 struct Cursors {
   std::map<std::pair<std::optional<domain::ClientKrn>, bool>, ServerTime> logs;  ///< of a client or all, dry or not
-  std::map<bool, Timestamp> tombstones;
-  std::map<bool, Timestamp> remains;
+  std::map<bool, DeletionCursor> tombstones;                                     ///< dry or not
+  std::map<bool, DeletionCursor> remains;
 };
 
 class MongoPruner final : public Pruner {
@@ -42,7 +42,7 @@ class MongoPruner final : public Pruner {
 
   Result<Pruned> cut_logs(const Clients& clients, Timestamp before, bool dry_run) override {
     const std::pair run{clients.only, dry_run};
-    auto out = step(dry_run, [&](const PruneStep& step) {
+    auto out = step(dry_run, [&](PruneStep& step) {
       return LogCutter{step, server_time_of(before)}.cut_logs(cursors_.logs[run], clients, dry_run);
     });
     if (out && !out->more) cursors_.logs.erase(run);
@@ -50,13 +50,10 @@ class MongoPruner final : public Pruner {
   }
 
   Result<Pruned> bury(Timestamp tombstones_before, bool dry_run) override {
-    const auto from = [&](auto& cursors) -> Timestamp& {
-      return cursors.try_emplace(dry_run, Timestamp::min()).first->second;
-    };
-    auto out = step(dry_run, [&](const PruneStep& step) -> Result<Pruned> {
-      const Burial burial{step};
-      PEBBLES_TRY(buried, burial.bury_documents(from(cursors_.tombstones), dry_run));
-      PEBBLES_TRY(ended, burial.end_tombstones(from(cursors_.remains), tombstones_before, dry_run));
+    auto out = step(dry_run, [&](PruneStep& step) -> Result<Pruned> {
+      Burial burial{step};
+      PEBBLES_TRY(buried, burial.bury_documents(cursors_.tombstones[dry_run], dry_run));
+      PEBBLES_TRY(ended, burial.end_tombstones(cursors_.remains[dry_run], tombstones_before, dry_run));
       buried += ended;
       return buried;
     });
@@ -77,6 +74,7 @@ class MongoPruner final : public Pruner {
 
   template <class Work>
   Result<Pruned> step(bool dry_run, Work&& work) {
+    const auto began = std::chrono::steady_clock::now();
     PEBBLES_TRY(lease, ready());
     PEBBLES_TRY(step, PruneStep::begin(*shared_, lease));
     bool more = false;
@@ -84,8 +82,13 @@ class MongoPruner final : public Pruner {
       PEBBLES_TRY(more_due, clear_due(step));
       more = more_due;
     }
-    PEBBLES_TRY(out, work(step));
+    Pruned out{.more = true};
+    if (!step.is_spent()) {
+      PEBBLES_TRY(done, work(step));
+      out = done;
+    }
     out.more = out.more || more;
+    out.worked = std::chrono::steady_clock::now() - began;
     return out;
   }
 
