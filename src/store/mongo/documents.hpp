@@ -39,6 +39,13 @@ namespace pebbles::store::mongo {
 /// The version that stands in it: what was written of that life lies before, and the later one behind.
 [[nodiscard]] Version version_of_remains(const Snapshot& next);
 
+/// A date, or a text that the earlier service wrote in its place; the beginning of 1970 for anything else.
+struct StoredTime {
+  Timestamp time;
+  bool is_text = false;
+};
+[[nodiscard]] StoredTime time_of(const bson_iter_t& iterator);
+
 /// A snapshot as found. The earlier service's documents have no version; their times are texts, and their errors may be
 /// grouped by pattern: they are read as they are, with all their items, so that `domain::adopt` keeps them.
 struct StoredSnapshot {
