@@ -136,9 +136,10 @@ bool Retention::step_ended(Mode mode, const Report& did, steady_clock::duration 
   return mode == Mode::in_between ? rest(worked) : sleep({});
 }
 
-/// While ingest is busy pruning takes a fortieth of a processor's and the store's time, else a fifth.
+/// While ingest is busy pruning takes a hundredth of the time, else a fifth. What it costs others is more than that:
+/// what a step has written is synced with the next commit, and copied by a checkpoint.
 bool Retention::rest(steady_clock::duration worked) {
-  constexpr int times = 4, times_busy = 39;
+  constexpr int times = 4, times_busy = 99;
   constexpr std::chrono::seconds rest_max{30};  // after a step that hung
   const auto is_busy = [this] { return ingest_is_busy_ && ingest_is_busy_(); };
   // Between two batches it looks idle for a moment.

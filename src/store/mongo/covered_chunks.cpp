@@ -30,7 +30,8 @@ Result<std::vector<Covered>> find_covered(const PruneStep& step, const LogBeginn
     auto stored = read_chunk(document);
     if (!stored) return true;
     auto& one = out.emplace_back(Covered{.stored = *std::move(stored)});
-    each_member(document, [&](std::string_view name, auto) { one.has_keys = one.has_keys || name == "keys"; });
+    each_member(document,
+                [&](std::string_view name, const bson_iter_t&) { one.has_keys = one.has_keys || name == "keys"; });
     return true;
   }));
   return out;

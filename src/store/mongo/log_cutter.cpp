@@ -1,7 +1,6 @@
 #include "store/mongo/log_cutter.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "store/log_format.hpp"
@@ -15,6 +14,9 @@ namespace {
 /// Chunks that one step folds into a baseline; behind it the next step goes on.
 constexpr std::size_t folded_bytes_max = 16UL << 20U;
 constexpr std::int64_t folded_chunks_max = 1000;
+/// And so many even where its time is over: finding a log and writing its baseline takes longer.
+constexpr std::int64_t folded_chunks_min = 10;
+constexpr std::size_t folded_bytes_min = 64UL << 10U;
 
 /// What stands in the place of all events up to `state`.
 domain::ProgressEvent baseline_of(const Snapshot& state) {
@@ -35,45 +37,53 @@ domain::ProgressEvent baseline_of(const Snapshot& state) {
 
 LogCutter::LogCutter(PruneStep& step, ServerTime before) : step_{step}, old_{std::min(step.old(), before)} {}
 
-Result<Pruned> LogCutter::cut_logs(ServerTime& cursor, const Clients& clients, bool dry_run) {
+Result<Pruned> LogCutter::cut_logs(LogRun& run, const Clients& clients, bool dry_run) {
   Pruned out;
-  PEBBLES_TRY(page, old_chunks(cursor, clients));
+  if (run.waiting.empty()) {
+    PEBBLES_TRY(found, find_logs(run, clients));
+    if (dry_run) {
+      out = found;
+      run.waiting.clear();
+    }
+  }
+  for (; !run.waiting.empty() && step_.takes_another(); run.waiting.pop_front()) {
+    const auto& log = run.waiting.front();
+    PEBBLES_TRY(done, cut(log.stream, log.up_to));
+    if (done.events > 0) ++out.logs;
+    out.events += done.events;
+    if (done.version < log.end && done.events > 0) break;  // of a long log a part
+  }
+  out.more = !run.waiting.empty() || !run.is_last;
+  return out;
+}
+
+/// Looks at the next page of old chunks; gives what cutting their logs will come to.
+Result<Pruned> LogCutter::find_logs(LogRun& run, const Clients& clients) const {
+  Pruned out;
+  PEBBLES_TRY(page, old_chunks(run.cursor, clients));
+  run.is_last = std::cmp_less(page.size(), PruneStep::page_max);
+  if (!page.empty()) run.cursor = page.back().at;
   std::vector<StreamId> streams;
   for (const auto& stored : page)
     if (clients.hold(stored.stream.client)) streams.push_back(stored.stream);
   PEBBLES_TRY(places, find_places(step_.progress(), streams));
   PEBBLES_TRY(covered, versions_of_cuts(streams));
-  std::set<StreamId> left_alone;
   for (const auto& stored : page) {
     const auto& stream = stored.stream;
     const auto place = places.find(stream);
+    const auto cut = covered.find(stream);
     const auto end = stored.chunk.first + stored.events - 1;
     // Of a deleted file `bury` takes the log; where the snapshot is not as far, nothing is cut that it may need.
-    if (place != places.end() && !place->second.is_deleted && end <= place->second.version &&
-        covered.contains(stream) && stored.chunk.first > covered[stream] && !left_alone.contains(stream)) {
-      if (dry_run) {
-        out.logs += covered[stream] + 1 == stored.chunk.first ? 1 : 0;
-        out.events += stored.events;
-      } else if (!step_.takes_another()) {
-        out.more = true;
-        return out;
-      } else {
-        PEBBLES_TRY(done, cut(stream, place->second.version));
-        if (done.events > 0) ++out.logs;
-        out.events += done.events;
-        if (done.version < end && done.events > 0) {
-          out.more = true;  // of a long log a part
-          return out;
-        }
-        if (done.version >= end)
-          covered[stream] = done.version;
-        else
-          left_alone.insert(stream);
-      }
-    }
-    cursor = stored.at;
+    if (place == places.end() || place->second.is_deleted || end > place->second.version) continue;
+    if (cut == covered.end() || stored.chunk.first <= cut->second) continue;
+    out.logs += cut->second + 1 == stored.chunk.first ? 1 : 0;
+    out.events += stored.events;
+    const auto known = std::ranges::find(run.waiting, stream, &LogRun::Log::stream);
+    if (known == run.waiting.end())
+      run.waiting.push_back({.stream = stream, .up_to = place->second.version, .end = end});
+    else
+      known->end = std::max(known->end, end);
   }
-  out.more = out.more || std::cmp_equal(page.size(), PruneStep::page_max);
   return out;
 }
 
@@ -137,7 +147,9 @@ Result<LogCutter::Cutting> LogCutter::cut(const StreamId& stream, Version up_to)
     if (is_baseline) return true;
     out.events += stored.events;
     bytes += stored.text.size();
-    return ++chunks < folded_chunks_max && bytes < folded_bytes_max && !step_.is_spent();
+    ++chunks;
+    if (chunks < folded_chunks_min && bytes < folded_bytes_min) return true;
+    return chunks < folded_chunks_max && bytes < folded_bytes_max && !step_.is_spent();
   };
   if (take(first.stored)) {
     Bson order, options;

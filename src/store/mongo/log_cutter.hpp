@@ -1,4 +1,5 @@
 #pragma once
+#include <deque>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -8,6 +9,18 @@
 
 namespace pebbles::store::mongo {
 
+/// How far a run over old logs is. It outlives its steps, which need not look again for what the last one left.
+struct LogRun {
+  struct Log {
+    StreamId stream;
+    Version up_to = 0;  ///< its snapshot is there
+    Version end = 0;    ///< of its newest chunk that was found
+  };
+  ServerTime cursor = 0;  ///< of the last chunk that was looked at
+  std::deque<Log> waiting = {};
+  bool is_last = false;  ///< behind the cursor is none that is old
+};
+
 /// Puts a baseline in the place of old events: the first chunk of a log is replaced, in place and on the condition of
 /// its old hash. What that covers goes later (covered_chunks). Threads: one. Lifetime: within its step's. Errors:
 /// store_unavailable, store_corrupt.
@@ -16,8 +29,7 @@ class LogCutter {
   /// Cuts nothing that was written at or after `before`.
   LogCutter(PruneStep& step, ServerTime before);
 
-  /// Of logs with chunks behind the cursor, which moves on.
-  [[nodiscard]] Result<Pruned> cut_logs(ServerTime& cursor, const Clients& clients, bool dry_run);
+  [[nodiscard]] Result<Pruned> cut_logs(LogRun& run, const Clients& clients, bool dry_run);
 
   struct Cutting {
     Version version = 0;       ///< of the baseline that stands there now; 0: none
@@ -32,6 +44,7 @@ class LogCutter {
   [[nodiscard]] Result<std::unordered_map<StreamId, Version>> versions_of_cuts(std::span<const StreamId> streams) const;
 
  private:
+  [[nodiscard]] Result<Pruned> find_logs(LogRun& run, const Clients& clients) const;
   [[nodiscard]] Result<std::vector<StoredChunk>> old_chunks(ServerTime cursor, const Clients& clients) const;
   [[nodiscard]] Result<bool> put_baseline(const LogBeginning& first, const Snapshot& state) const;
 

@@ -22,18 +22,19 @@ ServerTime server_time_of(Timestamp time) {
 }
 
 Result<PruneStep> PruneStep::begin(Shared& shared, const Lease& lease) {
+  const auto began = steady_clock::now();
   PEBBLES_TRY(times, shared.settled(lease));
-  return PruneStep{shared, lease, times};
+  return PruneStep{shared, lease, times, began + time_max};
 }
 
-PruneStep::PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times)
+PruneStep::PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times, steady_clock::time_point end)
     : events_{shared.collection(lease, events_name)},
       progress_{shared.collection(lease, progress_name)},
       waits_{shared.options().prune_waits},
       now_{seconds_of(times.now)},
       settled_{times.settled},
       old_{std::min(settled_, server_time_of(now_ - waits_.age + seconds{1}))},
-      end_{steady_clock::now() + time_max} {}
+      end_{end} {}
 
 Result<BulkReply> execute(Writes& writes) {
   BulkReply done;

@@ -42,7 +42,8 @@ class PruneStep {
   [[nodiscard]] bool is_young(ServerTime at) const { return seconds_of(at) + waits_.keys > now_; }
 
  private:
-  PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times);
+  PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times,
+            std::chrono::steady_clock::time_point end);
 
   Collection events_;
   Collection progress_;

@@ -17,8 +17,8 @@ namespace {
 
 /// Where the next step of a run goes on. A run begins at the beginning.
 struct Cursors {
-  std::map<std::pair<std::optional<domain::ClientKrn>, bool>, ServerTime> logs;  ///< of a client or all, dry or not
-  std::map<bool, DeletionCursor> tombstones;                                     ///< dry or not
+  std::map<std::pair<std::optional<domain::ClientKrn>, bool>, LogRun> logs;  ///< of a client or all, dry or not
+  std::map<bool, DeletionCursor> tombstones;                                 ///< dry or not
   std::map<bool, DeletionCursor> remains;
 };
 
@@ -45,7 +45,7 @@ class MongoPruner final : public Pruner {
     auto out = step(dry_run, [&](PruneStep& step) {
       return LogCutter{step, server_time_of(before)}.cut_logs(cursors_.logs[run], clients, dry_run);
     });
-    if (out && !out->more) cursors_.logs.erase(run);
+    if (!out || !out->more) cursors_.logs.erase(run);
     return out;
   }
 
@@ -57,7 +57,7 @@ class MongoPruner final : public Pruner {
       buried += ended;
       return buried;
     });
-    if (out && !out->more) {
+    if (!out || !out->more) {
       cursors_.tombstones.erase(dry_run);
       cursors_.remains.erase(dry_run);
     }

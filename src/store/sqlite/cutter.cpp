@@ -74,35 +74,37 @@ Cutter::Cut Cutter::cut(std::span<const std::int64_t> rows, Timestamp before, Ti
   Cut out;
   Budget budget;
   for (; out.through < rows.size(); ++out.through) {
-    if (out.through > 0 && budget.is_spent()) return out;
+    if (budget.is_spent()) return out;
     const auto row = rows[out.through];
     auto standing = standing_.run(row);
     if (!standing.next()) continue;  // of a deleted file, which is buried
     const Stream stream{.row = row, .id = stream_of(standing, 1)};
     const Bound bound{.before = before, .version = standing.integer(0)};
-    if (recent_.find(stream.id) != nullptr) continue;
-    if (!cut_stream(stream, bound, now, budget, out.done) && budget.is_spent()) return out;
+    if (recent_.find(stream.id) != nullptr || damaged_.contains(row)) continue;
+    if (cut_stream(stream, bound, now, budget, out.done) == Extent::part) return out;
   }
   return out;
 }
 
-bool Cutter::cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget, Pruned& done) {
+Cutter::Extent Cutter::cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget,
+                                  Pruned& done) {
   Beginning beginning;
   beginning.state.stream = stream.id;
-  bool to_the_bound = false;
+  auto out = Extent::part;
   try {
-    to_the_bound = read_beginning(stream.row, bound, budget, beginning);
+    if (read_beginning(stream.row, bound, budget, beginning)) out = Extent::whole;
   } catch (const Failure& failure) {
     if (failure.primary() != SQLITE_CORRUPT) throw;
     telemetry::load_failed(*stream.id.client, *stream.id.filename, failure.what());
-    return false;  // it stays as it is, for `verify` to name; the others go on
+    damaged_.insert(stream.row);
+    return Extent::none;
   }
-  if (beginning.events == 0) return to_the_bound;
+  if (beginning.events == 0) return out;
   for (const auto& chunk : beginning.chunks) keep_keys(stream.row, chunk, now);
   replace(stream.row, beginning);
   ++done.logs;
   done.events += beginning.events;
-  return to_the_bound;
+  return out;
 }
 
 /// True when nothing is left below the bound.
@@ -179,10 +181,11 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
       out.more = true;  // it is written out soon
       continue;
     }
+    if (damaged_.contains(grave.stream.row)) continue;
     const Bound bound{.before = Timestamp::max(), .version = grave.version};
-    const bool is_whole = cut_stream(grave.stream, bound, now, budget, out);
-    if (is_whole) buried_.execute(grave.stream.row, grave.version);
-    out.more = out.more || is_whole || budget.is_spent();
+    const auto extent = cut_stream(grave.stream, bound, now, budget, out);
+    if (extent == Extent::whole) buried_.execute(grave.stream.row, grave.version);
+    out.more = out.more || extent != Extent::none;
   }
   // Before tombstones, so that those have few left.
   erase_kept_.execute(number_of(now - keys_stay));

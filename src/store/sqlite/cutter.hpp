@@ -1,7 +1,8 @@
 #pragma once
-#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "store/pruner.hpp"
@@ -33,9 +34,13 @@ class Cutter {
   /// What one step may do. Each chunk that is read here has still to be erased.
   struct Budget {
     std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + std::chrono::milliseconds{1};
-    std::size_t chunks = 100;
-    [[nodiscard]] bool is_spent() const { return chunks == 0 || std::chrono::steady_clock::now() >= end; }
-    void spend() { chunks -= std::min<std::size_t>(chunks, 1); }
+    std::size_t chunks = 0;
+    /// Not before there was something to do.
+    [[nodiscard]] bool is_spent() const {
+      constexpr std::size_t chunks_max = 100;
+      return chunks >= chunks_max || (chunks > 0 && std::chrono::steady_clock::now() >= end);
+    }
+    void spend() { ++chunks; }
   };
   /// How far a stream's log may go.
   struct Bound {
@@ -53,8 +58,14 @@ class Cutter {
     std::int64_t events = 0;  ///< in them, baselines aside
   };
 
-  /// True when nothing is left below the bound.
-  [[nodiscard]] bool cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget, Pruned& done);
+  /// What of a log below its bound is cut.
+  enum class Extent : std::uint8_t {
+    whole,
+    part,
+    none,  ///< it is damaged
+  };
+  [[nodiscard]] Extent cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget,
+                                  Pruned& done);
   [[nodiscard]] bool read_beginning(std::int64_t row, const Bound& bound, Budget& budget, Beginning& out);
   void replace(std::int64_t row, const Beginning& beginning);
   void keep_keys(std::int64_t row, const StoredChunk& chunk, Timestamp now);
@@ -63,6 +74,7 @@ class Cutter {
   Rows& rows_;
   const RecentStreams& recent_;
   const Connection& connection_;
+  std::unordered_set<std::int64_t> damaged_;  ///< streams that are left as they are, for `verify` to name
   Statement standing_, chunks_, put_baseline_, erase_event_, erase_chunk_, erase_key_, keep_key_;
   Statement unburied_, buried_, expired_, erase_tombstone_, erase_stream_, erase_kept_of_, erase_kept_;
 };
