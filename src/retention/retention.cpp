@@ -85,7 +85,7 @@ Result<void> Retention::delete_files(Mode mode, Timestamp now, Report& report) {
 Result<void> Retention::delete_files_of(const Clients& clients, Timestamp before, Mode mode, Report& report) {
   const std::size_t page = mode == Mode::in_between ? 25 : 100;
   std::optional<store::CompletedPosition> after;
-  for (;;) {
+  while (!is_stopped()) {
     const auto began = steady_clock::now();
     PEBBLES_TRY(files, pruner_.completed(clients, before, after, page));
     if (files.empty()) return {};
@@ -96,8 +96,9 @@ Result<void> Retention::delete_files_of(const Clients& clients, Timestamp before
       did.files = deleted;
     }
     report += did;
-    if (!step_ended(mode, did, steady_clock::now() - began)) return {};
+    step_ended(mode, did, steady_clock::now() - began);
   }
+  return {};
 }
 
 Result<std::int64_t> Retention::delete_all(const std::vector<store::CompletedFile>& files, Timestamp before) {
@@ -123,34 +124,41 @@ Result<void> Retention::cut_logs(Mode mode, Timestamp now, Report& report) {
 
 template <class Step>
 Result<void> Retention::repeat(Mode mode, Report& report, Step&& step) {
-  for (;;) {
+  while (!is_stopped()) {
     PEBBLES_TRY(done, step());
     const Report did{.logs = done.logs, .events = done.events, .tombstones = done.tombstones};
     report += did;
-    if (!step_ended(mode, did, done.worked) || !done.more) return {};
+    step_ended(mode, did, done.worked);
+    if (!done.more) break;
   }
+  return {};
 }
 
-bool Retention::step_ended(Mode mode, const Report& did, steady_clock::duration worked) {
+void Retention::step_ended(Mode mode, const Report& did, steady_clock::duration worked) {
   if (mode != Mode::dry_run) telemetry::pruned_some(did.files, did.events, did.tombstones, worked);
-  return mode == Mode::in_between ? rest(worked) : sleep({});
+  if (mode == Mode::in_between) rest(worked);
 }
 
 /// While ingest is busy pruning takes a hundredth of the time, else a fifth. What it costs others is more than that:
 /// what a step has written is synced with the next commit, and copied by a checkpoint.
-bool Retention::rest(steady_clock::duration worked) {
+void Retention::rest(steady_clock::duration worked) {
   constexpr int times = 4, times_busy = 99;
   constexpr std::chrono::seconds rest_max{30};  // after a step that hung
   const auto is_busy = [this] { return ingest_is_busy_ && ingest_is_busy_(); };
   // Between two batches it looks idle for a moment.
   const bool was_busy = is_busy();
-  if (!sleep(std::min<steady_clock::duration>(times * worked, rest_max))) return false;
-  return !(was_busy || is_busy()) || sleep(std::min<steady_clock::duration>((times_busy - times) * worked, rest_max));
+  sleep(std::min<steady_clock::duration>(times * worked, rest_max));
+  if (was_busy || is_busy()) sleep(std::min<steady_clock::duration>((times_busy - times) * worked, rest_max));
 }
 
-bool Retention::sleep(steady_clock::duration time) {
+void Retention::sleep(steady_clock::duration time) {
   std::unique_lock lock{mutex_};
-  return !stopping_.wait_for(lock, time, [this] { return stopped_; });
+  stopping_.wait_for(lock, time, [this] { return stopped_; });
+}
+
+bool Retention::is_stopped() {
+  const std::lock_guard lock{mutex_};
+  return stopped_;
 }
 
 void Retention::stop() {
@@ -174,10 +182,12 @@ void RetentionThread::serve() {
     lock.unlock();
     const auto began = steady_clock::now();
     const auto report = retention_.run(Mode::in_between);
+    const auto took = steady_clock::now() - began;
+    telemetry::prune_ended(report.has_value(), took);
     if (!report)
       telemetry::prune_failed(report.error().detail);
     else if (!report->is_empty())
-      telemetry::pruned(report->files, report->events, report->tombstones, steady_clock::now() - began);
+      telemetry::pruned(report->files, report->events, report->tombstones, took);
     lock.lock();
   }
 }

@@ -47,10 +47,11 @@ class Retention {
   [[nodiscard]] Result<void> cut_logs(Mode mode, Timestamp now, Report& report);
   template <class Step>
   [[nodiscard]] Result<void> repeat(Mode mode, Report& report, Step&& step);
-  /// A step is over. False once stopped.
-  bool step_ended(Mode mode, const Report& did, std::chrono::steady_clock::duration worked);
-  bool rest(std::chrono::steady_clock::duration worked);
-  bool sleep(std::chrono::steady_clock::duration time);
+  void step_ended(Mode mode, const Report& did, std::chrono::steady_clock::duration worked);
+  void rest(std::chrono::steady_clock::duration worked);
+  /// Until then, or a stop.
+  void sleep(std::chrono::steady_clock::duration time);
+  [[nodiscard]] bool is_stopped();
 
   store::Pruner& pruner_;
   ingest::Ingest& ingest_;

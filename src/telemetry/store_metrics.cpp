@@ -32,12 +32,24 @@ struct Series {
     files = &pruned.Add({{"what", "files"}});
     old_events = &pruned.Add({{"what", "events"}});
     tombstones = &pruned.Add({{"what", "tombstones"}});
+    auto& runs = prometheus::BuildCounter()
+                     .Name("pebbles_prune_runs_total")
+                     .Help("Runs of pruning, by how they ended.")
+                     .Register(registry());
+    runs_done = &runs.Add({{"outcome", "done"}});
+    runs_failed = &runs.Add({{"outcome", "failed"}});
   }
   std::array<prometheus::Histogram*, operation_names.size()> seconds{};
   std::array<prometheus::Counter*, operation_names.size()> failures{};
   prometheus::Counter* files = nullptr;  ///< what is pruned
   prometheus::Counter* old_events = nullptr;
   prometheus::Counter* tombstones = nullptr;
+  prometheus::Counter* runs_done = nullptr;
+  prometheus::Counter* runs_failed = nullptr;
+  prometheus::Gauge& last_run_seconds =
+      gauge("pebbles_last_prune_duration_seconds", "How long the last run of pruning that did not fail took.");
+  prometheus::Gauge& last_run_at =
+      gauge("pebbles_last_prune_timestamp_seconds", "When the last run of pruning that did not fail ended.");
   prometheus::Histogram& prune_steps =
       histogram("pebbles_prune_step_duration_seconds", "How long a step of pruning is at work.", seconds_buckets);
   prometheus::Counter& events = counter("pebbles_log_events_total", "Events that this instance added to the log.");
@@ -64,6 +76,13 @@ void pruned_some(std::int64_t files, std::int64_t events, std::int64_t tombstone
   series().old_events->Increment(static_cast<double>(events));
   series().tombstones->Increment(static_cast<double>(tombstones));
   series().prune_steps.Observe(seconds_of(worked));
+}
+
+void prune_ended(bool good, std::chrono::steady_clock::duration took) {
+  (good ? series().runs_done : series().runs_failed)->Increment();
+  if (!good) return;
+  series().last_run_seconds.Set(seconds_of(took));
+  series().last_run_at.SetToCurrentTime();
 }
 
 void log_grew(std::size_t events, std::size_t bytes) {

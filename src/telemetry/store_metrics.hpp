@@ -28,6 +28,9 @@ void store_worked(StoreOperation operation, std::chrono::steady_clock::duration 
 void pruned_some(std::int64_t files, std::int64_t events, std::int64_t tombstones,
                  std::chrono::steady_clock::duration worked);
 
+/// A run of pruning has come to its end, or to a fault.
+void prune_ended(bool good, std::chrono::steady_clock::duration took);
+
 /// So much was added to the log.
 void log_grew(std::size_t events, std::size_t bytes);
 

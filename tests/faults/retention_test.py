@@ -9,6 +9,7 @@ import mongo
 import pytest
 from api_support import Api, assert_problem, path_of, pebbles
 from load import verify_clean
+from metrics_support import metrics
 
 krn, unknown, secret = "krn:retention", "Progress not found for this file", "what nobody should find"
 library = next(iter(sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
@@ -171,6 +172,11 @@ def test_the_server_prunes_by_itself(days):
     api = days.at(0, RETENTION_DAYS="30", EVENTS_RETENTION_DAYS="30", PRUNE_INTERVAL_S="1")
     harness.wait_until(lambda: len(api.listed(krn)) == 15, 30, "old files to go")
     harness.wait_until(lambda: "pruned" in api.server.log_text(), 60, "a word about it")
+    found = metrics(api.server.url)
+    assert found['pebbles_pruned_total{what="files"}'] == 15
+    assert found['pebbles_prune_runs_total{outcome="done"}'] >= 1
+    assert found['pebbles_prune_runs_total{outcome="failed"}'] == 0
+    assert found["pebbles_last_prune_timestamp_seconds"] > 0 and found["pebbles_last_prune_duration_seconds"] > 0
     for record in api.listed(krn):
         assert api.report(krn, record["filename"], done=1)["counts"]["done"] == 2
     api.server.stop()
@@ -249,6 +255,25 @@ def test_heads_that_were_kept_before_a_log_was_cut_are_counted(days, tmp_path):
 def test_a_running_server_has_the_embedded_store_to_itself(server):
     refused = pebbles("prune", *server.store_arguments)
     assert refused.returncode == 2 and "in use by another process" in refused.stderr
+
+
+def test_runs_that_fail_are_counted(make_server, tmp_path):
+    """Nothing may change while the store is away, and the runs go on when it is there again."""
+    mongod = mongo.Mongod(tmp_path / "mongod")
+    with mongod:
+        server = make_server(uri=mongod.uri("pebbles") + "?serverSelectionTimeoutMS=300", env={"PRUNE_INTERVAL_S": "1"}).start()
+
+        def runs(outcome):
+            return metrics(server.url)[f'pebbles_prune_runs_total{{outcome="{outcome}"}}']
+
+        harness.wait_until(lambda: runs("done"), 20, "a run")
+        mongod.kill()
+        harness.wait_until(lambda: runs("failed") > 1, 40, "runs that fail")
+        assert "prune_failed" in server.log_text()
+        mongod.start()
+        done = runs("done")
+        harness.wait_until(lambda: runs("done") > done, 40, "a run that does not")
+        server.stop()
 
 
 def test_a_store_that_is_away_is_named():
