@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "telemetry/store_metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::retention {
@@ -58,6 +59,14 @@ Result<void> each_part(const Rule& rule, Use&& use) {
 
 }  // namespace
 
+Report& Report::operator+=(const Report& other) {
+  files += other.files;
+  logs += other.logs;
+  events += other.events;
+  tombstones += other.tombstones;
+  return *this;
+}
+
 Result<Report> Retention::run(Mode mode) {
   Report report;
   PEBBLES_TRY(now, pruner_.now());
@@ -74,21 +83,22 @@ Result<void> Retention::delete_files(Mode mode, Timestamp now, Report& report) {
 }
 
 Result<void> Retention::delete_files_of(const Clients& clients, Timestamp before, Mode mode, Report& report) {
-  constexpr std::size_t page = 100;
+  const std::size_t page = mode == Mode::in_between ? 25 : 100;
   std::optional<store::CompletedPosition> after;
-  for (;;) {
+  while (!is_stopped()) {
     const auto began = steady_clock::now();
     PEBBLES_TRY(files, pruner_.completed(clients, before, after, page));
     if (files.empty()) return {};
     after = files.back().position;
-    if (mode == Mode::dry_run) {
-      report.files += static_cast<std::int64_t>(files.size());
-    } else {
+    Report did{.files = static_cast<std::int64_t>(files.size())};
+    if (mode != Mode::dry_run) {
       PEBBLES_TRY(deleted, delete_all(files, before));
-      report.files += deleted;
+      did.files = deleted;
     }
-    if (!rest(mode, steady_clock::now() - began)) return {};
+    report += did;
+    step_ended(mode, did, steady_clock::now() - began);
   }
+  return {};
 }
 
 Result<std::int64_t> Retention::delete_all(const std::vector<store::CompletedFile>& files, Timestamp before) {
@@ -114,22 +124,41 @@ Result<void> Retention::cut_logs(Mode mode, Timestamp now, Report& report) {
 
 template <class Step>
 Result<void> Retention::repeat(Mode mode, Report& report, Step&& step) {
-  for (;;) {
-    const auto began = steady_clock::now();
+  while (!is_stopped()) {
     PEBBLES_TRY(done, step());
-    report.logs += done.logs;
-    report.events += done.events;
-    report.tombstones += done.tombstones;
-    if (!rest(mode, steady_clock::now() - began) || !done.more) return {};
+    const Report did{.logs = done.logs, .events = done.events, .tombstones = done.tombstones};
+    report += did;
+    step_ended(mode, did, done.worked);
+    if (!done.more) break;
   }
+  return {};
 }
 
-bool Retention::rest(Mode mode, steady_clock::duration took) {
-  constexpr int times = 4;
+void Retention::step_ended(Mode mode, const Report& did, steady_clock::duration worked) {
+  if (mode != Mode::dry_run) telemetry::pruned_some(did.files, did.events, did.tombstones, worked);
+  if (mode == Mode::in_between) rest(worked);
+}
+
+/// While ingest is busy pruning takes a hundredth of the time, else a fifth. What it costs others is more than that:
+/// what a step has written is synced with the next commit, and copied by a checkpoint.
+void Retention::rest(steady_clock::duration worked) {
+  constexpr int times = 4, times_busy = 99;
+  constexpr std::chrono::seconds rest_max{30};  // after a step that hung
+  const auto is_busy = [this] { return ingest_is_busy_ && ingest_is_busy_(); };
+  // Between two batches it looks idle for a moment.
+  const bool was_busy = is_busy();
+  sleep(std::min<steady_clock::duration>(times * worked, rest_max));
+  if (was_busy || is_busy()) sleep(std::min<steady_clock::duration>((times_busy - times) * worked, rest_max));
+}
+
+void Retention::sleep(steady_clock::duration time) {
   std::unique_lock lock{mutex_};
-  const auto pause = mode == Mode::in_between ? times * took : steady_clock::duration{0};
-  stopping_.wait_for(lock, pause, [this] { return stopped_; });
-  return !stopped_;
+  stopping_.wait_for(lock, time, [this] { return stopped_; });
+}
+
+bool Retention::is_stopped() {
+  const std::lock_guard lock{mutex_};
+  return stopped_;
 }
 
 void Retention::stop() {
@@ -139,8 +168,10 @@ void Retention::stop() {
 }
 
 RetentionThread::RetentionThread(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules,
-                                 std::chrono::seconds interval)
-    : retention_{pruner, ingest, std::move(rules)}, interval_{interval}, thread_{[this] { serve(); }} {}
+                                 std::chrono::seconds interval, std::function<bool()> ingest_is_busy)
+    : retention_{pruner, ingest, std::move(rules), std::move(ingest_is_busy)},
+      interval_{interval},
+      thread_{[this] { serve(); }} {}
 
 void RetentionThread::serve() {
   pthread_setname_np(pthread_self(), "retention");
@@ -151,10 +182,12 @@ void RetentionThread::serve() {
     lock.unlock();
     const auto began = steady_clock::now();
     const auto report = retention_.run(Mode::in_between);
+    const auto took = steady_clock::now() - began;
+    telemetry::prune_ended(report.has_value(), took);
     if (!report)
       telemetry::prune_failed(report.error().detail);
     else if (!report->is_empty())
-      telemetry::pruned(report->files, report->events, report->tombstones, steady_clock::now() - began);
+      telemetry::pruned(report->files, report->events, report->tombstones, took);
     lock.lock();
   }
 }

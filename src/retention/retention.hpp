@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -16,21 +17,22 @@ struct Report {
   std::int64_t logs = 0;    ///< that were shortened; a long one may count several times
   std::int64_t events = 0;  ///< that went
   std::int64_t tombstones = 0;
+  Report& operator+=(const Report& other);
   [[nodiscard]] bool is_empty() const { return files + logs + events + tombstones == 0; }
 };
 
 enum class Mode : std::uint8_t {
   dry_run,     ///< counts, and changes nothing
   at_once,     ///< step behind step
-  in_between,  ///< rests after each step for several times as long as it took, so that ingest hardly notices
+  in_between,  ///< rests after each step for a multiple of what it took, a great one while ingest is busy
 };
 
 /// Applies the rules: deletes files through the lanes, and has the store take old events away.
 /// Threads: `run` by one at a time; `stop` by any. Lifetime: ends before ingest and store.
 class Retention {
  public:
-  Retention(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules)
-      : pruner_{pruner}, ingest_{ingest}, rules_{std::move(rules)} {}
+  Retention(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules, std::function<bool()> ingest_is_busy = {})
+      : pruner_{pruner}, ingest_{ingest}, rules_{std::move(rules)}, ingest_is_busy_{std::move(ingest_is_busy)} {}
 
   /// Errors: store_unavailable, store_corrupt; what was done until then stays done. Ends early once stopped.
   [[nodiscard]] Result<Report> run(Mode mode);
@@ -45,12 +47,16 @@ class Retention {
   [[nodiscard]] Result<void> cut_logs(Mode mode, Timestamp now, Report& report);
   template <class Step>
   [[nodiscard]] Result<void> repeat(Mode mode, Report& report, Step&& step);
-  /// False once stopped.
-  bool rest(Mode mode, std::chrono::steady_clock::duration took);
+  void step_ended(Mode mode, const Report& did, std::chrono::steady_clock::duration worked);
+  void rest(std::chrono::steady_clock::duration worked);
+  /// Until then, or a stop.
+  void sleep(std::chrono::steady_clock::duration time);
+  [[nodiscard]] bool is_stopped();
 
   store::Pruner& pruner_;
   ingest::Ingest& ingest_;
   const Rules rules_;
+  const std::function<bool()> ingest_is_busy_;
   std::mutex mutex_;
   std::condition_variable stopping_;
   bool stopped_ = false;
@@ -59,7 +65,8 @@ class Retention {
 /// Runs it again and again on a thread of its own, from a little after the start on, and says what was done.
 class RetentionThread {
  public:
-  RetentionThread(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules, std::chrono::seconds interval);
+  RetentionThread(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules, std::chrono::seconds interval,
+                  std::function<bool()> ingest_is_busy);
   ~RetentionThread() { stop(); }
   RetentionThread(const RetentionThread&) = delete;
   RetentionThread& operator=(const RetentionThread&) = delete;

@@ -18,8 +18,8 @@ struct Rule {
 };
 
 struct Rules {
-  Rule files;   ///< completed ones, since their completion
-  Rule events;  ///< in the log of files that are still there
+  Rule files = {};   ///< completed ones, since their completion
+  Rule events = {};  ///< in the log of files that are still there
   /// What a redelivery to a deleted file is recognised by. At least 15 days: SQS keeps messages for 14.
   std::chrono::days tombstones{90};
 };

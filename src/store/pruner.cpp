@@ -12,7 +12,8 @@ Pruned& Pruned::operator+=(const Pruned& other) {
   logs += other.logs;
   events += other.events;
   tombstones += other.tombstones;
-  more = other.more;
+  more = more || other.more;
+  worked += other.worked;
   return *this;
 }
 

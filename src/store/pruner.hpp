@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -32,18 +33,19 @@ struct CompletedFile {
 
 /// What a step of pruning did, or, in a dry run, would do.
 struct Pruned {
-  std::int64_t logs = 0;        ///< files whose log was shortened
-  std::int64_t events = 0;      ///< that went
-  std::int64_t tombstones = 0;  ///< of deleted files, of which nothing is left now
-  bool more = false;            ///< the next step may find something
+  std::int64_t logs = 0;                         ///< files whose log was shortened
+  std::int64_t events = 0;                       ///< that went
+  std::int64_t tombstones = 0;                   ///< of deleted files, of which nothing is left now
+  bool more = false;                             ///< the next step may find something
+  std::chrono::steady_clock::duration worked{};  ///< how long it took, but for waiting for its turn
 
   Pruned& operator+=(const Pruned& other);
 };
 
 /// Finds what is too old, and takes events out of the log for good. All of it beside running lanes: what a lane holds,
 /// or commits meanwhile, stays right. Files themselves are deleted by a command through their lane (`domain::Delete`).
-/// Every call is one small step, so that ingest is not disturbed: `more` says whether another one may follow.
-/// Threads: one at a time; calls block. Lifetime: the store's. Errors: store_unavailable, store_corrupt.
+/// Every call is one small step of some milliseconds, so that ingest is not disturbed: `more` says whether another one
+/// may follow. Threads: one at a time; calls block. Lifetime: the store's. Errors: store_unavailable, store_corrupt.
 /// Every implementation passes tests/contract/pruner_contract.hpp.
 class Pruner {
  public:

@@ -24,6 +24,13 @@ enum class StoreOperation : std::uint8_t {
 /// `failed`: the store said that it could not; of a commit, that some of it was not stored for a fault.
 void store_worked(StoreOperation operation, std::chrono::steady_clock::duration took, bool failed);
 
+/// A step of pruning is over: what it took away, and how long it was at work.
+void pruned_some(std::int64_t files, std::int64_t events, std::int64_t tombstones,
+                 std::chrono::steady_clock::duration worked);
+
+/// A run of pruning has come to its end, or to a fault.
+void prune_ended(bool good, std::chrono::steady_clock::duration took);
+
 /// So much was added to the log.
 void log_grew(std::size_t events, std::size_t bytes);
 

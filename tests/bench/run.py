@@ -23,6 +23,7 @@ import instances
 import kafka
 import mongo
 import noisy
+import prune
 import sqs
 from support import CONNECTIONS, TOKEN, Nginx, Pebbles, median, run_wrk, show, token, wrk
 
@@ -175,9 +176,10 @@ def main():
     noisy.add_arguments(parser)
     finding.add_arguments(parser)
     history.add_arguments(parser)
+    prune.add_arguments(parser)
     parser.add_argument("--only", choices=["rates", "tail", "memory", "domain", "reads", "tokens", *mongo.PARTS,
                                            *kafka.PARTS, *sqs.PARTS, *noisy.PARTS, *instances.PARTS, *batch.PARTS,
-                                           *finding.PARTS, *history.PARTS])
+                                           *finding.PARTS, *history.PARTS, *prune.PARTS])
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pebbles-bench-"))
     nginx = Nginx(folder / "nginx")
@@ -212,6 +214,8 @@ def main():
             finding.bench(args, folder)
         if args.only in (None, *history.PARTS):
             history.bench(args, folder)
+        if args.only in (None, *prune.PARTS):
+            prune.bench(args, folder)
     finally:
         nginx.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <thread>
@@ -196,6 +197,20 @@ TEST_P(PrunerContract, ADryRunTellsAndChangesNothing) {
   EXPECT_EQ(bury().events, 3);
 }
 
+/// However many steps that takes.
+TEST_P(PrunerContract, OneRunCutsLongLogsToTheirEnd) {
+  constexpr int chunks = 220;
+  std::array<SnapshotPtr, 2> states;
+  for (int i = 0; i < chunks; ++i)
+    for (auto& state : states) state = tell(stream_id("krn:acme", &state == states.data() ? "a" : "b"), state, {{}});
+  EXPECT_EQ(cut_logs(everybody, now() + hours{1}).events, 2 * chunks);
+  for (const auto& state : states) {
+    EXPECT_EQ(events(state->stream).size(), 1U);
+    expect_stands(state);
+  }
+  expect_clean();
+}
+
 TEST_P(PrunerContract, ByClient) {
   std::vector<SnapshotPtr> states;
   for (const auto* client : {"krn:a", "krn:b", "krn:c"})
@@ -248,6 +263,23 @@ TEST_P(PrunerContract, ADeletedFileIsBuriedAndRemembered) {
   EXPECT_EQ(bury(now() + hours{1}).tombstones, 0);
   expect_stands(state);
   EXPECT_EQ(events(file).size(), 3U);
+}
+
+TEST_P(PrunerContract, OneRunBuriesAllThatWereDeletedAtOneTime) {
+  constexpr int files = 120;
+  const auto time = now();
+  for (int i = 0; i < files; ++i) {
+    const auto stream = stream_id("krn:acme", fmt::format("{}", i));
+    tell(stream, tell(stream, nullptr, {{}}), {{.at = time, .deletes = true}});
+  }
+  const auto run = [&](Timestamp tombstones_before) {
+    return all_steps([&](Pruner& pruner) { return pruner.bury(tombstones_before, false); });
+  };
+  EXPECT_EQ(all_steps([&](Pruner& pruner) { return pruner.bury(time, true); }).logs, files);
+  EXPECT_EQ(run(time).logs, files);
+  (void)run(time);  // what the logs' beginnings cover goes
+  EXPECT_EQ(run(time + milliseconds{1}).tombstones, files);
+  expect_clean();
 }
 
 TEST_P(PrunerContract, KeysOfADeletedFileStayKnown) {

@@ -50,12 +50,13 @@ def primary_among(ports):
 
 
 class Mongod(Started):
-    """One mongod on a folder and a port of its own, which it keeps over restarts."""
+    """One mongod on a folder and a port of its own, which it keeps over restarts; `env` is added to its environment."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, env=None):
         self.folder = pathlib.Path(folder)
         self.port = free_port()
         self.options = options
+        self.env = dict(env or {})
         self.process = None
         self.log = self.folder / "mongod.log"
 
@@ -67,7 +68,8 @@ class Mongod(Started):
                    "--setParameter", "diagnosticDataCollectionEnabled=false",
                    "--setParameter", "enableTestCommands=1", *self.options]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **self.env})
         wait_until(self.answers, 30, "the start of a mongod")
         return self
 
@@ -102,8 +104,8 @@ class ReplicaSet:
 
     name = "pebbles"
 
-    def __init__(self, folder, size=1, *options):
-        self.members = [Mongod(pathlib.Path(folder) / f"member-{number}", "--replSet", self.name, *options)
+    def __init__(self, folder, size=1, *options, env=None):
+        self.members = [Mongod(pathlib.Path(folder) / f"member-{number}", "--replSet", self.name, *options, env=env)
                         for number in range(size)]
 
     def start(self):

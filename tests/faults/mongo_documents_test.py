@@ -94,6 +94,35 @@ def test_times_are_converted_in_place_in_the_background(start, progress):
     assert "1501 files are older than the log" in found.stdout
 
 
+def test_completed_files_are_deleted_by_age(make_server, one_node, progress, database):
+    """By their last update, whether that is a text or a date; what has no time that can be read stays."""
+    old, young = "2024-01-01T15:30:00Z", datetime.datetime.now(utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def date(text):
+        return datetime.datetime.fromisoformat(text)
+
+    documents = [sample(filename=f"old-{number}", isCompleted=True, updatedAt=old if number % 2 else date(old))
+                 for number in range(1200)]
+    kept = [sample(filename="running"), sample(filename="young", isCompleted=True, updatedAt=young),
+            sample(filename="young date", isCompleted=True, updatedAt=date(young)),
+            sample(filename="touched", isCompleted=True, updatedAt=date(young), createdAt=old),
+            sample(filename="no time", isCompleted=True, updatedAt="soon", createdAt="now")]
+    progress.insert_many([*documents, *kept])
+    api = Api(make_server(uri=one_node.uri(database)).start(env={"RETENTION_DAYS": "30", "PRUNE_INTERVAL_S": "1"}))
+    names = {document["filename"] for document in kept}
+    def shown():
+        return {record["filename"] for record in api.listed(krn, limit=2000)}
+
+    wait_until(lambda: len(shown()) <= len(names), 60, "the old ones to go")
+    assert shown() == names
+    assert progress.find_one({"filename": "young"})["completedAt"] == date(young).replace(tzinfo=None)
+    assert progress.count_documents({"filename": {"$in": list(names)}, "completedAt": {"$exists": True}}) == 3
+    api.server.stop()
+    rules = {**api.server.store_env, "RETENTION_DAYS": "30"}
+    again = pebbles("prune", "--store", "mongodb", env=rules)
+    assert again.stdout.startswith("0 files deleted"), again.stdout + again.stderr
+    verify_clean(api.server)
+
+
 def test_documents_with_times_of_either_kind_are_on_every_page(start, progress):
     api = start()
     wait_for_the_first_conversion(progress)  # the next is minutes away: what comes now stays as it is

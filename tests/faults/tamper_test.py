@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 
+import mongo
 import pytest
 from api_support import Api, Connection, pebbles
 from harness import update
@@ -16,8 +17,12 @@ clients, filenames = ["krn:a", "krn:b", "krn:c"], ["a.csv", "b.csv", "d/ü.csv"]
 
 @pytest.fixture
 def store(make_server):
-    """A stopped server with nine files of several chunks each."""
-    server = make_server().start()
+    return filled(make_server())
+
+
+def filled(server):
+    """It has nine files of several chunks each, and has stopped."""
+    server.start()
     connection = Connection(server.port)
     for number in range(5):
         for client in clients:
@@ -162,59 +167,125 @@ def test_verify_and_rebuild_of_a_clean_store_change_nothing(store):
     assert verify(store).stdout == "9 streams, 45 chunks, 45 events verified; 0 differ\n"
 
 
-def rewrite_last_chunk(server):
-    """What somebody who knows the format can do: change an event, and every hash and snapshot that follows from it."""
-    with opened(server) as (database, row):
-        seq, first, prev_version, prev_hash, text = database.execute(
-            "SELECT seq, first_version, prev_version, prev_hash, events FROM progress_events WHERE stream=? "
-            "ORDER BY first_version DESC LIMIT 1", (row,)).fetchone()
-        text = text.replace('"done":14', '"done":13')
-        header = {"format": 1, "client": victim[0], "filename": victim[1], "first": first, "n": 1,
-                  "prev": {"first": prev_version, "hash": prev_hash.hex()}}
-        lines = json.dumps(header, ensure_ascii=False, separators=(",", ":")) + "\n" + text
-        digest = hashlib.sha256(lines.encode()).digest()
-        database.execute("UPDATE progress_events SET events=?, hash=? WHERE seq=?", (text, digest, seq))
-        database.execute("UPDATE progress SET done=done-1, head=? WHERE stream=?", (digest, row))
+class SqliteTamperer:
+    """What somebody can do who may write to the database, and knows the format."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def rewrite_last_chunk(self):
+        """Changes an event, and every hash and snapshot that follows from it."""
+        with opened(self.server) as (database, row):
+            seq, first, prev_version, prev_hash, text = database.execute(
+                "SELECT seq, first_version, prev_version, prev_hash, events FROM progress_events WHERE stream=? "
+                "ORDER BY first_version DESC LIMIT 1", (row,)).fetchone()
+            text, digest = rewritten(first, prev_version, prev_hash, text)
+            database.execute("UPDATE progress_events SET events=?, hash=? WHERE seq=?", (text, digest, seq))
+            database.execute("UPDATE progress SET done=done-1, head=? WHERE stream=?", (digest, row))
+
+    def remove_last_chunk(self):
+        """And what would tell of it."""
+        with opened(self.server) as (database, row):
+            seq, = database.execute("SELECT max(seq) FROM progress_events WHERE stream=?", (row,)).fetchone()
+            for table in ("event_keys", "stream_chunks", "progress_events"):
+                database.execute(f"DELETE FROM {table} WHERE seq=?", (seq,))
+            database.execute("DELETE FROM progress WHERE stream=?", (row,))
+
+    def remove_all(self):
+        with opened(self.server) as (database, row):
+            for table in ("progress_events", "stream_chunks", "event_keys", "progress", "streams"):
+                database.execute(f"DELETE FROM {table} WHERE stream=?", (row,))
 
 
-def test_a_head_that_was_kept_elsewhere_tells_of_a_log_that_was_rewritten(store, tmp_path):
-    heads = tmp_path / "heads.ndjson"
-    written = pebbles("verify", *store.store_arguments, "--write-heads", heads, env=store.store_env)
-    assert written.returncode == 0 and len(heads.read_text().splitlines()) == 9, written.stderr
-    kept = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+class MongoTamperer:
+    """The same of MongoDB."""
+
+    of_victim = {"clientKrn": victim[0], "filename": victim[1]}
+
+    def __init__(self, server, database):
+        self.server, self.database = server, database
+
+    def last_chunk(self):
+        return self.database.progress_events.find_one(self.of_victim, sort=[("_id.first", -1)])
+
+    def rewrite_last_chunk(self):
+        chunk = self.last_chunk()
+        prev = chunk["prev"]
+        text, digest = rewritten(chunk["_id"]["first"], prev["first"], prev["hash"], chunk["events"])
+        self.database.progress_events.update_one({"_id": chunk["_id"]}, {"$set": {"events": text, "hash": digest}})
+        changed = self.database.progress.update_one(self.of_victim, {"$inc": {"counts.done": -1}, "$set": {"head.hash": digest}})
+        assert changed.modified_count == 1
+
+    def remove_last_chunk(self):
+        assert self.database.progress_events.delete_one({"_id": self.last_chunk()["_id"]}).deleted_count == 1
+        self.database.progress.delete_one(self.of_victim)
+
+    def remove_all(self):
+        assert self.database.progress_events.delete_many(self.of_victim).deleted_count > 0
+        self.database.progress.delete_many(self.of_victim)
+
+
+def rewritten(first, prev_first, prev_hash, text):
+    """The victim's chunk with another number in it, and its hash."""
+    assert '"done":14' in text
+    text = text.replace('"done":14', '"done":13')
+    header = {"format": 1, "client": victim[0], "filename": victim[1], "first": first, "n": 1,
+              "prev": {"first": prev_first, "hash": prev_hash.hex()}}
+    lines = json.dumps(header, ensure_ascii=False, separators=(",", ":")) + "\n" + text
+    return text, hashlib.sha256(lines.encode()).digest()
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def tamperer(request, make_server):
+    """Of a stopped server with nine files, on each store."""
+    if request.param == "sqlite":
+        yield SqliteTamperer(filled(make_server()))
+        return
+    one_node, database = request.getfixturevalue("one_node"), mongo.new_database()
+    server = filled(make_server(uri=one_node.uri(database)))
+    with one_node.client() as client:
+        yield MongoTamperer(server, client[database])
+
+
+@pytest.fixture
+def heads(tamperer, tmp_path):
+    """A file of the heads of now."""
+    file = tmp_path / "heads.ndjson"
+    written = check_heads(tamperer, "--write-heads", file)
+    assert written.returncode == 0 and len(file.read_text().splitlines()) == 9, written.stderr
+    return file
+
+
+def check_heads(tamperer, option, heads):
+    server = tamperer.server
+    return pebbles("verify", *server.store_arguments, option, heads, env=server.store_env)
+
+
+def test_a_head_that_was_kept_elsewhere_tells_of_a_log_that_was_rewritten(tamperer, heads):
+    kept = check_heads(tamperer, "--head", heads)
     assert kept.returncode == 0, kept.stdout
-    rewrite_last_chunk(store)
-    verify_clean(store)  # alone it cannot tell
-    found = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    tamperer.rewrite_last_chunk()
+    verify_clean(tamperer.server)  # alone it cannot tell
+    found = check_heads(tamperer, "--head", heads)
     assert_names_the_victim(found)
     assert "version 5: the chunk is not the one whose head was kept" in found.stdout
 
 
-def test_a_head_tells_of_what_was_removed_from_the_end(store, tmp_path):
-    heads = tmp_path / "heads.ndjson"
-    pebbles("verify", *store.store_arguments, "--write-heads", heads, env=store.store_env)
-    with opened(store) as (database, row):
-        seq, = database.execute("SELECT max(seq) FROM progress_events WHERE stream=?", (row,)).fetchone()
-        database.execute("DELETE FROM event_keys WHERE seq=?", (seq,))
-        database.execute("DELETE FROM stream_chunks WHERE seq=?", (seq,))
-        database.execute("DELETE FROM progress_events WHERE seq=?", (seq,))
-        database.execute("DELETE FROM progress WHERE stream=?", (row,))
-    found = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+def test_a_head_tells_of_what_was_removed_from_the_end(tamperer, heads):
+    tamperer.remove_last_chunk()
+    found = check_heads(tamperer, "--head", heads)
+    assert found.returncode == 1
     assert "the log ends at version 4, the head that was kept is of version 5" in found.stdout
-    with opened(store) as (database, row):
-        for table in ("progress_events", "stream_chunks", "event_keys", "progress", "streams"):
-            database.execute(f"DELETE FROM {table} WHERE stream=?", (row,))
-    found = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+    tamperer.remove_all()
+    found = check_heads(tamperer, "--head", heads)
     assert found.returncode == 1 and "nothing is left of the log whose head was kept" in found.stdout
 
 
-def test_updates_do_not_change_what_a_head_proves(store, tmp_path):
-    heads = tmp_path / "heads.ndjson"
-    pebbles("verify", *store.store_arguments, "--write-heads", heads, env=store.store_env)
-    store.start()
-    Api(store).report(*victim, done=1)
-    store.stop()
-    kept = pebbles("verify", *store.store_arguments, "--head", heads, env=store.store_env)
+def test_updates_do_not_change_what_a_head_proves(tamperer, heads):
+    server = tamperer.server.start()
+    Api(server).report(*victim, done=1)
+    server.stop()
+    kept = check_heads(tamperer, "--head", heads)
     assert kept.returncode == 0, kept.stdout
 
 

@@ -107,17 +107,6 @@ std::int64_t integer_of(const bson_iter_t& iterator) {
   return BSON_ITER_HOLDS_INT(&iterator) ? bson_iter_as_int64(&iterator) : 0;
 }
 
-struct Time {
-  Timestamp time;
-  bool is_text = false;
-};
-
-Time time_of(const bson_iter_t& iterator) {
-  if (BSON_ITER_HOLDS_DATE_TIME(&iterator))
-    return {.time = Timestamp{std::chrono::milliseconds{bson_iter_date_time(&iterator)}}, .is_text = false};
-  return {.time = from_rfc3339(text_of(iterator)).value_or(Timestamp{}), .is_text = BSON_ITER_HOLDS_UTF8(&iterator)};
-}
-
 domain::Counts counts_of(const bson_iter_t& iterator) {
   domain::Counts out;
   each_member(iterator, [&](std::string_view name, const bson_iter_t& member) {
@@ -294,6 +283,12 @@ Bson snapshot_update(const Snapshot& before, const Snapshot& after) {
   Bson members;
   append_state(members, after, &before);
   return set_of(members);
+}
+
+StoredTime time_of(const bson_iter_t& iterator) {
+  if (BSON_ITER_HOLDS_DATE_TIME(&iterator))
+    return {.time = Timestamp{std::chrono::milliseconds{bson_iter_date_time(&iterator)}}, .is_text = false};
+  return {.time = from_rfc3339(text_of(iterator)).value_or(Timestamp{}), .is_text = BSON_ITER_HOLDS_UTF8(&iterator)};
 }
 
 Result<StoredSnapshot> read_snapshot(const bson_t* document) {

@@ -39,6 +39,13 @@ namespace pebbles::store::mongo {
 /// The version that stands in it: what was written of that life lies before, and the later one behind.
 [[nodiscard]] Version version_of_remains(const Snapshot& next);
 
+/// A date, or a text that the earlier service wrote in its place; the beginning of 1970 for anything else.
+struct StoredTime {
+  Timestamp time;
+  bool is_text = false;
+};
+[[nodiscard]] StoredTime time_of(const bson_iter_t& iterator);
+
 /// A snapshot as found. The earlier service's documents have no version; their times are texts, and their errors may be
 /// grouped by pattern: they are read as they are, with all their items, so that `domain::adopt` keeps them.
 struct StoredSnapshot {
@@ -55,7 +62,7 @@ struct KeptKey {
   domain::KeyHit hit;
 };
 
-/// What the first chunk of a log tells of its baseline (pruner.cpp).
+/// What the first chunk of a log tells of its baseline (log_beginning.hpp).
 struct Cut {
   Version version = 0;   ///< chunks behind the first that begin at or below it are covered: nobody reads them
   ChunkRef head;         ///< what the chunk behind it names as its predecessor

@@ -168,7 +168,7 @@ Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bso
 Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from);
 
 /// Brings documents of earlier services and versions up to what is looked for, in place, some at a time: times that are
-/// texts become dates, and each gets its state. True when there may be more.
+/// texts become dates, each gets its state, and a completed one the time of that. True when there may be more.
 Result<bool> convert_documents(Shared& shared, const Lease& lease);
 
 }  // namespace pebbles::store::mongo

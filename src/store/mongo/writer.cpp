@@ -307,7 +307,7 @@ class Writer final : public EventStore {
   }
 
   /// Before a life begins where one has ended: the baseline that is left of the log is marked with the time, so that
-  /// nobody takes it away now (pruner.cpp). A log that is not cut yet has none, and is whole until this commit is over,
+  /// nobody takes it away now (burial.cpp). A log that is not cut yet has none, and is whole until this commit is over,
   /// and with it its mark in `open_commits`. Whether there was one; nothing when the server could not be asked.
   std::optional<bool> hold_baseline(const StreamId& stream) {
     Bson filter = stream_filter(stream), exists, type, field, change;

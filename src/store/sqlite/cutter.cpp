@@ -47,10 +47,8 @@ Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& re
     : rows_{rows},
       recent_{recent},
       connection_{connection},
-      candidates_{connection.prepare(
-          "SELECT e.seq, e.stream, e.writer, e.sequence, s.client, s.filename FROM progress_events e "
-          "JOIN streams s USING(stream) WHERE e.seq>? AND e.seq<=? ORDER BY e.seq LIMIT 2000")},
-      standing_{connection.prepare("SELECT version FROM progress WHERE stream=?")},
+      standing_{connection.prepare(
+          "SELECT p.version, s.client, s.filename FROM progress p JOIN streams s USING(stream) WHERE p.stream=?")},
       chunks_{connection.prepare(
           fmt::format("SELECT {} FROM stream_chunks c JOIN progress_events e USING(seq) WHERE c.stream=? "
                       "ORDER BY c.first_version",
@@ -70,61 +68,43 @@ Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& re
       erase_stream_{connection.prepare("DELETE FROM streams WHERE stream=?")},
       erase_kept_of_{connection.prepare("DELETE FROM kept_keys WHERE stream=?")},
       erase_kept_{connection.prepare("DELETE FROM kept_keys WHERE (stream, hash) IN "
-                                     "(SELECT stream, hash FROM kept_keys WHERE at<? ORDER BY at LIMIT 500)")} {}
+                                     "(SELECT stream, hash FROM kept_keys WHERE at<? ORDER BY at LIMIT 100)")} {}
 
-Pruned Cutter::cut(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor) {
-  Pruned out;
+Cutter::Cut Cutter::cut(std::span<const std::int64_t> rows, Timestamp before, Timestamp now) {
+  Cut out;
   Budget budget;
-  const auto last = last_seq_before(connection_, before);
-  struct Candidate {
-    std::int64_t seq = 0;
-    std::int64_t row = 0;
-    StreamId stream;
-    bool counts = false;
-  };
-  std::vector<Candidate> candidates;
-  {
-    auto rows = candidates_.run(cursor, last);
-    while (rows.next())
-      candidates.push_back({.seq = rows.integer(0),
-                            .row = rows.integer(1),
-                            .stream = stream_of(rows, 4),
-                            .counts = rows.integer(2) != 0 || rows.integer(3) != 0});
-  }
-  for (const auto& candidate : candidates) {
-    if (budget.is_spent()) {
-      out.more = true;
-      return out;
-    }
-    cursor = candidate.seq;
-    if (!candidate.counts || !clients.hold(candidate.stream.client) || recent_.find(candidate.stream) != nullptr)
-      continue;
-    auto standing = standing_.run(candidate.row);
+  for (; out.through < rows.size(); ++out.through) {
+    if (budget.is_spent()) return out;
+    const auto row = rows[out.through];
+    auto standing = standing_.run(row);
     if (!standing.next()) continue;  // of a deleted file, which is buried
+    const Stream stream{.row = row, .id = stream_of(standing, 1)};
     const Bound bound{.before = before, .version = standing.integer(0)};
-    (void)cut_stream({.row = candidate.row, .id = candidate.stream}, bound, now, budget, out);
+    if (recent_.find(stream.id) != nullptr || damaged_.contains(row)) continue;
+    if (cut_stream(stream, bound, now, budget, out.done) == Extent::part) return out;
   }
-  out.more = !candidates.empty();
   return out;
 }
 
-bool Cutter::cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget, Pruned& done) {
+Cutter::Extent Cutter::cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget,
+                                  Pruned& done) {
   Beginning beginning;
   beginning.state.stream = stream.id;
-  bool to_the_bound = false;
+  auto out = Extent::part;
   try {
-    to_the_bound = read_beginning(stream.row, bound, budget, beginning);
+    if (read_beginning(stream.row, bound, budget, beginning)) out = Extent::whole;
   } catch (const Failure& failure) {
     if (failure.primary() != SQLITE_CORRUPT) throw;
     telemetry::load_failed(*stream.id.client, *stream.id.filename, failure.what());
-    return false;  // it stays as it is, for `verify` to name; the others go on
+    damaged_.insert(stream.row);
+    return Extent::none;
   }
-  if (beginning.events == 0) return to_the_bound;
+  if (beginning.events == 0) return out;
   for (const auto& chunk : beginning.chunks) keep_keys(stream.row, chunk, now);
   replace(stream.row, beginning);
   ++done.logs;
   done.events += beginning.events;
-  return to_the_bound;
+  return out;
 }
 
 /// True when nothing is left below the bound.
@@ -136,10 +116,10 @@ bool Cutter::read_beginning(std::int64_t row, const Bound& bound, Budget& budget
     const auto& events = stored.chunk.events;
     if (!follows(stored.chunk, out.state)) throw Failure{SQLITE_CORRUPT, "the log has a gap"};
     if (events.back().at >= bound.before || events.back().version > bound.version) return true;
-    if (budget.is_spent()) return false;
+    if (out.events > 0 && budget.is_spent()) return false;
     for (const auto& event : events) out.state.progress = evolve(std::move(out.state.progress), event);
     out.state.head = head_behind(stored.chunk);
-    budget.spend(stored.text.size());
+    budget.spend();
     if (!stored.is_baseline()) out.events += stored.events;
     out.chunks.push_back(std::move(stored));
   }
@@ -201,19 +181,26 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
       out.more = true;  // it is written out soon
       continue;
     }
+    if (damaged_.contains(grave.stream.row)) continue;
     const Bound bound{.before = Timestamp::max(), .version = grave.version};
-    const bool is_whole = cut_stream(grave.stream, bound, now, budget, out);
-    if (is_whole) buried_.execute(grave.stream.row, grave.version);
-    out.more = out.more || is_whole || budget.is_spent();
+    const auto extent = cut_stream(grave.stream, bound, now, budget, out);
+    if (extent == Extent::whole) buried_.execute(grave.stream.row, grave.version);
+    out.more = out.more || extent != Extent::none;
   }
+  // Before tombstones, so that those have few left.
+  erase_kept_.execute(number_of(now - keys_stay));
+  out.more = out.more || sqlite3_changes(connection_.get()) > 0;
   for (const auto& grave : read(expired_.run(number_of(tombstones_before)))) {
+    if (budget.is_spent()) {
+      out.more = true;
+      return out;
+    }
+    budget.spend();
     if (recent_.find(grave.stream.id) != nullptr) continue;
     if (forget(grave.stream.row, grave.version)) ++out.tombstones;
     erase_tombstone_.execute(grave.stream.row);
     out.more = true;
   }
-  erase_kept_.execute(number_of(now - keys_stay));
-  if (sqlite3_changes(connection_.get()) > 0) out.more = true;
   return out;
 }
 

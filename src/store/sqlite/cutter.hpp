@@ -1,5 +1,8 @@
 #pragma once
-#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "store/pruner.hpp"
@@ -11,27 +14,33 @@ namespace pebbles::store::sqlite {
 /// The seq of the last chunk that is older than `before`, as near as the order of commits is that of times.
 [[nodiscard]] std::int64_t last_seq_before(const Connection& connection, Timestamp before);
 
-/// Takes old events out of the log, some at a time. Each call is one transaction of the caller's; streams that have
-/// anything in memory still are left for another time. Throws Failure. Threads: the lane's.
+/// Takes old events out of the log, a step at a time: each call is one transaction of the caller's, during which nobody
+/// commits, so it is to take no longer than a commit does. Streams that have anything in memory still are left for
+/// another time. Throws Failure. Threads: the lane's.
 class Cutter {
  public:
   Cutter(const Connection& connection, Rows& rows, const RecentStreams& recent);
 
-  /// Goes on behind the chunk `cursor`, and moves it.
-  [[nodiscard]] Pruned cut(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor);
+  struct Cut {
+    Pruned done;
+    std::size_t through = 0;  ///< so many streams; the next one may be cut in part
+  };
+  /// Of streams, by their rows, in that order.
+  [[nodiscard]] Cut cut(std::span<const std::int64_t> rows, Timestamp before, Timestamp now);
 
   [[nodiscard]] Pruned bury(Timestamp tombstones_before, Timestamp now);
 
  private:
-  /// What one step may do.
+  /// What one step may do. Each chunk that is read here has still to be erased.
   struct Budget {
-    std::size_t chunks = 200;
-    std::size_t bytes = 1UL << 20U;  ///< of text
-    [[nodiscard]] bool is_spent() const { return chunks == 0 || bytes == 0; }
-    void spend(std::size_t text_bytes) {
-      chunks -= std::min<std::size_t>(chunks, 1);
-      bytes -= std::min(bytes, text_bytes);
+    std::chrono::steady_clock::time_point end = std::chrono::steady_clock::now() + std::chrono::milliseconds{1};
+    std::size_t chunks = 0;
+    /// Not before there was something to do.
+    [[nodiscard]] bool is_spent() const {
+      constexpr std::size_t chunks_max = 100;
+      return chunks >= chunks_max || (chunks > 0 && std::chrono::steady_clock::now() >= end);
     }
+    void spend() { ++chunks; }
   };
   /// How far a stream's log may go.
   struct Bound {
@@ -49,8 +58,14 @@ class Cutter {
     std::int64_t events = 0;  ///< in them, baselines aside
   };
 
-  /// True when nothing is left below the bound.
-  [[nodiscard]] bool cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget, Pruned& done);
+  /// What of a log below its bound is cut.
+  enum class Extent : std::uint8_t {
+    whole,
+    part,
+    none,  ///< it is damaged
+  };
+  [[nodiscard]] Extent cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget,
+                                  Pruned& done);
   [[nodiscard]] bool read_beginning(std::int64_t row, const Bound& bound, Budget& budget, Beginning& out);
   void replace(std::int64_t row, const Beginning& beginning);
   void keep_keys(std::int64_t row, const StoredChunk& chunk, Timestamp now);
@@ -59,7 +74,8 @@ class Cutter {
   Rows& rows_;
   const RecentStreams& recent_;
   const Connection& connection_;
-  Statement candidates_, standing_, chunks_, put_baseline_, erase_event_, erase_chunk_, erase_key_, keep_key_;
+  std::unordered_set<std::int64_t> damaged_;  ///< streams that are left as they are, for `verify` to name
+  Statement standing_, chunks_, put_baseline_, erase_event_, erase_chunk_, erase_key_, keep_key_;
   Statement unburied_, buried_, expired_, erase_tombstone_, erase_stream_, erase_kept_of_, erase_kept_;
 };
 

@@ -1,12 +1,16 @@
 #include <fmt/core.h>
 
+#include <chrono>
 #include <map>
+#include <unordered_set>
 
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/writer.hpp"
 
 namespace pebbles::store::sqlite {
 namespace {
+
+using std::chrono::steady_clock;
 
 /// Finds on a connection of its own, which only reads; what changes anything is done by the lane.
 class LanePruner final : public Pruner {
@@ -19,7 +23,7 @@ class LanePruner final : public Pruner {
         chunks_{connection_.prepare(
             "SELECT e.seq, e.n, e.stream, s.client FROM progress_events e JOIN streams s USING(stream) "
             "WHERE e.seq>?1 AND e.seq<=?2 AND (e.writer<>0 OR e.sequence<>0) AND e.first_version+e.n-1<="
-            "(SELECT version FROM progress p WHERE p.stream=e.stream) ORDER BY e.seq LIMIT 10000")},
+            "(SELECT version FROM progress p WHERE p.stream=e.stream) ORDER BY e.seq LIMIT ?3")},
         graves_{connection_.prepare(
             "SELECT count(*) FILTER (WHERE is_buried=0), count(*) FILTER (WHERE deleted_at<?), "
             "(SELECT ifnull(sum(e.n), 0) FROM tombstones t JOIN stream_chunks c USING(stream) "
@@ -52,21 +56,10 @@ class LanePruner final : public Pruner {
   }
 
   Result<Pruned> cut_logs(const Clients& clients, Timestamp before, bool dry_run) override {
-    auto& cursor = cursor_of(clients, dry_run);
-    const auto step = [&, from = cursor] {
-      if (dry_run) return reading([&] { return count_logs(clients, before, from); });
-      return shared_->jobs.run([clients, before, now = clock_.now(), cursor = from](Writer& writer) {
-        return guarded([&] {
-          auto at = cursor;
-          const auto done = writer.cut_logs(clients, before, now, at);
-          return Step{.done = done, .cursor = at};
-        });
-      });
-    };
-    const auto made = step();
-    cursor = made && made->done.more ? made->cursor : 0;
-    if (!made) return std::unexpected{made.error()};
-    return made->done;
+    const std::pair run{dry_run, clients.only ? **clients.only : std::string{}};
+    auto out = dry_run ? count_logs(clients, before, runs_[run]) : cut_some(clients, before, runs_[run]);
+    if (!out || !out->more) runs_.erase(run);
+    return out;
   }
 
   Result<Pruned> bury(Timestamp tombstones_before, bool dry_run) override {
@@ -76,9 +69,11 @@ class LanePruner final : public Pruner {
         rows.next();
         return Pruned{.logs = rows.integer(0), .events = rows.integer(2), .tombstones = rows.integer(1)};
       });
-    return shared_->jobs.run([tombstones_before, now = clock_.now()](Writer& writer) {
-      return guarded([&] { return writer.bury(tombstones_before, now); });
-    });
+    PEBBLES_TRY(buried, in_lane([tombstones_before, now = clock_.now()](Writer& writer) {
+                  return writer.bury(tombstones_before, now);
+                }));
+    buried.answer.worked = buried.took;
+    return buried.answer;
   }
 
  private:
@@ -98,36 +93,89 @@ class LanePruner final : public Pruner {
     });
   }
 
-  struct Step {
-    Pruned done;
-    std::int64_t cursor = 0;
+  template <class Answer>
+  struct Timed {
+    Answer answer;
+    steady_clock::duration took;
   };
-
-  Step count_logs(const Clients& clients, Timestamp before, std::int64_t from) {
-    Step step{.done = {}, .cursor = from};
-    auto& out = step.done;
-    std::int64_t last_stream = 0;
-    auto rows = chunks_.run(from, last_seq_before(connection_, before));
-    while (rows.next()) {
-      step.cursor = rows.integer(0);
-      out.more = true;
-      if (!clients.hold(domain::ClientKrn{std::string{rows.text(3)}})) continue;
-      out.events += rows.integer(1);
-      if (std::exchange(last_stream, rows.integer(2)) != rows.integer(2)) ++out.logs;
-    }
-    return step;
+  /// What the lane does of it, and how long that takes, without the waiting.
+  template <class Work>
+  auto in_lane(Work work) -> Result<Timed<std::invoke_result_t<Work&, Writer&>>> {
+    return shared_->jobs.run([work = std::move(work)](Writer& writer) {
+      return guarded([&] {
+        const auto began = steady_clock::now();
+        auto answer = work(writer);
+        return Timed{.answer = std::move(answer), .took = steady_clock::now() - began};
+      });
+    });
   }
 
-  /// Where the last step over the log of these clients ended.
-  std::int64_t& cursor_of(const Clients& clients, bool dry_run) {
-    return cursors_[{dry_run, clients.only ? **clients.only : std::string{}}];
+  /// Where a run over the log of these or those clients stands.
+  struct Run {
+    std::int64_t cursor = 0;                ///< the seq of the last chunk that was looked at
+    std::optional<std::int64_t> last = {};  ///< that is old enough
+  };
+  /// Old chunks behind the cursor.
+  struct Page {
+    struct Stream {
+      std::int64_t row = 0;
+      std::int64_t seq = 0;  ///< of its first one here
+    };
+    std::vector<Stream> streams;  ///< each once
+    std::int64_t events = 0;
+    std::int64_t end = 0;  ///< the seq of the last one
+    std::int64_t rows = 0;
+  };
+
+  Result<Page> next_page(const Clients& clients, Timestamp before, Run& run, std::int64_t rows_max) {
+    return reading([&] {
+      if (!run.last) run.last = last_seq_before(connection_, before);
+      Page out;
+      std::unordered_set<std::int64_t> known;
+      auto rows = chunks_.run(run.cursor, *run.last, rows_max);
+      for (; rows.next(); ++out.rows) {
+        out.end = rows.integer(0);
+        if (!clients.hold(domain::ClientKrn{std::string{rows.text(3)}})) continue;
+        out.events += rows.integer(1);
+        if (known.insert(rows.integer(2)).second) out.streams.push_back({.row = rows.integer(2), .seq = out.end});
+      }
+      return out;
+    });
+  }
+
+  Result<Pruned> count_logs(const Clients& clients, Timestamp before, Run& run) {
+    constexpr std::int64_t rows_max = 10'000;
+    PEBBLES_TRY(page, next_page(clients, before, run, rows_max));
+    run.cursor = page.end;
+    return Pruned{.logs = static_cast<std::int64_t>(page.streams.size()), .events = page.events, .more = page.rows > 0};
+  }
+
+  Result<Pruned> cut_some(const Clients& clients, Timestamp before, Run& run) {
+    constexpr std::int64_t rows_max = 200;  // about what the lane cuts at a time
+    const auto began = steady_clock::now();
+    PEBBLES_TRY(page, next_page(clients, before, run, rows_max));
+    const auto finding = steady_clock::now() - began;
+    if (page.streams.empty()) {
+      run.cursor = page.end;
+      return Pruned{.more = page.rows > 0, .worked = finding};
+    }
+    std::vector<std::int64_t> rows;
+    for (const auto& stream : page.streams) rows.push_back(stream.row);
+    PEBBLES_TRY(cut, in_lane([rows = std::move(rows), before, now = clock_.now()](Writer& writer) {
+                  return writer.cut_logs(rows, before, now);
+                }));
+    auto& [done, through] = cut.answer;
+    run.cursor = through == page.streams.size() ? page.end : page.streams[through].seq - 1;
+    done.more = true;
+    done.worked = finding + cut.took;
+    return done;
   }
 
   std::shared_ptr<Shared> shared_;
   SystemClock clock_;
   Connection connection_;
   Statement completed_, completed_of_client_, chunks_, graves_;
-  std::map<std::pair<bool, std::string>, std::int64_t> cursors_;
+  std::map<std::pair<bool, std::string>, Run> runs_;  ///< dry or not, of a client or ("") all
 };
 
 }  // namespace

@@ -433,7 +433,7 @@ void Writer::write_out_all() {
 }
 
 template <class Step>
-Pruned Writer::prune(Step&& step) {
+auto Writer::prune(Step&& step) {
   const Unsynced unsynced{connection_, shared_->options.durable};
   Transaction transaction{begin_, rollback_};
   const auto done = step();
@@ -442,8 +442,8 @@ Pruned Writer::prune(Step&& step) {
   return done;
 }
 
-Pruned Writer::cut_logs(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor) {
-  return prune([&] { return cutter_.cut(clients, before, now, cursor); });
+Cutter::Cut Writer::cut_logs(std::span<const std::int64_t> rows, Timestamp before, Timestamp now) {
+  return prune([&] { return cutter_.cut(rows, before, now); });
 }
 
 Pruned Writer::bury(Timestamp tombstones_before, Timestamp now) {

@@ -24,7 +24,7 @@ class Writer final : public EventStore {
   bool maintain(Load load) override;
 
   /// Steps of the pruner (LaneJobs), each in a transaction of its own. Throws Failure.
-  Pruned cut_logs(const Clients& clients, Timestamp before, Timestamp now, std::int64_t& cursor);
+  Cutter::Cut cut_logs(std::span<const std::int64_t> rows, Timestamp before, Timestamp now);
   Pruned bury(Timestamp tombstones_before, Timestamp now);
 
  private:
@@ -70,7 +70,7 @@ class Writer final : public EventStore {
   /// What was written out and committed leaves the memory, and what was appended joins it.
   void settle_in_memory(const std::vector<RecentStreams::Written>& written, std::vector<RecentStreams::Change> changes);
   template <class Step>
-  Pruned prune(Step&& step);
+  auto prune(Step&& step);
   void do_job(Load load);
   void write_out_all();
   void write_out_between_batches();
