@@ -39,11 +39,14 @@ Result<OpenedStore> open_store(const Config& config) {
   constexpr std::size_t readers_max = 16;
   const auto left = config.mongo_pool_size - std::min(config.mongo_pool_size, 2 * lanes + 1);
   // At most as many lists at once as keep half of the processors busy, here or in the database.
+  constexpr std::size_t log_readers = 2;
   const auto listers = std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 2, readers_max / 2);
-  return OpenedStore{.store = std::move(store),
-                     .lanes = lanes,
-                     .readers = std::clamp<std::size_t>(left, listers + 1, readers_max) - listers,
-                     .listers = listers};
+  return OpenedStore{
+      .store = std::move(store),
+      .lanes = lanes,
+      .readers = std::clamp<std::size_t>(left, listers + log_readers + 1, readers_max) - listers - log_readers,
+      .listers = listers,
+      .log_readers = log_readers};
 }
 
 }  // namespace pebbles::app

@@ -14,7 +14,8 @@ struct OpenedStore {
   std::unique_ptr<store::Store> store;
   std::size_t lanes = 1;
   std::size_t readers = 3;
-  std::size_t listers = 2;  ///< of lists, which take the processor for long
+  std::size_t listers = 2;      ///< of lists, which take the processor for long
+  std::size_t log_readers = 2;  ///< of tables and histories, which take longer still
 };
 
 /// Makes the folder of an embedded server, if this is one. Error: invalid_argument.

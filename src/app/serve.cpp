@@ -125,7 +125,11 @@ class Service {
         store_watch_{[this] { return store_->reader().ping(); }, {}},
         readers_{{.threads = opened.readers, .running_of_one_max = half_of(opened.readers)}},
         // Lists are work for a processor: what is read or counted in between goes first.
-        listers_{{.threads = opened.listers, .running_of_one_max = half_of(opened.listers), .nice = 5}} {
+        listers_{{.threads = opened.listers, .running_of_one_max = half_of(opened.listers), .nice = 5}},
+        log_readers_{{.threads = opened.log_readers,
+                      .running_of_one_max = half_of(opened.log_readers),
+                      .nice = 5,
+                      .gives_way = [this] { return ingest_->is_busy(); }}} {
     if (!config.jwt_jwks_url.empty()) issuer_ = std::make_unique<auth::RemoteKeys>(keys_, issuer_options(config));
     std::vector<std::unique_ptr<store::EventStore>> lanes;
     lanes.reserve(opened.lanes);
@@ -133,11 +137,8 @@ class Service {
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
     store_->on_upkeep([this] { ingest_->wake(); });
     retention_ = std::make_unique<retention::RetentionThread>(
-        store_->pruner(), *ingest_, config.retention, config.prune_interval, [this] { return ingest_is_busy(); });
+        store_->pruner(), *ingest_, config.retention, config.prune_interval, [this] { return ingest_->is_busy(); });
   }
-
-  /// Any thread, while the lanes are there.
-  [[nodiscard]] bool ingest_is_busy() const { return ingest_->queued() > 0; }
 
   static std::size_t half_of(std::size_t threads) { return std::max<std::size_t>(threads / 2, 1); }
 
@@ -172,11 +173,11 @@ class Service {
                                   .client_rule = client_rule_,
                                   .pool = readers_,
                                   .lists = listers_,
+                                  .logs = log_readers_,
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
                                               .items_max = config.max_errors_in_record,
-                                              .stalled_after = config.stalled_after},
-                                  .ingest_is_busy = [this] { return ingest_is_busy(); }};
+                                              .stalled_after = config.stalled_after}};
     http::ServerOptions options;
     options.host = config.host_or_default();
     options.port = config.port;
@@ -322,6 +323,7 @@ class Service {
     batchers_.stop();
     readers_.stop();
     listers_.stop();
+    log_readers_.stop();
     if (issuer_) issuer_->stop();
     metrics_server_.reset();
     listening_ = nullptr;
@@ -345,6 +347,7 @@ class Service {
   monitor::StoreWatch store_watch_;
   http::WorkerPool readers_;
   http::WorkerPool listers_;
+  http::WorkerPool log_readers_;  ///< their threads look at ingest only behind a job, so when it is there
   http::ByteBudget batches_{64UL << 20U};
   http::WorkerPool batchers_{
       {.threads = 1, .queue_max = 256, .name = "batches"}};      ///< what they do is work for a processor

@@ -433,31 +433,16 @@ Task<std::string> Connection::send_pieces(StreamedBody& body) {
     std::string piece;
     phase_ = Phase::handler;
     deadline_ = TimePoint::max();
-    const auto began = std::chrono::steady_clock::now();
-    bool gives_way = body.gives_way && body.gives_way();
     auto made = co_await make_piece(body, piece);
-    const auto took = std::chrono::steady_clock::now() - began;
     if (!made) co_return std::move(made).error().detail;
     more = *made;
     // A chunk of no bytes would be the last.
     const bool is_written = (piece.empty() && more) || co_await write_piece(std::move(piece), more);
-    gives_way = gives_way || (body.gives_way && body.gives_way());
-    if (is_written && more && gives_way) co_await rest(9 * took);
     if (is_written && !(more && loop_.cutting())) continue;
     co_return loop_.cutting() ? "the server stops" : timed_out_ ? "its client reads too slowly" : "its client has gone";
   }
   in_pieces_ = false;
   co_return std::string{};
-}
-
-Task<void> Connection::rest(std::chrono::steady_clock::duration time) {
-  constexpr std::chrono::milliseconds longest{500};
-  phase_ = Phase::handler;
-  deadline_ = TimePoint::max();
-  Timer timer{loop_.executor()};
-  timer.expires_after(std::min<std::chrono::steady_clock::duration>(time, longest));
-  error_code cancelled;
-  co_await timer.async_wait(redirect_error(use_task, cancelled));
 }
 
 void Connection::give_up(std::string_view why) {

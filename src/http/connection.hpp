@@ -77,7 +77,6 @@ class Connection : public boost::intrusive::list_base_hook<> {
   Task<bool> write();
   /// The pieces of a streamed body, each made when the one before was taken. Why it was cut short, or "".
   Task<std::string> send_pieces(StreamedBody& body);
-  Task<void> rest(std::chrono::steady_clock::duration time);
   void give_up(std::string_view why);
   Task<bool> write_piece(std::string piece, bool more);
   Task<Result<bool>> make_piece(StreamedBody& body, std::string& piece);

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -34,9 +33,6 @@ struct StreamedBody {
   WorkerPool& pool;                         ///< where pieces are made
   std::string asker;                        ///< in whose turn
   std::shared_ptr<const void> permit = {};  ///< of a `StreamBudget`, for as long as it is sent
-  /// Whether there is work now that matters more: then a rest follows a piece, nine times as long as that took, so that
-  /// a stream takes a tenth of what it could. Any thread.
-  std::function<bool()> gives_way = {};
 };
 
 /// How many answers may be streamed at once. Threads: any. Lifetime: outlives its permits.

@@ -5,7 +5,8 @@
 
 namespace pebbles::http {
 
-WorkerPool::WorkerPool(const WorkerPoolOptions& options) : options_{options} {
+WorkerPool::WorkerPool(const WorkerPoolOptions& options)
+    : options_{options}, share_{options.gives_way, static_cast<int>(options.threads)} {
   for (std::size_t i = 0; i < options.threads; ++i) {
     threads_.emplace_back([this] { run(); });
     ::pthread_setname_np(threads_.back().native_handle(), options.name);
@@ -43,6 +44,7 @@ void WorkerPool::stop() {
     for (auto& [name, asker] : askers_) dropped[name].jobs.swap(asker.jobs);
   }
   came_.notify_all();
+  stopping_.notify_all();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
 }
@@ -64,12 +66,15 @@ void WorkerPool::run() {
     ++state.running;
     give_turn(asker);
     lock.unlock();
+    const auto began = std::chrono::steady_clock::now();
     job();
     job = nullptr;
+    const auto took = std::chrono::steady_clock::now() - began;
     lock.lock();
     --state.running;
     give_turn(asker);  // nobody is woken for it: this thread goes on
     if (state.jobs.empty() && state.running == 0) askers_.erase(askers_.find(asker.first));
+    share_.rest(lock, stopping_, took, [this] { return stopped_; });
   }
 }
 

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/background_share.hpp"
 #include "http/task.hpp"
 
 namespace pebbles::http {
@@ -25,6 +26,7 @@ struct WorkerPoolOptions {
   std::size_t running_of_one_max = 1024;  ///< jobs of one asker that run at once
   const char* name = "reader";            ///< of its threads, at most 15 bytes
   int nice = 0;                           ///< how far its threads stand back behind the others of the process
+  std::function<bool()> gives_way = {};   ///< whether its threads rest between jobs (`BackgroundShare`); any thread
 };
 
 /// A few threads for what may block, which loops must not. Askers take turns, so who asks for much waits behind its own
@@ -57,8 +59,10 @@ class WorkerPool {
   void give_turn(Askers::value_type& asker);
 
   const WorkerPoolOptions options_;
+  const BackgroundShare share_;
   std::mutex mutex_;
   std::condition_variable came_;
+  std::condition_variable stopping_;       // of those who rest, who must not be woken for a job
   Askers askers_;                          // only those with jobs
   std::deque<Askers::value_type*> turns_;  // those of whom a job may begin, each once
   std::size_t waiting_ = 0;

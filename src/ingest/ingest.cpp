@@ -28,6 +28,7 @@ class Ingest::Lane {
         thread_{[this] { run(); }} {}
 
   FairQueue& queue() { return *queue_; }
+  [[nodiscard]] bool is_busy() const { return works_.load(std::memory_order_relaxed) || queue_->size() > 0; }
   void close(steady_clock::time_point deadline) {
     deadline_ = deadline;
     queue_->close();
@@ -81,9 +82,11 @@ class Ingest::Lane {
       if (closed && steady_clock::now() >= deadline_.load()) return batch.empty() && committer.unsettled() == 0;
       const bool works = !batch.empty() || committer.can_proceed();
       if (works) {
+        works_.store(true, std::memory_order_relaxed);
         committer.process(std::move(batch));
         while (store_->maintain(queue_->size() > 0 ? store::Load::busy : store::Load::pause)) {
         }
+        works_.store(false, std::memory_order_relaxed);
         upkeep_due = true;
         upkeep_pause_ = idle_after;
       }
@@ -118,6 +121,7 @@ class Ingest::Lane {
   std::shared_ptr<FairQueue> queue_;  ///< shared with gates, which may outlive the lane
   milliseconds upkeep_pause_ = idle_after;
   std::unique_ptr<store::EventStore> store_;
+  std::atomic<bool> works_{false};
   std::atomic<steady_clock::time_point> deadline_{steady_clock::time_point::max()};
   std::promise<bool> done_;
   std::future<bool> ended_;
@@ -163,6 +167,10 @@ bool Ingest::stop(milliseconds deadline) {
 
 void Ingest::wake() {
   for (auto& lane : lanes_) lane->queue().wake();
+}
+
+bool Ingest::is_busy() const {
+  return std::ranges::any_of(lanes_, [](const auto& lane) { return lane->is_busy(); });
 }
 
 std::size_t Ingest::queued() const {

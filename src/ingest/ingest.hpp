@@ -45,6 +45,9 @@ class Ingest {
   /// Has every lane look after its store, though nothing has come. Threads: any.
   void wake();
 
+  /// Whether a lane has updates in hand, or waiting. Threads: any.
+  [[nodiscard]] bool is_busy() const;
+
   /// Updates waiting in all lanes.
   [[nodiscard]] std::size_t queued() const;
 

@@ -97,7 +97,7 @@ Task<Response> PastStates::show(domain::ClientKrn client, domain::FileId id, Mom
   while (!loop_.cutting()) {
     auto work = [fold, &reader = parts_.reader] { return advance(*fold, reader); };
     auto asker = *fold->client;
-    auto step = co_await http::run_on(parts_.lists, std::move(asker), std::move(work));
+    auto step = co_await http::run_on(parts_.logs, std::move(asker), std::move(work));
     if (!step) co_return http::try_later("Too many reads at once");
     if (*step) co_return **std::move(step);
   }

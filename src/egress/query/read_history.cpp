@@ -6,6 +6,7 @@
 #include "egress/query/asking.hpp"
 #include "egress/query/etag.hpp"
 #include "egress/query/event_json.hpp"
+#include "egress/query/long_answers.hpp"
 #include "egress/query/place_cursor.hpp"
 #include "json/writer.hpp"
 
@@ -190,17 +191,17 @@ class FeedLines final : public http::BodySource {
 class ReadHistory {
  public:
   ReadHistory(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, gate_{parts.client_rule, std::move(guard)}, loop_{loop} {}
+      : parts_{parts}, gate_{parts.client_rule, std::move(guard)}, answers_{loop, parts.logs} {}
 
   Task<Response> history(Exchange& exchange) {
     exchange.note(exchange.capture(0));
     if (auto refused = co_await gate_.refuse(exchange, history_parameters)) co_return *std::move(refused);
     auto request = read_history_request(exchange, parts_.options);
     if (!request) co_return std::move(request).error();
-    auto work = [this, asked = *request](std::shared_ptr<const void> permit) {
-      return show_history(asked, std::move(permit));
-    };
-    co_return co_await answer(*request, std::move(work));
+    std::string client = *request->client;
+    const auto format = request->format;
+    auto work = [this, asked = *std::move(request)] { return show_history(asked); };
+    co_return co_await answers_.show(std::move(client), format, std::move(work));
   }
 
   Task<Response> feed(Exchange& exchange) {
@@ -208,39 +209,21 @@ class ReadHistory {
     if (auto refused = co_await gate_.refuse(exchange, feed_parameters)) co_return *std::move(refused);
     auto request = read_feed_request(exchange, parts_.options);
     if (!request) co_return std::move(request).error();
-    auto work = [this, asked = *request](std::shared_ptr<const void> permit) {
-      return show_feed(asked, std::move(permit));
-    };
-    co_return co_await answer(*request, std::move(work));
+    std::string client = *request->client;
+    const auto format = request->format;
+    auto work = [this, asked = *std::move(request)] { return show_feed(asked); };
+    co_return co_await answers_.show(std::move(client), format, std::move(work));
   }
 
  private:
-  /// `request` outlives the call.
-  template <class Work>
-  Task<Response> answer(const Request& request, Work work) {
-    std::shared_ptr<const void> permit;
-    if (request.format != Format::json) {
-      permit = loop_.streams().take(*request.client);
-      if (!permit) co_return http::try_later("Too many exports at once");
-    }
-    auto job = [this, show = std::move(work), leave = std::move(permit)]() mutable {
-      auto& unread = loop_.long_answers();
-      if (unread.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
-      auto out = show(std::move(leave));
-      if (!out.stream) out.share = unread.take(out.body.capacity());
-      return out;
-    };
-    auto client = *request.client;
-    co_return co_await answer_on(parts_.lists, std::move(client), std::move(job));
-  }
-
-  Response show_history(const HistoryRequest& request, std::shared_ptr<const void> permit) {
+  Response show_history(const HistoryRequest& request) const {
     const auto file = parts_.reader.by_id(request.client, request.id);
     if (!file) return read_failure(file.error());
     if (!*file) return http::problem(404, unknown_file);
     HistoryWalk walk{parts_.reader, *file, request.after, request.in_life};
     if (request.format == Format::ndjson)
-      return stream(request, std::make_unique<HistoryLines>(std::move(walk), request.limit), std::move(permit));
+      return answers_.stream(*request.client, ndjson_type,
+                             std::make_unique<HistoryLines>(std::move(walk), request.limit));
 
     auto out = tagged(request.if_none_match, tag_of(**file, {.items_max = request.limit, .stalled_before = {}}));
     http::add_header(out, "Vary", "Accept");
@@ -263,9 +246,9 @@ class ReadHistory {
     return out;
   }
 
-  Response show_feed(const FeedRequest& request, std::shared_ptr<const void> permit) {
+  Response show_feed(const FeedRequest& request) const {
     if (request.format == Format::ndjson)
-      return stream(request, std::make_unique<FeedLines>(parts_.reader, request), std::move(permit));
+      return answers_.stream(*request.client, ndjson_type, std::make_unique<FeedLines>(parts_.reader, request));
     store::FeedPage page;
     if (request.after) {
       auto read = parts_.reader.client_events(
@@ -291,21 +274,9 @@ class ReadHistory {
     return out;
   }
 
-  Response stream(const Request& request, std::unique_ptr<http::BodySource> lines, std::shared_ptr<const void> permit) {
-    Response out{.status = 200, .content_type = ndjson_type, .headers = {}, .body = {}};
-    http::add_header(out, "Vary", "Accept");
-    http::add_header(out, "Cache-Control", "no-cache");
-    out.stream = std::make_shared<http::StreamedBody>(http::StreamedBody{.source = std::move(lines),
-                                                                         .pool = parts_.lists,
-                                                                         .asker = *request.client,
-                                                                         .permit = std::move(permit),
-                                                                         .gives_way = parts_.ingest_is_busy});
-    return out;
-  }
-
   QueryParts parts_;
   ReadGate gate_;
-  http::Loop& loop_;
+  LongAnswers answers_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "egress/query/etag.hpp"
 #include "egress/query/item_text.hpp"
 #include "egress/query/item_walk.hpp"
+#include "egress/query/long_answers.hpp"
 #include "egress/query/place_cursor.hpp"
 #include "http/attachment.hpp"
 
@@ -203,62 +204,42 @@ class ItemTable final : public http::BodySource {
 class ReadItems {
  public:
   ReadItems(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, gate_{parts.client_rule, std::move(guard)}, loop_{loop} {}
+      : parts_{parts}, gate_{parts.client_rule, std::move(guard)}, answers_{loop, parts.logs} {}
 
   Task<Response> get(Exchange& exchange, ItemKind kind) {
     exchange.note(exchange.capture(0));
     if (auto refused = co_await gate_.refuse(exchange, parameters)) co_return *std::move(refused);
     auto request = read_request(exchange, kind, parts_.options);
     if (!request) co_return std::move(request).error();
-    std::shared_ptr<const void> permit;
-    if (request->format != Format::json) {
-      permit = loop_.streams().take(*request->client);
-      if (!permit) co_return http::try_later("Too many exports at once");
-    }
-    auto client = *request->client;
-    auto work = [this, asked = *std::move(request), leave = std::move(permit)]() mutable {
-      return answer(std::move(asked), std::move(leave));
-    };
-    co_return co_await answer_on(parts_.lists, std::move(client), std::move(work));
+    std::string client = *request->client;
+    const auto format = request->format;
+    auto work = [this, asked = *std::move(request)]() mutable { return answer(std::move(asked)); };
+    co_return co_await answers_.show(std::move(client), format, std::move(work));
   }
 
  private:
-  Response answer(ItemRequest request, std::shared_ptr<const void> permit) {
-    auto& unread = loop_.long_answers();
-    if (unread.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
+  Response answer(ItemRequest request) const {
     const auto file = parts_.reader.by_id(request.client, request.id);
     if (!file) return read_failure(file.error());
     if (!*file) return http::problem(404, unknown_file);
-    if (request.format == Format::json) {
-      auto out = show_page(parts_.reader, *file, request);
-      out.share = unread.take(out.body.capacity());
-      return out;
-    }
-    return show_table(*file, std::move(request), std::move(permit));
+    if (request.format == Format::json) return show_page(parts_.reader, *file, request);
+    return show_table(*file, std::move(request));
   }
 
-  Response show_table(const store::SnapshotPtr& file, ItemRequest request, std::shared_ptr<const void> permit) {
-    Response out;
-    http::add_header(out, "Vary", "Accept");
-    http::add_header(out, "Cache-Control", "no-cache");
+  Response show_table(const store::SnapshotPtr& file, ItemRequest request) const {
     const bool is_csv = request.format == Format::csv;
-    out.content_type = is_csv ? csv_type : ndjson_type;
-    const auto ending = "-" + std::string{name_of(request.kind)} + (is_csv ? ".csv" : ".ndjson");
-    http::add_header(out, "Content-Disposition", http::attachment(*file->stream.filename, ending));
     ItemWalk walk{parts_.reader, file, request.kind, request.from, events_per_page_max};
     auto table = std::make_unique<ItemTable>(std::move(walk), std::move(request.filter), request.format, request.limit,
                                              request.with_bom);
-    out.stream = std::make_shared<http::StreamedBody>(http::StreamedBody{.source = std::move(table),
-                                                                         .pool = parts_.lists,
-                                                                         .asker = *request.client,
-                                                                         .permit = std::move(permit),
-                                                                         .gives_way = parts_.ingest_is_busy});
+    auto out = answers_.stream(*request.client, is_csv ? csv_type : ndjson_type, std::move(table));
+    const auto ending = "-" + std::string{name_of(request.kind)} + (is_csv ? ".csv" : ".ndjson");
+    http::add_header(out, "Content-Disposition", http::attachment(*file->stream.filename, ending));
     return out;
   }
 
   QueryParts parts_;
   ReadGate gate_;
-  http::Loop& loop_;
+  LongAnswers answers_;
 };
 
 }  // namespace

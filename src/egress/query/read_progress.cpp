@@ -8,6 +8,7 @@
 #include "egress/query/derived.hpp"
 #include "egress/query/etag.hpp"
 #include "egress/query/list_request.hpp"
+#include "egress/query/long_answers.hpp"
 #include "egress/query/past_state.hpp"
 #include "egress/query/record_json.hpp"
 #include "egress/query/shared_reads.hpp"
@@ -71,7 +72,7 @@ class ReadProgress {
   ReadProgress(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
       : parts_{parts},
         gate_{parts.client_rule, std::move(guard)},
-        unread_{loop.long_answers()},
+        answers_{loop, parts.lists},
         reads_{loop.executor(), parts.pool},
         past_{loop, parts} {}
 
@@ -93,13 +94,10 @@ class ReadProgress {
     }
     std::string client = *request->client;
     auto work = [this, list = *std::move(request), known = std::move(known)] {
-      if (unread_.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
       const View view{.now = parts_.clock.now(), .options = parts_.options};
-      auto out = show_list(parts_.reader.list(list.client, list.query), list, known, view);
-      out.share = unread_.take(out.body.capacity());
-      return out;
+      return show_list(parts_.reader.list(list.client, list.query), list, known, view);
     };
-    co_return co_await answer_on(parts_.lists, std::move(client), std::move(work));
+    co_return co_await answers_.show(std::move(client), Format::json, std::move(work));
   }
 
   Task<Response> get_by_id(Exchange& exchange) {
@@ -135,7 +133,7 @@ class ReadProgress {
 
   QueryParts parts_;
   ReadGate gate_;
-  http::ByteBudget& unread_;
+  LongAnswers answers_;
   SharedReads reads_;
   PastStates past_;
 };

@@ -1,7 +1,6 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 
 #include "access/guard.hpp"
@@ -28,8 +27,8 @@ struct QueryParts {
   const admission::ClientKrnRule& client_rule;
   http::WorkerPool& pool;   ///< where the reader may block
   http::WorkerPool& lists;  ///< where it reads lists, which take long
+  http::WorkerPool& logs;   ///< where it reads the log: tables, histories, past states
   QueryOptions options;
-  std::function<bool()> ingest_is_busy = {};  ///< what is streamed then gives way; any thread
 };
 
 /// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id}, also as it was `?at=` a moment,

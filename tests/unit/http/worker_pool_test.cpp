@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 
 namespace pebbles::http {
@@ -91,6 +92,27 @@ TEST_F(WorkerPoolTest, WhatWaitsIsDroppedAtTheStop) {
   wait_began(1);
   ASSERT_TRUE(submit("a"));
   ASSERT_TRUE(submit("b"));
+}
+
+TEST(WorkerPoolRests, BehindEachJobWhileThereIsWorkThatCannotWait) {
+  using namespace std::chrono_literals;
+  static constexpr auto job = 5ms;
+  std::atomic<bool> is_busy{true};
+  WorkerPool pool{{.threads = 1, .gives_way = [&is_busy] { return is_busy.load(); }}};
+  std::promise<void> first, second, third;
+  const auto began = std::chrono::steady_clock::now();
+  for (auto* done : {&first, &second, &third})
+    ASSERT_TRUE(pool.submit("a", [done] {
+      std::this_thread::sleep_for(job);
+      done->set_value();
+    }));
+  second.get_future().wait();
+  EXPECT_GE(std::chrono::steady_clock::now() - began, BackgroundShare::parts * job);
+  is_busy = false;
+  third.get_future().wait();
+  is_busy = true;
+  ASSERT_TRUE(pool.submit("a", [] { std::this_thread::sleep_for(50ms); }));
+  pool.stop();  // does not wait for a rest to end: the case would take seconds
 }
 
 }  // namespace

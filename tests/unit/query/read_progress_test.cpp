@@ -102,6 +102,7 @@ class ReadProgressTest : public ::testing::Test {
                              .client_rule = rule,
                              .pool = pool,
                              .lists = pool,
+                             .logs = pool,
                              .options = {.limit_default = 1000, .limit_max = 2, .items_max = 100}};
       add_routes(loop, parts, nullptr);
       add_summary_route(loop, parts, nullptr);
