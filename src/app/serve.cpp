@@ -137,11 +137,8 @@ class Service {
     ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
     store_->on_upkeep([this] { ingest_->wake(); });
     retention_ = std::make_unique<retention::RetentionThread>(
-        store_->pruner(), *ingest_, config.retention, config.prune_interval, [this] { return ingest_is_busy(); });
+        store_->pruner(), *ingest_, config.retention, config.prune_interval, [this] { return ingest_->is_busy(); });
   }
-
-  /// Any thread, while the lanes are there.
-  [[nodiscard]] bool ingest_is_busy() const { return ingest_->queued() > 0; }
 
   static std::size_t half_of(std::size_t threads) { return std::max<std::size_t>(threads / 2, 1); }
 
