@@ -6,7 +6,7 @@
 namespace pebbles::http {
 
 WorkerPool::WorkerPool(const WorkerPoolOptions& options)
-    : options_{options}, share_{options.gives_way, static_cast<int>(options.threads)} {
+    : options_{options}, share_{options.gives_way, options.parts * options.threads} {
   for (std::size_t i = 0; i < options.threads; ++i) {
     threads_.emplace_back([this] { run(); });
     ::pthread_setname_np(threads_.back().native_handle(), options.name);

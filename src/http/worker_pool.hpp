@@ -26,7 +26,8 @@ struct WorkerPoolOptions {
   std::size_t running_of_one_max = 1024;  ///< jobs of one asker that run at once
   const char* name = "reader";            ///< of its threads, at most 15 bytes
   int nice = 0;                           ///< how far its threads stand back behind the others of the process
-  std::function<bool()> gives_way = {};   ///< whether its threads rest between jobs (`BackgroundShare`); any thread
+  std::function<bool()> gives_way = {};   ///< whether there is work that cannot wait (`BackgroundShare`); any thread
+  std::size_t parts = 40;                 ///< of which all its threads together then work one
 };
 
 /// A few threads for what may block, which loops must not. Askers take turns, so who asks for much waits behind its own

@@ -28,7 +28,7 @@ class Ingest::Lane {
         thread_{[this] { run(); }} {}
 
   FairQueue& queue() { return *queue_; }
-  [[nodiscard]] bool is_busy() const { return works_.load(std::memory_order_relaxed) || queue_->size() > 0; }
+  [[nodiscard]] bool is_busy() const { return steady_clock::now() < busy_until_.load() || queue_->size() > 0; }
   void close(steady_clock::time_point deadline) {
     deadline_ = deadline;
     queue_->close();
@@ -44,6 +44,7 @@ class Ingest::Lane {
 
  private:
   static constexpr milliseconds idle_after{100};
+  static constexpr milliseconds between_batches{1};
 
   [[nodiscard]] FairQueue::Bounds batch_bounds() const {
     return {.updates_max = options_.batch_updates_max, .bytes_max = options_.batch_bytes_max};
@@ -82,11 +83,11 @@ class Ingest::Lane {
       if (closed && steady_clock::now() >= deadline_.load()) return batch.empty() && committer.unsettled() == 0;
       const bool works = !batch.empty() || committer.can_proceed();
       if (works) {
-        works_.store(true, std::memory_order_relaxed);
+        busy_until_ = steady_clock::time_point::max();
         committer.process(std::move(batch));
         while (store_->maintain(queue_->size() > 0 ? store::Load::busy : store::Load::pause)) {
         }
-        works_.store(false, std::memory_order_relaxed);
+        busy_until_ = steady_clock::now() + between_batches;
         upkeep_due = true;
         upkeep_pause_ = idle_after;
       }
@@ -121,7 +122,7 @@ class Ingest::Lane {
   std::shared_ptr<FairQueue> queue_;  ///< shared with gates, which may outlive the lane
   milliseconds upkeep_pause_ = idle_after;
   std::unique_ptr<store::EventStore> store_;
-  std::atomic<bool> works_{false};
+  std::atomic<steady_clock::time_point> busy_until_{steady_clock::time_point::min()};
   std::atomic<steady_clock::time_point> deadline_{steady_clock::time_point::max()};
   std::promise<bool> done_;
   std::future<bool> ended_;

@@ -45,7 +45,8 @@ class Ingest {
   /// Has every lane look after its store, though nothing has come. Threads: any.
   void wake();
 
-  /// Whether a lane has updates in hand, or waiting. Threads: any.
+  /// Whether a lane has updates in hand or waiting, or had them a moment ago: between two batches of a full load it has
+  /// none. Threads: any.
   [[nodiscard]] bool is_busy() const;
 
   /// Updates waiting in all lanes.

@@ -139,21 +139,12 @@ void Retention::step_ended(Mode mode, const Report& did, steady_clock::duration 
   if (mode == Mode::in_between) rest(worked);
 }
 
-/// While ingest is busy pruning takes a hundredth of the time, else a fifth. What it costs others is more than that:
-/// what a step has written is synced with the next commit, and copied by a checkpoint.
 void Retention::rest(steady_clock::duration worked) {
-  constexpr int times = 4, times_busy = 99;
-  constexpr std::chrono::seconds rest_max{30};  // after a step that hung
-  const auto is_busy = [this] { return ingest_is_busy_ && ingest_is_busy_(); };
-  // Between two batches it looks idle for a moment.
-  const bool was_busy = is_busy();
-  sleep(std::min<steady_clock::duration>(times * worked, rest_max));
-  if (was_busy || is_busy()) sleep(std::min<steady_clock::duration>((times_busy - times) * worked, rest_max));
-}
-
-void Retention::sleep(steady_clock::duration time) {
+  constexpr int times = 4;
   std::unique_lock lock{mutex_};
-  stopping_.wait_for(lock, time, [this] { return stopped_; });
+  const auto stopped = [this] { return stopped_; };
+  stopping_.wait_for(lock, std::min<steady_clock::duration>(times * worked, BackgroundShare::rest_max), stopped);
+  share_.rest(lock, stopping_, worked, stopped);
 }
 
 bool Retention::is_stopped() {

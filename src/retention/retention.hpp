@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/background_share.hpp"
 #include "ingest/ingest.hpp"
 #include "retention/rules.hpp"
 #include "store/pruner.hpp"
@@ -32,7 +33,7 @@ enum class Mode : std::uint8_t {
 class Retention {
  public:
   Retention(store::Pruner& pruner, ingest::Ingest& ingest, Rules rules, std::function<bool()> ingest_is_busy = {})
-      : pruner_{pruner}, ingest_{ingest}, rules_{std::move(rules)}, ingest_is_busy_{std::move(ingest_is_busy)} {}
+      : pruner_{pruner}, ingest_{ingest}, rules_{std::move(rules)}, share_{std::move(ingest_is_busy), busy_parts} {}
 
   /// Errors: store_unavailable, store_corrupt; what was done until then stays done. Ends early once stopped.
   [[nodiscard]] Result<Report> run(Mode mode);
@@ -40,6 +41,10 @@ class Retention {
   void stop();
 
  private:
+  /// What it costs others is more than its time: what a step has written is synced with the next commit, and copied by
+  /// a checkpoint.
+  static constexpr std::size_t busy_parts = 100;
+
   [[nodiscard]] Result<void> delete_files(Mode mode, Timestamp now, Report& report);
   [[nodiscard]] Result<void> delete_files_of(const store::Clients& clients, Timestamp before, Mode mode,
                                              Report& report);
@@ -48,15 +53,14 @@ class Retention {
   template <class Step>
   [[nodiscard]] Result<void> repeat(Mode mode, Report& report, Step&& step);
   void step_ended(Mode mode, const Report& did, std::chrono::steady_clock::duration worked);
+  /// A fifth of an idle service's time is pruning's.
   void rest(std::chrono::steady_clock::duration worked);
-  /// Until then, or a stop.
-  void sleep(std::chrono::steady_clock::duration time);
   [[nodiscard]] bool is_stopped();
 
   store::Pruner& pruner_;
   ingest::Ingest& ingest_;
   const Rules rules_;
-  const std::function<bool()> ingest_is_busy_;
+  const BackgroundShare share_;
   std::mutex mutex_;
   std::condition_variable stopping_;
   bool stopped_ = false;

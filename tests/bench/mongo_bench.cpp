@@ -171,7 +171,7 @@ void make_brief_files(Shared& shared, const Settings& settings) {
       counts.integer("done", 500).integer("warn", 2).integer("failed", 1);
       document.text("email", "user@acme.com").document("counts", counts).integer("total", 10'000'000);
       document.time("createdAt", SystemClock{}.now()).time("updatedAt", SystemClock{}.now());
-      files.insert(document);
+      if (!files.insert(document)) give_up("a file is refused");
     }
     BulkReply done;
     if (files.execute(done)) give_up("the files could not be made");

@@ -59,7 +59,7 @@ Result<Pruned> Burial::bury_documents(DeletionCursor& cursor, bool dry_run) {
     }
     cursor.pass(state.progress.updated_at, state.stream);
   }
-  out.more = out.more || found == page;
+  out.more = out.more || (found == page && !tombstones.empty());  // a page of what cannot be read would come again
   return out;
 }
 
@@ -120,7 +120,7 @@ Result<Pruned> Burial::end_tombstones(DeletionCursor& cursor, Timestamp before, 
     }
     cursor.pass(*first.deleted_at, first.stored.stream);
   }
-  out.more = out.more || found == page;
+  out.more = out.more || (found == page && !beginnings.empty());  // a page of what cannot be read would come again
   return out;
 }
 

@@ -8,15 +8,18 @@ namespace {
 using namespace std::chrono_literals;
 using Duration = BackgroundShare::Duration;
 
-TEST(BackgroundShare, AllThreadsTogetherWorkForOnePart) {
-  constexpr int parts = BackgroundShare::parts;
+TEST(BackgroundShare, WorksForOnePart) {
   const struct {
-    int threads;
+    std::size_t parts;
     Duration took, rest;
-  } rows[] = {
-      {1, 0ms, 0ms}, {1, 1ms, (parts - 1) * 1ms}, {2, 1ms, (2 * parts - 1) * 1ms}, {1, 1h, BackgroundShare::rest_max}};
+  } rows[] = {{40, 0ms, 0ms},
+              {40, 1ms, 39ms},
+              {100, 2ms, 198ms},
+              {1, 5ms, 0ms},
+              {40, 1h, BackgroundShare::rest_max},
+              {40, Duration::max(), BackgroundShare::rest_max}};
   for (const auto& row : rows)
-    EXPECT_EQ((BackgroundShare{[] { return true; }, row.threads}.rest_after(row.took)), row.rest) << row.threads;
+    EXPECT_EQ((BackgroundShare{[] { return true; }, row.parts}.rest_after(row.took)), row.rest) << row.parts;
 }
 
 /// How often `rest` looked before it returned.
@@ -25,7 +28,7 @@ int looks(const std::function<bool(int)>& is_busy_at, Duration took, const std::
   std::condition_variable changed;
   std::unique_lock lock{mutex};
   int looks = 0;
-  const BackgroundShare share{[&] { return is_busy_at(++looks); }};
+  const BackgroundShare share{[&] { return is_busy_at(++looks); }, 40};
   share.rest(lock, changed, took, [&] { return ends_at(looks); });
   EXPECT_TRUE(lock.owns_lock());
   return looks;
@@ -46,7 +49,7 @@ TEST(BackgroundShare, NobodyRestsWhereNothingIsMoreUrgent) {
   std::mutex mutex;
   std::condition_variable changed;
   std::unique_lock lock{mutex};
-  BackgroundShare{nullptr}.rest(lock, changed, 1h, [] { return false; });
+  BackgroundShare{nullptr, 40}.rest(lock, changed, 1h, [] { return false; });
 }
 
 }  // namespace
