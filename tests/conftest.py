@@ -13,7 +13,7 @@ krn_numbers = itertools.count(1)
 
 
 # A worker has a file to itself (--dist loadfile): these take longest, and must not be what is left in the end.
-long_files = ["sqs_exact_test.py", "store_away_test.py", "kafka_source_test.py", "examples_test.py", "noisy_test.py",
+long_files = ["retention_test.py", "sqs_exact_test.py", "store_away_test.py", "kafka_source_test.py", "examples_test.py", "noisy_test.py",
               "instances_test.py", "kafka_exact_test.py", "slow_clients_test.py", "token_keys_test.py",
               "sqs_source_test.py", "openapi_test.py", "logs_test.py"]
 

@@ -19,6 +19,8 @@ wait_beside() {
 }
 
 stop_beside() {
-  [[ -z $beside_pid ]] || kill -TERM -- "-$beside_pid" 2>/dev/null || true
+  [[ -n $beside_pid ]] || return 0
+  if kill -TERM -- "-$beside_pid" 2>/dev/null; then sleep 1; fi
+  kill -KILL -- "-$beside_pid" 2>/dev/null || true
   beside_pid=
 }

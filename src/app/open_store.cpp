@@ -29,8 +29,11 @@ store::MongoOptions mongo_options(const Config& config) {
 
 Result<OpenedStore> open_store(const Config& config) {
   if (const auto path = config.sqlite_path()) {
-    PEBBLES_TRY(store, store::SqliteStore::open({.path = *path, .vfs = {}}));
-    return OpenedStore{.store = std::move(store)};
+    OpenedStore out;
+    const auto threads = out.readers + out.listers + out.log_readers;
+    PEBBLES_TRY(store, store::SqliteStore::open({.path = *path, .vfs = {}, .readers = threads}));
+    out.store = std::move(store);
+    return out;
   }
   PEBBLES_TRY(store, store::MongoStore::open(mongo_options(config)));
   // Each lane holds a client of the pool and borrows one for its snapshots, the upkeep borrows one; the rest is for

@@ -72,8 +72,10 @@ void WorkerPool::run() {
     const auto took = std::chrono::steady_clock::now() - began;
     lock.lock();
     --state.running;
-    give_turn(asker);  // nobody is woken for it: this thread goes on
+    give_turn(asker);  // nobody is woken for it where this thread goes on
     if (state.jobs.empty() && state.running == 0) askers_.erase(askers_.find(asker.first));
+    if (!options_.gives_way) continue;
+    if (!turns_.empty()) came_.notify_one();
     share_.rest(lock, stopping_, took, [this] { return stopped_; });
   }
 }

@@ -23,7 +23,8 @@ void Ack::drop() noexcept {
 }
 
 std::size_t bytes_of(const Pending& pending) {
-  const auto names = sizeof pending + sizeof(domain::Command) + 256 + pending.stream.client->size() + pending.stream.filename->size();
+  const auto names =
+      sizeof pending + sizeof(domain::Command) + 256 + pending.stream.client->size() + pending.stream.filename->size();
   const auto* const report = std::get_if<domain::Report>(&*pending.command);
   if (report == nullptr) return names;
   return names + report->by->size() + report->what.errors.bytes() + report->what.warnings.bytes() +

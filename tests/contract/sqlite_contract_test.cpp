@@ -99,6 +99,51 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, DeletingContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, PrunerContract, implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, FindingContract, implementations, name_of);
 
+/// More than one read looks at.
+TEST(SqliteStore, APrunerPassesOverAnyNumberOfWhatIsNotMeant) {
+  constexpr int files = 4'500;
+  SqliteFixture fixture{Upkeep::never};
+  const auto add = [&](int from, int to) {
+    std::vector<store::Append> batch;
+    for (int i = from; i < to; ++i) {
+      const auto* const client = i % 100 == 99 ? "krn:b" : "krn:a";
+      batch.push_back(support::append_to(support::stream_id(client, std::to_string(i)), nullptr, {{.is_last = true}}));
+    }
+    for (const auto outcome : fixture.store().commit(batch)) ASSERT_EQ(outcome, store::AppendOutcome::stored);
+  };
+  const auto cut = [&] {
+    store::Pruned out;
+    for (auto more = true; more;) {
+      const auto done = fixture.prune([](store::Pruner& pruner) {
+        return pruner.cut_logs({}, pruner.now().value() + std::chrono::hours{1}, false);
+      });
+      EXPECT_TRUE(done);
+      if (!done) break;
+      out += *done;
+      more = done->more;
+    }
+    return out;
+  };
+  add(0, files);
+  EXPECT_EQ(cut().logs, files);
+  EXPECT_EQ(cut().logs, 0);
+  add(files, files + 1);
+  EXPECT_EQ(cut().logs, 1);
+
+  std::size_t completed = 0;
+  const auto all = fixture.prune([&](store::Pruner& pruner) -> Result<store::Pruned> {
+    std::optional<store::CompletedPosition> after;
+    for (;;) {
+      PEBBLES_TRY(page, pruner.completed({.but = {domain::ClientKrn{"krn:a"}}}, pruner.now().value(), after, 10));
+      if (page.empty()) return store::Pruned{};
+      completed += page.size();
+      after = page.back().position;
+    }
+  });
+  EXPECT_TRUE(all);
+  EXPECT_EQ(completed, files / 100);
+}
+
 /// As a reader of the store does for a moment when it meets a header that is being written.
 TEST(SqliteStore, ACommitWaitsForAReaderThatHoldsTheWriteLock) {
   SqliteFixture fixture{Upkeep::never};

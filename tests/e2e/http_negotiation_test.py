@@ -1,5 +1,6 @@
 """HEAD, OPTIONS, CORS and gzip."""
 import gzip
+import re
 
 import harness
 import pytest
@@ -94,6 +95,11 @@ def raw(api, path, coding, **parameters):
         return answer, b"".join(answer.iter_raw())
 
 
+def without_clock(body):
+    """A second may begin between two answers."""
+    return re.sub(rb'"idleSeconds":\d+', b"", body)
+
+
 @pytest.mark.parametrize("records", [4, 400], ids=["by the loop", "by a worker"])
 def test_gzip_when_asked(api, krn, records):
     for number in range(records):
@@ -102,7 +108,7 @@ def test_gzip_when_asked(api, krn, records):
     packed, bytes_ = raw(api, path_of(krn), "br, gzip;q=0.8")
     assert "Content-Encoding" not in plain.headers and packed.headers["Content-Encoding"] == "gzip"
     assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
-    assert gzip.decompress(bytes_) == body and len(bytes_) < len(body) / 2
+    assert without_clock(gzip.decompress(bytes_)) == without_clock(body) and len(bytes_) < len(body) / 2
     assert int(packed.headers["Content-Length"]) == len(bytes_)
     # One state, two codings: a weak tag for the second, and either brings a 304.
     assert packed.headers["ETag"] == "W/" + plain.headers["ETag"]

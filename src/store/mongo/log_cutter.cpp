@@ -60,9 +60,7 @@ Result<Pruned> LogCutter::cut_logs(LogRun& run, const Clients& clients, bool dry
 /// Looks at the next page of old chunks; gives what cutting their logs will come to.
 Result<Pruned> LogCutter::find_logs(LogRun& run, const Clients& clients) const {
   Pruned out;
-  PEBBLES_TRY(page, old_chunks(run.cursor, clients));
-  run.is_last = std::cmp_less(page.size(), PruneStep::page_max);
-  if (!page.empty()) run.cursor = page.back().at;
+  PEBBLES_TRY(page, old_chunks(run, clients));
   std::vector<StreamId> streams;
   for (const auto& stored : page)
     if (clients.hold(stored.stream.client)) streams.push_back(stored.stream);
@@ -87,11 +85,11 @@ Result<Pruned> LogCutter::find_logs(LogRun& run, const Clients& clients) const {
   return out;
 }
 
-/// A page of what was written between the cursor and `old_`, without the texts. Chunks of clients that are not meant
-/// are in it too: else a step could have to pass over any number of them.
-Result<std::vector<StoredChunk>> LogCutter::old_chunks(ServerTime cursor, const Clients& clients) const {
+/// The next page of what was written before `old_`, without the texts. Chunks of clients that are not meant are in it
+/// too: else a step could have to pass over any number of them.
+Result<std::vector<StoredChunk>> LogCutter::old_chunks(LogRun& run, const Clients& clients) const {
   Bson range, filter, index, order, fields, options;
-  append_time(range, "$gt", cursor);
+  append_time(range, "$gt", run.cursor);
   append_time(range, "$lt", old_);
   if (clients.only) filter.text("clientKrn", **clients.only);
   filter.document("at", range);
@@ -108,10 +106,14 @@ Result<std::vector<StoredChunk>> LogCutter::old_chunks(ServerTime cursor, const 
       .document("projection", fields)
       .integer("limit", PruneStep::page_max);
   std::vector<StoredChunk> out;
+  std::int64_t found = 0;
   PEBBLES_TRY_VOID(find(step_.events(), filter, options, [&](const bson_t* document) {
+    ++found;
     if (auto stored = read_chunk(document)) out.push_back(*std::move(stored));
     return true;
   }));
+  run.is_last = found < PruneStep::page_max || out.empty();  // a page of what cannot be read would come again
+  if (!out.empty()) run.cursor = out.back().at;
   return out;
 }
 
@@ -122,11 +124,19 @@ Result<std::unordered_map<StreamId, Version>> LogCutter::versions_of_cuts(std::s
   return out;
 }
 
+/// A log that contradicts itself is left for `verify` to tell of.
+LogCutter::Cutting LogCutter::leave(const StreamId& stream, std::string_view fault, Version version) {
+  telemetry::load_failed(*stream.client, *stream.filename, fault);
+  return Cutting{.version = version};
+}
+
 Result<LogCutter::Cutting> LogCutter::cut(const StreamId& stream, Version up_to) {
   Cutting out;
-  PEBBLES_TRY(found, find_beginning(step_.events(), stream));
-  if (!found) return Cutting{.is_complete = true};
-  auto& first = *found;
+  auto found = find_beginning(step_.events(), stream);
+  if (!found && found.error().code == Errc::store_corrupt) return leave(stream, found.error().detail, 0);
+  if (!found) return std::unexpected{std::move(found).error()};
+  if (!*found) return Cutting{.is_complete = true};
+  auto& first = **found;
   out.version = first.stored.cut ? first.stored.cut->version : 0;
   Snapshot state;
   state.stream = stream;
@@ -167,11 +177,7 @@ Result<LogCutter::Cutting> LogCutter::cut(const StreamId& stream, Version up_to)
         }));
     out.is_complete = out.is_complete || ended;
   }
-  if (fault) {
-    // A log that contradicts itself is left for `verify` to tell of.
-    telemetry::load_failed(*stream.client, *stream.filename, *fault);
-    return Cutting{.version = out.version};
-  }
+  if (fault) return leave(stream, *fault, out.version);
   if (chunks == 0) return out;
   PEBBLES_TRY(stands, put_baseline(first, state));
   if (!stands) return Cutting{.version = out.version};  // another instance was faster

@@ -45,7 +45,8 @@ class LogCutter {
 
  private:
   [[nodiscard]] Result<Pruned> find_logs(LogRun& run, const Clients& clients) const;
-  [[nodiscard]] Result<std::vector<StoredChunk>> old_chunks(ServerTime cursor, const Clients& clients) const;
+  static Cutting leave(const StreamId& stream, std::string_view fault, Version version);
+  [[nodiscard]] Result<std::vector<StoredChunk>> old_chunks(LogRun& run, const Clients& clients) const;
   [[nodiscard]] Result<bool> put_baseline(const LogBeginning& first, const Snapshot& state) const;
 
   PruneStep& step_;

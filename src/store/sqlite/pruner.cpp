@@ -21,9 +21,10 @@ class LanePruner final : public Pruner {
         completed_{connection_.prepare(completed_sql(""))},
         completed_of_client_{connection_.prepare(completed_sql("AND client=?5"))},
         chunks_{connection_.prepare(
-            "SELECT e.seq, e.n, e.stream, s.client FROM progress_events e JOIN streams s USING(stream) "
-            "WHERE e.seq>?1 AND e.seq<=?2 AND (e.writer<>0 OR e.sequence<>0) AND e.first_version+e.n-1<="
-            "(SELECT version FROM progress p WHERE p.stream=e.stream) ORDER BY e.seq LIMIT ?3")},
+            "SELECT e.seq, e.n, e.stream, s.client, (e.writer<>0 OR e.sequence<>0) AND e.first_version+e.n-1<="
+            "(SELECT version FROM progress p WHERE p.stream=e.stream) FROM progress_events e JOIN streams s "
+            "USING(stream) "
+            "WHERE e.seq>?1 AND e.seq<=?2 ORDER BY e.seq LIMIT ?3")},
         graves_{connection_.prepare(
             "SELECT count(*) FILTER (WHERE is_buried=0), count(*) FILTER (WHERE deleted_at<?), "
             "(SELECT ifnull(sum(e.n), 0) FROM tombstones t JOIN stream_chunks c USING(stream) "
@@ -35,24 +36,11 @@ class LanePruner final : public Pruner {
   Result<std::vector<CompletedFile>> completed(const Clients& clients, Timestamp before,
                                                const std::optional<CompletedPosition>& after,
                                                std::size_t limit) override {
-    return reading([&] {
-      std::vector<CompletedFile> out;
-      const auto number = [](Timestamp time) { return time.time_since_epoch().count(); };
-      const auto from = after ? number(after->completed_at) : INT64_MIN;
-      const auto from_id = after ? Blob{after->id} : Blob{};
-      auto rows = clients.only ? completed_of_client_.run(number(before), from, from_id, INT64_MAX,
-                                                          std::string_view{**clients.only})
-                               : completed_.run(number(before), from, from_id, INT64_MAX);
-      while (out.size() < limit && rows.next()) {
-        CompletedFile file{
-            .stream = {domain::ClientKrn{std::string{rows.text(0)}}, domain::Filename{std::string{rows.text(1)}}},
-            .position = {.completed_at = Timestamp{std::chrono::milliseconds{rows.integer(2)}}}};
-        const auto id = rows.blob(3);
-        if (id.size() == file.position.id.size()) std::ranges::copy(id, file.position.id.begin());
-        if (clients.hold(file.stream.client)) out.push_back(std::move(file));
-      }
-      return out;
-    });
+    std::vector<CompletedFile> out;
+    for (auto from = after;;) {  // many reads, where clients are left out
+      PEBBLES_TRY(more, reading([&] { return add_completed(clients, before, from, limit, out); }));
+      if (!more) return out;
+    }
   }
 
   Result<Pruned> cut_logs(const Clients& clients, Timestamp before, bool dry_run) override {
@@ -77,11 +65,36 @@ class LanePruner final : public Pruner {
   }
 
  private:
+  /// What one read looks at, at most: the writer may have to wait for its end.
+  static constexpr std::int64_t looked_at_max = 2'000;
+
   static std::string completed_sql(std::string_view client) {
     return fmt::format(
         "SELECT client, filename, completed_at, id FROM progress WHERE completed_at<?1 AND "
         "(completed_at, id) > (?2, ?3) AND completed_at<=?4 {} ORDER BY completed_at, id",
         client);
+  }
+
+  /// Goes on from `from`, which moves. False when there are as many as wanted, or no more.
+  bool add_completed(const Clients& clients, Timestamp before, std::optional<CompletedPosition>& from,
+                     std::size_t limit, std::vector<CompletedFile>& out) {
+    const auto number = [](Timestamp time) { return time.time_since_epoch().count(); };
+    const auto at = from ? number(from->completed_at) : INT64_MIN;
+    const auto id = from ? Blob{from->id} : Blob{};
+    auto rows = clients.only
+                    ? completed_of_client_.run(number(before), at, id, INT64_MAX, std::string_view{**clients.only})
+                    : completed_.run(number(before), at, id, INT64_MAX);
+    for (std::int64_t looked_at = 0; looked_at < looked_at_max; ++looked_at) {
+      if (out.size() >= limit || !rows.next()) return false;
+      CompletedFile file{
+          .stream = {domain::ClientKrn{std::string{rows.text(0)}}, domain::Filename{std::string{rows.text(1)}}},
+          .position = {.completed_at = Timestamp{std::chrono::milliseconds{rows.integer(2)}}}};
+      const auto found = rows.blob(3);
+      if (found.size() == file.position.id.size()) std::ranges::copy(found, file.position.id.begin());
+      from = file.position;
+      if (clients.hold(file.stream.client)) out.push_back(std::move(file));
+    }
+    return true;
   }
 
   template <class Work>
@@ -115,7 +128,7 @@ class LanePruner final : public Pruner {
     std::int64_t cursor = 0;                ///< the seq of the last chunk that was looked at
     std::optional<std::int64_t> last = {};  ///< that is old enough
   };
-  /// Old chunks behind the cursor.
+  /// Old chunks behind the cursor that may be cut.
   struct Page {
     struct Stream {
       std::int64_t row = 0;
@@ -123,19 +136,20 @@ class LanePruner final : public Pruner {
     };
     std::vector<Stream> streams;  ///< each once
     std::int64_t events = 0;
-    std::int64_t end = 0;  ///< the seq of the last one
-    std::int64_t rows = 0;
+    std::int64_t found = 0;
+    std::int64_t end = 0;  ///< the seq of the last one that was looked at, 0: there was none
   };
 
-  Result<Page> next_page(const Clients& clients, Timestamp before, Run& run, std::int64_t rows_max) {
+  Result<Page> next_page(const Clients& clients, Timestamp before, Run& run, std::int64_t found_max) {
     return reading([&] {
       if (!run.last) run.last = last_seq_before(connection_, before);
       Page out;
       std::unordered_set<std::int64_t> known;
-      auto rows = chunks_.run(run.cursor, *run.last, rows_max);
-      for (; rows.next(); ++out.rows) {
+      auto rows = chunks_.run(run.cursor, *run.last, looked_at_max);
+      while (out.found < found_max && rows.next()) {
         out.end = rows.integer(0);
-        if (!clients.hold(domain::ClientKrn{std::string{rows.text(3)}})) continue;
+        if (rows.integer(4) == 0 || !clients.hold(domain::ClientKrn{std::string{rows.text(3)}})) continue;
+        ++out.found;
         out.events += rows.integer(1);
         if (known.insert(rows.integer(2)).second) out.streams.push_back({.row = rows.integer(2), .seq = out.end});
       }
@@ -144,20 +158,19 @@ class LanePruner final : public Pruner {
   }
 
   Result<Pruned> count_logs(const Clients& clients, Timestamp before, Run& run) {
-    constexpr std::int64_t rows_max = 10'000;
-    PEBBLES_TRY(page, next_page(clients, before, run, rows_max));
+    PEBBLES_TRY(page, next_page(clients, before, run, looked_at_max));
     run.cursor = page.end;
-    return Pruned{.logs = static_cast<std::int64_t>(page.streams.size()), .events = page.events, .more = page.rows > 0};
+    return Pruned{.logs = static_cast<std::int64_t>(page.streams.size()), .events = page.events, .more = page.end > 0};
   }
 
   Result<Pruned> cut_some(const Clients& clients, Timestamp before, Run& run) {
-    constexpr std::int64_t rows_max = 200;  // about what the lane cuts at a time
+    constexpr std::int64_t found_max = 200;  // about what the lane cuts at a time
     const auto began = steady_clock::now();
-    PEBBLES_TRY(page, next_page(clients, before, run, rows_max));
+    PEBBLES_TRY(page, next_page(clients, before, run, found_max));
     const auto finding = steady_clock::now() - began;
     if (page.streams.empty()) {
       run.cursor = page.end;
-      return Pruned{.more = page.rows > 0, .worked = finding};
+      return Pruned{.more = page.end > 0, .worked = finding};
     }
     std::vector<std::int64_t> rows;
     for (const auto& stream : page.streams) rows.push_back(stream.row);

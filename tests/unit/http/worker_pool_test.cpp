@@ -111,8 +111,28 @@ TEST(WorkerPoolRests, BehindEachJobWhileThereIsWorkThatCannotWait) {
   is_busy = false;
   third.get_future().wait();
   is_busy = true;
-  ASSERT_TRUE(pool.submit("a", [] { std::this_thread::sleep_for(50ms); }));
-  pool.stop();  // does not wait for a rest to end: the case would take seconds
+  std::promise<void> fourth;
+  ASSERT_TRUE(pool.submit("a", [&fourth] {
+    std::this_thread::sleep_for(200ms);
+    fourth.set_value();
+  }));
+  fourth.get_future().wait();
+  const auto stopped = std::chrono::steady_clock::now();
+  pool.stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - stopped, BackgroundShare::rest_max) << "a stop ends a rest";
+}
+
+TEST(WorkerPoolRests, OthersTakeTheTurnsMeanwhile) {
+  using namespace std::chrono_literals;
+  WorkerPool pool{{.threads = 2, .running_of_one_max = 1, .gives_way = [] { return true; }}};
+  std::promise<void> first, second;
+  ASSERT_TRUE(pool.submit("a", [&first] {
+    std::this_thread::sleep_for(200ms);
+    first.set_value();
+  }));
+  ASSERT_TRUE(pool.submit("a", [&second] { second.set_value(); }));
+  first.get_future().wait();
+  EXPECT_EQ(second.get_future().wait_for(BackgroundShare::rest_max - 500ms), std::future_status::ready);
 }
 
 }  // namespace

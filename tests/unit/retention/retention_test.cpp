@@ -69,8 +69,10 @@ TEST_F(RetentionTest, ARestEndsWhenItIsStopped) {
     Retention retention{steps, ingest, rules, [busy] { return busy; }};
     auto running = std::async(std::launch::async, [&] { return retention.run(Mode::in_between); });
     steps.await_begin();
+    const auto stopped = std::chrono::steady_clock::now();
     retention.stop();
     const auto report = running.get();
+    EXPECT_LT(std::chrono::steady_clock::now() - stopped, BackgroundShare::rest_max);
     ASSERT_TRUE(report);
     EXPECT_EQ(report->events, 2);
   }
