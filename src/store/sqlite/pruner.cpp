@@ -173,6 +173,7 @@ class LanePruner final : public Pruner {
       return Pruned{.more = page.end > 0, .worked = finding};
     }
     std::vector<std::int64_t> rows;
+    rows.reserve(page.streams.size());
     for (const auto& stream : page.streams) rows.push_back(stream.row);
     PEBBLES_TRY(cut, in_lane([rows = std::move(rows), before, now = clock_.now()](Writer& writer) {
                   return writer.cut_logs(rows, before, now);
