@@ -31,7 +31,7 @@ def test_details_for_who_asks_for_them(server, path):
         assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/json"
         found = answer.json()
         assert found["status"] == "ok" and found["version"] and found["uptimeSeconds"] >= 0
-        assert found["parts"]["store"] == {"kind": "sqlite", "state": "ok", "pool": {"inUse": 0, "idle": 4, "waiting": 0}}
+        assert found["parts"]["store"] == {"kind": "sqlite", "state": "ok", "pool": {"inUse": 0, "idle": 7, "waiting": 0}}
         assert found["parts"]["http"]["connections"] >= 1 and found["parts"]["ingest"] == {"queued": 0}
     assert ask(server, path, Accept="*/*").text == "OK"
 

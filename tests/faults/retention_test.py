@@ -105,6 +105,11 @@ class DaysOfMongo(Days):
         return (there - datetime.datetime.now(datetime.timezone.utc)) / datetime.timedelta(days=1)
 
 
+# On MongoDB these take half a minute each; the contract suites show the same of its pruner.
+brief = pytest.mark.parametrize("days", ["sqlite", pytest.param("mongodb", marks=pytest.mark.skipif(
+    not harness.long_rounds, reason="takes half a minute"))], indirect=True)
+
+
 @pytest.fixture(params=["sqlite", "mongodb"])
 def days(request, make_server, tmp_path):
     if library is None:
@@ -207,6 +212,7 @@ def test_old_events_give_way_to_a_baseline(days):
     assert api.record(krn, "a.csv")["counts"]["done"] == 311
 
 
+@brief
 def test_a_deleted_file_leaves_no_more_than_its_tombstone_and_that_for_its_time(days):
     api = days.at(-80)
     api.report_parts(krn, "a.csv", 30)
@@ -223,6 +229,7 @@ def test_a_deleted_file_leaves_no_more_than_its_tombstone_and_that_for_its_time(
     assert api.record(krn, "a.csv")["version"] == 1
 
 
+@brief
 def test_a_new_life_survives_the_burial_of_the_old_one(days):
     api = days.at(-40)
     api.report(krn, "a.csv", done=1, key="old")
