@@ -41,8 +41,8 @@ Result<OpenedStore> open_store(const Config& config) {
   const auto lanes = std::min(config.mongo_lanes, config.mongo_pool_size / 2);
   constexpr std::size_t readers_max = 16;
   const auto left = config.mongo_pool_size - std::min(config.mongo_pool_size, 2 * lanes + 1);
-  // At most as many lists at once as keep half of the processors busy, here or in the database.
   constexpr std::size_t log_readers = 2;
+  // At most as many lists at once as keep half of the processors busy, here or in the database.
   const auto listers = std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 2, readers_max / 2);
   return OpenedStore{
       .store = std::move(store),

@@ -42,6 +42,9 @@ struct Pruned {
   Pruned& operator+=(const Pruned& other);
 };
 
+/// The event that stands in the place of all up to `state`.
+[[nodiscard]] domain::ProgressEvent baseline_of(const Snapshot& state);
+
 /// Finds what is too old, and takes events out of the log for good. All of it beside running lanes: what a lane holds,
 /// or commits meanwhile, stays right. Files themselves are deleted by a command through their lane (`domain::Delete`).
 /// Every call is one small step of some milliseconds, so that ingest is not disturbed: `more` says whether another one

@@ -2,7 +2,6 @@
 way. The log in the database tells what was counted: each update carries a mark of its own as its `done`."""
 import json
 import random
-import threading
 import time
 from collections import Counter
 
@@ -12,40 +11,30 @@ import pytest
 from api_support import Api, Connection, path_of
 from harness import update, wait_until
 from history import History
-from load import verify_clean
+from load import Threads, verify_clean
 
 krn = "krn:deleting"
 filenames = [f"file {number}.csv" for number in range(3)]
 kills = 6 if harness.long_rounds else 2
 
 
-class DeletingLoad:
+class DeletingLoad(Threads):
     """Threads that report, deliver again what was reported, and delete, each to an instance that is drawn anew. Use it
     as a context. `deleted` has the id of each life whose deletion was answered 204, `tried` of each that was to be."""
 
     reporters, redeliverers, deleters = 4, 2, 2
 
     def __init__(self, servers, seed):
+        super().__init__()
         self.servers, self.seed = servers, seed
         self.dice = random.Random(str(seed))
         self.history = History(random.Random(self.dice.random()))
         self.deleted, self.tried = set(), set()
         self.faults = []
-        self.ending = threading.Event()
 
-    def __enter__(self):
-        self.ending.clear()
-        work = [self.report] * self.reporters + [self.redeliver] * self.redeliverers + [self.delete] * self.deleters
-        self.threads = [threading.Thread(target=self.run, args=(one, self.dice.random()), daemon=True) for one in work]
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.ending.set()
-        for thread in self.threads:
-            thread.join(30)
-            assert not thread.is_alive(), "a request hangs"
+    def work(self):
+        kinds = [self.report] * self.reporters + [self.redeliver] * self.redeliverers + [self.delete] * self.deleters
+        return [(self.run, kind, self.dice.random()) for kind in kinds]
 
     def run(self, work, seed):
         dice = random.Random(seed)

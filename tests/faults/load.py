@@ -10,7 +10,29 @@ from history import History, check
 krn = "krn:faults"
 
 
-class Load:
+class Threads:
+    """Use it as a context: inside it each of the calls that `work()` gives, a function and its arguments, has a thread
+    of its own. They return once `ending` is set."""
+
+    def __init__(self):
+        self.ending = threading.Event()
+        self.running = []
+
+    def __enter__(self):
+        self.ending.clear()
+        self.running = [threading.Thread(target=call, args=arguments, daemon=True) for call, *arguments in self.work()]
+        for thread in self.running:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.ending.set()
+        for thread in self.running:
+            thread.join(30)
+            assert not thread.is_alive(), "a request hangs"
+
+
+class Load(Threads):
     """Threads that report to a few files, some with keys and some without. `seed` is (number, name of the test).
 
     Use it as a context: they run inside it. `bursts` makes all of them pause together every half second, so that the
@@ -21,6 +43,7 @@ class Load:
 
     def __init__(self, server, seed, *, others=(), threads=6, files=8, keyed=0.7, bursts=False, pause=0.005,
                  must_answer=False, refusals=(503,)):
+        super().__init__()
         self.server, self.seed, self.threads = server, seed, threads
         self.servers, self.pause, self.must_answer = [server, *others], pause, must_answer
         self.refusals, self.failed = refusals, []
@@ -28,23 +51,10 @@ class Load:
         self.keyed, self.bursts = keyed, bursts
         self.dice = random.Random(str(seed))
         self.history = History(random.Random(self.dice.random()))
-        self.ending = threading.Event()
-        self.running = []
         self.faults = []
 
-    def __enter__(self):
-        self.ending.clear()
-        self.running = [threading.Thread(target=self.run, args=(self.dice.random(), number), daemon=True)
-                        for number in range(self.threads)]
-        for thread in self.running:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.ending.set()
-        for thread in self.running:
-            thread.join(30)
-            assert not thread.is_alive(), "a request hangs"
+    def work(self):
+        return [(self.run, self.dice.random(), number) for number in range(self.threads)]
 
     @property
     def acknowledged(self):

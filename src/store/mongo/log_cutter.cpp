@@ -18,21 +18,6 @@ constexpr std::int64_t folded_chunks_max = 1000;
 constexpr std::int64_t folded_chunks_min = 10;
 constexpr std::size_t folded_bytes_min = 64UL << 10U;
 
-/// What stands in the place of all events up to `state`.
-domain::ProgressEvent baseline_of(const Snapshot& state) {
-  const auto& now = state.progress;
-  return {.version = now.version,
-          .id = now.id,
-          .at = now.updated_at,
-          .by = now.owner,
-          .channel = domain::Channel::rest,
-          .key = std::nullopt,
-          .position = std::nullopt,
-          .what = domain::Baseline{.state = std::make_shared<const domain::Progress>(now),
-                                   .head = state.head.first,
-                                   .head_hash = state.head.hash}};
-}
-
 }  // namespace
 
 LogCutter::LogCutter(PruneStep& step, ServerTime before) : step_{step}, old_{std::min(step.old(), before)} {}

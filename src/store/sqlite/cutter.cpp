@@ -139,16 +139,7 @@ void Cutter::replace(std::int64_t row, const Beginning& beginning) {
   const auto& [state, chunks, events] = beginning;
   const auto& first = chunks.front();
   std::string text;
-  append_event(text, {.version = state.progress.version,
-                      .id = state.progress.id,
-                      .at = state.progress.updated_at,
-                      .by = state.progress.owner,
-                      .channel = domain::Channel::rest,
-                      .key = std::nullopt,
-                      .position = std::nullopt,
-                      .what = domain::Baseline{.state = std::make_shared<const domain::Progress>(state.progress),
-                                               .head = state.head.first,
-                                               .head_hash = state.head.hash}});
+  append_event(text, baseline_of(state));
   const auto hash = hash_chunk(state.stream, first.chunk.first, 1, {}, text);
   put_baseline_.execute(Blob{hash}, static_cast<std::int64_t>(baseline_token.writer),
                         static_cast<std::int64_t>(baseline_token.sequence), std::string_view{text}, first.seq);
