@@ -10,7 +10,6 @@ from load import verify_clean
 from open_loop import OpenLoop, rss_mib
 
 seconds = 20 if harness.long_rounds else 4
-connections = 3000
 files = 8_000
 growth_mib_max = 300  # of the connections, the queues, the states that lanes hold, and snapshots on their way
 
@@ -41,7 +40,7 @@ def done_of(server, krn):
     return sum(record["counts"]["done"] for record in Api(server).listed(krn, limit=10_000))
 
 
-def offer(server, krn, **load):
+def offer(server, krn, connections, **load):
     """Watches the memory meanwhile; what became of the load, by the names of open_loop.cpp."""
     with Watch(server) as watch:
         figures = OpenLoop(server, client=krn, connections=connections, seconds=seconds, **load).figures()
@@ -66,19 +65,27 @@ def check_counted(server, krn, answered):
 
 
 def test_three_times_what_mongodb_takes(make_server, one_node, database, krn):
-    """Of many files, each of which costs the database a write."""
-    server = make_server(uri=one_node.uri(database)).start()
-    crowd = OpenLoop(server, client="krn:before", connections=500, seconds=3, files=files).figures()
-    figures = offer(server, krn, rate=3 * crowd["ok"] / crowd["seconds"], files=files)
-    assert figures["ok"] > 0.2 * crowd["ok"] / crowd["seconds"] * seconds, (crowd, figures)
-    assert figures["busy"] > 0, figures
+    """Of many files, each of which costs the database a write. One lane: all who have a connection wait for longer in
+    it than it lets them, however fast the machine. It may become faster after it was measured, so that three times
+    of what it took is nothing to it: then what it takes now is measured."""
+    server = make_server(uri=one_node.uri(database), env={"MONGO_LANES": "1"}).start()
+    taken = OpenLoop(server, client="krn:before", connections=500, seconds=3, files=files).figures()
+    answered = 0
+    for _ in range(4):
+        figures = offer(server, krn, connections=9_000, rate=3 * taken["ok"] / taken["seconds"], files=files)
+        answered += figures["ok"]
+        if figures["busy"] > 0:
+            break
+        taken = figures
+    assert figures["busy"] > 0, (taken, figures)
+    assert figures["ok"] > 0.1 * taken["ok"] / taken["seconds"] * seconds, (taken, figures)
     assert seconds_until_answered(server, krn) < 1
-    check_counted(server, krn, figures["ok"] + 1)
+    check_counted(server, krn, answered + 1)
 
 
 def test_a_crowd_on_the_embedded_store(make_server, krn):
     server = make_server().start()
-    figures = offer(server, krn)
-    assert figures["ok"] > connections, figures
+    figures = offer(server, krn, connections=3_000)
+    assert figures["ok"] > 3_000, figures
     assert seconds_until_answered(server, krn) < 1
     check_counted(server, krn, figures["ok"] + 1)
