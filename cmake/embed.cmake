@@ -24,5 +24,6 @@ function(pebbles_embed library namespace folder)
       DEPENDS ${input} ${pebbles_embed_script}
       VERBATIM)
     target_sources(${library} PRIVATE ${output})
+    set_source_files_properties(${output} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)  # each has its own `bytes`
   endforeach()
 endfunction()

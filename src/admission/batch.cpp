@@ -14,11 +14,11 @@ using Texts = std::vector<std::string_view>;
 
 constexpr std::string_view white_space = " \t\r\n";
 
-std::unexpected<BadBatch> refuse(std::string detail) {
+std::unexpected<BadBatch> bad_batch(std::string detail) {
   return std::unexpected{BadBatch{.has_too_many = false, .detail = std::move(detail)}};
 }
-std::unexpected<BadBatch> refuse(const Fault& fault) { return refuse(fault.detail); }
-std::unexpected<BadBatch> malformed() { return refuse("the body is not valid JSON: it is malformed"); }
+std::unexpected<BadBatch> bad_batch(const Fault& fault) { return bad_batch(fault.detail); }
+std::unexpected<BadBatch> malformed() { return bad_batch("the body is not valid JSON: it is malformed"); }
 std::unexpected<BadBatch> too_many() {
   return std::unexpected{
       BadBatch{.has_too_many = true, .detail = fmt::format("A batch must have at most {} updates", batch_updates_max)}};
@@ -93,7 +93,7 @@ std::expected<Texts, BadBatch> cut_array(Cutter& document) {
 /// The next member's name is `updates`.
 std::expected<bool, BadBatch> is_updates(Cutter& document) {
   const auto name = parse_value(document.value(), "the body");
-  if (!name) return refuse(name.error());
+  if (!name) return bad_batch(name.error());
   std::string_view text;
   if (name->get(text) || !document.take(':')) return malformed();
   return text == "updates";
@@ -101,21 +101,21 @@ std::expected<bool, BadBatch> is_updates(Cutter& document) {
 
 std::expected<Texts, BadBatch> cut_object(Cutter& document) {
   std::optional<Texts> out;
-  if (!document.take('{')) return refuse("the body must be an array, or an object with one named updates");
-  if (document.take('}')) return refuse("updates is required");
+  if (!document.take('{')) return bad_batch("the body must be an array, or an object with one named updates");
+  if (document.take('}')) return bad_batch("updates is required");
   do {
     PEBBLES_TRY(is_them, is_updates(document));
     if (is_them) {
-      if (out) return refuse("updates must be given only once");
-      if (!document.is_before('[')) return refuse("updates must be an array");
+      if (out) return bad_batch("updates must be given only once");
+      if (!document.is_before('[')) return bad_batch("updates must be an array");
       PEBBLES_TRY(updates, cut_array(document));
       out = std::move(updates);
     } else if (const auto ignored = parse_value(document.value(), "the body"); !ignored) {
-      return refuse(ignored.error());
+      return bad_batch(ignored.error());
     }
   } while (document.take(','));
   if (!document.take('}')) return malformed();
-  if (!out) return refuse("updates is required");
+  if (!out) return bad_batch("updates is required");
   return *std::move(out);
 }
 
@@ -162,7 +162,7 @@ void add_line(Items& out, std::string_view text) {
 /// What stands in a document has to be JSON whatever becomes of the update.
 std::expected<void, BadBatch> add_element(Items& out, std::string_view text) {
   const auto value = parse_value(text, "the body");
-  if (!value) return refuse(value.error());
+  if (!value) return bad_batch(value.error());
   if (text.size() > update_bytes_max)
     out.emplace_back(TooLarge{});
   else

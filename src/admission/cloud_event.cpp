@@ -8,7 +8,7 @@
 namespace pebbles::admission {
 namespace {
 
-std::unexpected<Unusable> refuse(std::string detail) {
+std::unexpected<Unusable> bad_event(std::string detail) {
   return std::unexpected{Unusable{.reason = Reason::cloud_event, .detail = std::move(detail)}};
 }
 
@@ -50,13 +50,13 @@ std::optional<EventAttributes> find_event(std::span<const MessageHeader> headers
 }
 
 std::expected<void, Unusable> judge(const EventAttributes& attributes) {
-  if (attributes.specversion != "1.0") return refuse("specversion must be 1.0");
+  if (attributes.specversion != "1.0") return bad_event("specversion must be 1.0");
   const auto is_key = [](const std::optional<std::string_view>& text) { return text && is_valid_key(*text); };
   for (const auto& [name, attribute] : {std::pair{"id", attributes.id}, std::pair{"source", attributes.source}})
     if (!is_key(attribute))
-      return refuse(
+      return bad_event(
           fmt::format("{} must be a string of 1 to {} bytes without control characters", name, key_bytes_max));
-  if (!attributes.type || attributes.type->empty()) return refuse("type must be a string that is not empty");
+  if (!attributes.type || attributes.type->empty()) return bad_event("type must be a string that is not empty");
   if (attributes.datacontenttype && !is_json_data(*attributes.datacontenttype))
     return std::unexpected{Unusable{.reason = Reason::content_type,
                                     .detail = "datacontenttype must be application/json, or …+json, in UTF-8"}};

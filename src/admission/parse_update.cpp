@@ -29,7 +29,7 @@ std::string_view reason_of(simdjson::error_code error) {
   }
 }
 
-std::unexpected<Fault> refuse(std::string detail) {
+std::unexpected<Fault> bad_update(std::string detail) {
   return std::unexpected{Fault{.detail = std::move(detail), .pointer = {}}};
 }
 
@@ -289,20 +289,20 @@ std::expected<element, Fault> parse_value(std::string_view text, std::string_vie
   element out;
   if (const auto error = json::parse(text).get(out)) {
     if (error == simdjson::MEMALLOC) throw std::bad_alloc{};
-    return refuse(fmt::format("{} is not valid JSON: {}", what, reason_of(error)));
+    return bad_update(fmt::format("{} is not valid JSON: {}", what, reason_of(error)));
   }
   return out;
 }
 
 std::expected<simdjson::dom::object, Fault> object_in(element value, std::string_view what) {
   simdjson::dom::object out;
-  if (value.get(out)) return refuse(fmt::format("{} must be a JSON object", what));
+  if (value.get(out)) return bad_update(fmt::format("{} must be a JSON object", what));
   return out;
 }
 
 std::expected<simdjson::dom::object, Fault> parse_object(std::string_view text, std::string_view what) {
   if (text.size() > update_bytes_max)
-    return refuse(fmt::format("{} must have at most {} bytes", what, update_bytes_max));
+    return bad_update(fmt::format("{} must have at most {} bytes", what, update_bytes_max));
   PEBBLES_TRY(value, parse_value(text, what));
   return object_in(value, what);
 }

@@ -9,9 +9,6 @@
 namespace pebbles::aws {
 namespace {
 
-constexpr std::chrono::milliseconds connect_timeout{1000};
-constexpr std::chrono::milliseconds timeout{2000};
-
 /// Read at each fetch: the file's token is replaced while we run. Empty: none is asked for.
 Result<std::string> authorization(const Environment& environment) {
   const auto path = value_of(environment, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
@@ -34,8 +31,8 @@ MaybeCredentials from_container(const Environment& environment, const std::stop_
   net::Request request{.url = *endpoint,
                        .headers = {{.name = "Accept", .value = "application/json"}},
                        .proxied = false,
-                       .connect_timeout = connect_timeout,
-                       .timeout = timeout};
+                       .connect_timeout = std::chrono::milliseconds{1000},
+                       .timeout = std::chrono::milliseconds{2000}};
   if (!token.empty()) request.headers.push_back({.name = "Authorization", .value = token});
   net::HttpClient client;
   PEBBLES_TRY(answer, ask(client, std::move(request), stop));

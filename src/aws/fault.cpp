@@ -50,11 +50,6 @@ FaultKind kind_of(int status, std::string_view code) {
   return FaultKind::refused;
 }
 
-std::string member(const simdjson::dom::object& object, std::string_view name) {
-  std::string_view text;
-  return object[name].get(text) == simdjson::SUCCESS ? std::string{text} : std::string{};
-}
-
 }  // namespace
 
 std::string_view name_of(FaultKind kind) {
@@ -72,9 +67,9 @@ Fault read_fault(int status, std::string_view body, std::string_view query_error
   Fault fault{.status = status};
   simdjson::dom::object object;
   if (json::parse(body).get(object) == simdjson::SUCCESS) {
-    fault.code = member(object, "__type");
-    fault.message = member(object, "message");
-    if (fault.message.empty()) fault.message = member(object, "Message");
+    fault.code = json::text_in(object, "__type");
+    fault.message = json::text_in(object, "message");
+    if (fault.message.empty()) fault.message = json::text_in(object, "Message");
   }
   // "com.amazonaws.sqs#QueueDoesNotExist"
   if (const auto hash = fault.code.rfind('#'); hash != fault.code.npos) fault.code.erase(0, hash + 1);

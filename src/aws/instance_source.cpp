@@ -12,9 +12,6 @@ namespace {
 constexpr int ok = 200;
 constexpr int not_found = 404;
 
-/// Elsewhere than on EC2 nobody answers: each of the three requests waits a second at most.
-constexpr std::chrono::milliseconds timeout{1000};
-
 std::string endpoint_of(const Environment& environment) {
   auto endpoint = value_of(environment, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
   while (endpoint.ends_with('/')) endpoint.pop_back();
@@ -28,7 +25,9 @@ std::string first_line(std::string_view text) {
   return std::string{trimmed(text.substr(0, text.find_first_of("\r\n")))};
 }
 
+/// Elsewhere than on EC2 nobody answers: each of the three requests waits a second at most.
 net::Request request_for(std::string url) {
+  constexpr std::chrono::milliseconds timeout{1000};
   return {.url = std::move(url), .proxied = false, .connect_timeout = timeout, .timeout = timeout};
 }
 

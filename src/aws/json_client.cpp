@@ -9,7 +9,6 @@
 namespace pebbles::aws {
 namespace {
 
-constexpr std::chrono::milliseconds connect_timeout{5000};
 // Ten messages of SQS may have 1 MiB together; as JSON strings each byte may become six.
 constexpr std::size_t answer_bytes_max = 16UL << 20U;
 
@@ -51,6 +50,7 @@ std::expected<std::string, Fault> JsonClient::call(std::string_view action, std:
   if (!credentials) return without_credentials(credentials.error());
 
   auto request = request_of(service_, action, body, *credentials);
+  constexpr std::chrono::milliseconds connect_timeout{5000};
   request.connect_timeout = std::min(connect_timeout, timeout);
   request.timeout = timeout;
   request.body_bytes_max = answer_bytes_max;

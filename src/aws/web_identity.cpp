@@ -14,8 +14,6 @@
 namespace pebbles::aws {
 namespace {
 
-constexpr int ok = 200;
-
 /// As forms want it: everything but letters, digits and -._~ as %XX.
 std::string form_encoded(std::string_view text) {
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
@@ -62,6 +60,7 @@ Result<Credentials> exchange(const WebIdentity& identity, const Environment& env
                    .headers = {{.name = "Content-Type", .value = "application/x-www-form-urlencoded; charset=utf-8"}},
                    .body = form},
                   stop));
+  constexpr int ok = 200;
   if (answer.status != ok)
     return failure(Errc::forbidden,
                    fmt::format("{}: status {} {}", endpoint, answer.status, read_sts_error_code(answer.body)));

@@ -22,4 +22,9 @@ simdjson::simdjson_result<simdjson::dom::element> parse(std::string_view text) {
   return parser.parse(text.data(), text.size());
 }
 
+std::string_view text_in(const simdjson::dom::object& object, std::string_view name) {
+  std::string_view text;
+  return object[name].get(text) == simdjson::SUCCESS ? text : std::string_view{};
+}
+
 }  // namespace pebbles::json

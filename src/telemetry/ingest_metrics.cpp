@@ -19,8 +19,8 @@ constexpr std::array failure_names{"invalid", "unavailable"};
 constexpr std::string_view others_name = "(others)";  // no client's: the pattern of names is for people to choose
 constexpr std::string_view unknown_name = "(unknown)";
 
-struct Series {
-  Series() {
+struct IngestSeries {
+  IngestSeries() {
     auto& settled = prometheus::BuildCounter()
                         .Name("pebbles_updates_total")
                         .Help("Updates that were decided, by the way they came and by what became of them.")
@@ -38,8 +38,8 @@ struct Series {
   std::array<std::array<Counter*, update_outcomes>, channel_names.size()> updates{};
 };
 
-Series& series() {
-  static Series all;
+IngestSeries& ingest_series() {
+  static IngestSeries all;
   return all;
 }
 
@@ -93,13 +93,13 @@ Failures& failures() {
 }  // namespace
 
 void batch_committed(std::size_t updates, std::chrono::steady_clock::duration took) {
-  series().batch_updates.Observe(static_cast<double>(updates));
-  series().commit_seconds.Observe(seconds_of(took));
+  ingest_series().batch_updates.Observe(static_cast<double>(updates));
+  ingest_series().commit_seconds.Observe(seconds_of(took));
 }
 
 void updates_settled(domain::Channel channel, UpdateOutcome outcome, std::int64_t updates) {
   if (updates == 0) return;
-  series()
+  ingest_series()
       .updates.at(static_cast<std::size_t>(channel))
       .at(static_cast<std::size_t>(outcome))
       ->Increment(static_cast<double>(updates));
@@ -108,7 +108,7 @@ void updates_settled(domain::Channel channel, UpdateOutcome outcome, std::int64_
 void update_failed(std::string_view client, UpdateFailure why) { failures().add(client, why); }
 
 void name_failing_clients(std::size_t clients_max) {
-  (void)series();  // shown from the start
+  (void)ingest_series();  // shown from the start
   failures().name_at_most(clients_max);
 }
 

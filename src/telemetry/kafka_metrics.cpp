@@ -10,11 +10,11 @@
 namespace pebbles::telemetry {
 namespace {
 
-constexpr std::array outcome_names{"applied", "duplicate", "dead_lettered", "dropped"};
+constexpr std::array kafka_outcomes{"applied", "duplicate", "dead_lettered", "dropped"};
 
 /// References to series are kept. Without Kafka none of them is there.
-struct Series {
-  ConsumedSeries consumed{"kafka", outcome_names};
+struct KafkaSeries {
+  ConsumedSeries consumed{"kafka", kafka_outcomes};
   prometheus::Counter& rebalances =
       counter("pebbles_kafka_rebalances_total", "How often this instance was given Kafka partitions anew.");
   prometheus::Family<prometheus::Gauge>& lag =
@@ -26,21 +26,21 @@ struct Series {
   std::map<std::pair<std::string, std::int32_t>, prometheus::Gauge*> lags;
 };
 
-Series& series() {
-  static Series all;
+KafkaSeries& kafka_series() {
+  static KafkaSeries all;
   return all;
 }
 
 }  // namespace
 
-void kafka_begins() { (void)series(); }
+void kafka_begins() { (void)kafka_series(); }
 
 void kafka_consumed(KafkaOutcome outcome, std::int64_t messages) {
-  series().consumed.add(static_cast<std::size_t>(outcome), messages);
+  kafka_series().consumed.add(static_cast<std::size_t>(outcome), messages);
 }
 
 void kafka_lag(const std::string& topic, std::int32_t partition, std::int64_t messages) {
-  auto& all = series();
+  auto& all = kafka_series();
   const std::lock_guard lock{all.mutex};
   auto& gauge = all.lags[{topic, partition}];
   if (gauge == nullptr) gauge = &all.lag.Add({{"topic", topic}, {"partition", std::to_string(partition)}});
@@ -48,7 +48,7 @@ void kafka_lag(const std::string& topic, std::int32_t partition, std::int64_t me
 }
 
 void kafka_not_ours(const std::string& topic, std::int32_t partition) {
-  auto& all = series();
+  auto& all = kafka_series();
   const std::lock_guard lock{all.mutex};
   const auto known = all.lags.find({topic, partition});
   if (known == all.lags.end()) return;
@@ -56,6 +56,6 @@ void kafka_not_ours(const std::string& topic, std::int32_t partition) {
   all.lags.erase(known);
 }
 
-void kafka_rebalanced() { series().rebalances.Increment(); }
+void kafka_rebalanced() { kafka_series().rebalances.Increment(); }
 
 }  // namespace pebbles::telemetry

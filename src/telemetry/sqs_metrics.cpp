@@ -15,11 +15,11 @@ using prometheus::Histogram;
 const Histogram::BucketBoundaries poll_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20};
 const Histogram::BucketBoundaries settle_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
 
-constexpr std::array outcome_names{"applied", "duplicate", "dead_lettered", "left", "dropped"};
+constexpr std::array sqs_outcomes{"applied", "duplicate", "dead_lettered", "left", "dropped"};
 
 /// References to series are kept. Without SQS none of them is there.
-struct Series {
-  ConsumedSeries consumed{"sqs", outcome_names};
+struct SqsSeries {
+  ConsumedSeries consumed{"sqs", sqs_outcomes};
   prometheus::Family<Gauge>& depth = prometheus::BuildGauge()
                                          .Name("pebbles_sqs_queue_messages")
                                          .Help("Messages of the queue by state, as SQS last said, approximately.")
@@ -40,41 +40,41 @@ struct Series {
                                         "From a message's receipt to its outcome in the store.", settle_buckets);
 };
 
-Series& series() {
-  static Series all;
+SqsSeries& sqs_series() {
+  static SqsSeries all;
   return all;
 }
 
 }  // namespace
 
 void sqs_consumed(SqsOutcome outcome, std::int64_t messages) {
-  series().consumed.add(static_cast<std::size_t>(outcome), messages);
+  sqs_series().consumed.add(static_cast<std::size_t>(outcome), messages);
 }
 
 void sqs_received(std::size_t messages, std::chrono::steady_clock::duration took) {
-  series().received.Increment(static_cast<double>(messages));
-  series().poll_seconds.Observe(seconds_of(took));
+  sqs_series().received.Increment(static_cast<double>(messages));
+  sqs_series().poll_seconds.Observe(seconds_of(took));
 }
 
-void sqs_settled(std::chrono::steady_clock::duration took) { series().settle_seconds.Observe(seconds_of(took)); }
+void sqs_settled(std::chrono::steady_clock::duration took) { sqs_series().settle_seconds.Observe(seconds_of(took)); }
 
-void sqs_hidden_on() { series().hidden_on.Increment(); }
+void sqs_hidden_on() { sqs_series().hidden_on.Increment(); }
 
-void sqs_pollers(std::size_t count) { series().pollers.Set(static_cast<double>(count)); }
+void sqs_pollers(std::size_t count) { sqs_series().pollers.Set(static_cast<double>(count)); }
 
 void sqs_depth(const SqsDepth& depth) {
-  series().visible.Set(static_cast<double>(depth.visible));
-  series().in_flight.Set(static_cast<double>(depth.in_flight));
-  series().delayed.Set(static_cast<double>(depth.delayed));
+  sqs_series().visible.Set(static_cast<double>(depth.visible));
+  sqs_series().in_flight.Set(static_cast<double>(depth.in_flight));
+  sqs_series().delayed.Set(static_cast<double>(depth.delayed));
 }
 
 void sqs_delete_failed(std::string_view code, std::string_view what) {
-  series().delete_failures.Increment();
+  sqs_series().delete_failures.Increment();
   sqs_delete_refused(code, what);
 }
 
 void sqs_message_damaged(std::string_view id) {
-  series().damaged.Increment();
+  sqs_series().damaged.Increment();
   sqs_checksum_differs(id);
 }
 

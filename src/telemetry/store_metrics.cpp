@@ -11,8 +11,8 @@ namespace {
 constexpr std::array operation_names{"load", "find_keys", "find_tokens", "commit", "maintain", "by_filename", "by_id",
                                      "list", "summary",   "events",      "feed",   "tail",     "ping"};
 
-struct Series {
-  Series() {
+struct StoreSeries {
+  StoreSeries() {
     auto& durations = prometheus::BuildHistogram()
                           .Name("pebbles_store_operation_duration_seconds")
                           .Help("How long the store takes, by operation; its failures count too.")
@@ -57,8 +57,8 @@ struct Series {
       counter("pebbles_log_bytes_total", "Bytes of the events that this instance added to the log, as text.");
 };
 
-Series& series() {
-  static Series all;
+StoreSeries& store_series() {
+  static StoreSeries all;
   return all;
 }
 
@@ -66,28 +66,28 @@ Series& series() {
 
 void store_worked(StoreOperation operation, std::chrono::steady_clock::duration took, bool failed) {
   const auto i = static_cast<std::size_t>(operation);
-  series().seconds.at(i)->Observe(seconds_of(took));
-  if (failed) series().failures.at(i)->Increment();
+  store_series().seconds.at(i)->Observe(seconds_of(took));
+  if (failed) store_series().failures.at(i)->Increment();
 }
 
 void pruned_some(std::int64_t files, std::int64_t events, std::int64_t tombstones,
                  std::chrono::steady_clock::duration worked) {
-  series().files->Increment(static_cast<double>(files));
-  series().old_events->Increment(static_cast<double>(events));
-  series().tombstones->Increment(static_cast<double>(tombstones));
-  series().prune_steps.Observe(seconds_of(worked));
+  store_series().files->Increment(static_cast<double>(files));
+  store_series().old_events->Increment(static_cast<double>(events));
+  store_series().tombstones->Increment(static_cast<double>(tombstones));
+  store_series().prune_steps.Observe(seconds_of(worked));
 }
 
 void prune_ended(bool good, std::chrono::steady_clock::duration took) {
-  (good ? series().runs_done : series().runs_failed)->Increment();
+  (good ? store_series().runs_done : store_series().runs_failed)->Increment();
   if (!good) return;
-  series().last_run_seconds.Set(seconds_of(took));
-  series().last_run_at.SetToCurrentTime();
+  store_series().last_run_seconds.Set(seconds_of(took));
+  store_series().last_run_at.SetToCurrentTime();
 }
 
 void log_grew(std::size_t events, std::size_t bytes) {
-  series().events.Increment(static_cast<double>(events));
-  series().bytes.Increment(static_cast<double>(bytes));
+  store_series().events.Increment(static_cast<double>(events));
+  store_series().bytes.Increment(static_cast<double>(bytes));
 }
 
 }  // namespace pebbles::telemetry

@@ -24,17 +24,17 @@ class MemoryFixture final : public StoreFixture {
 };
 
 /// Also with snapshots that stay behind, as they do when writers die between chunk and snapshot.
-const auto implementations = testing::Values(
+const auto memory_implementations = testing::Values(
     Implementation{"plain", [] { return std::make_unique<MemoryFixture>(support::Faults{}); }},
     Implementation{"snapshots_lag",
                    [] { return std::make_unique<MemoryFixture>(support::Faults{.snapshot_lost = 0.5}); }},
     Implementation{"no_snapshots",
                    [] { return std::make_unique<MemoryFixture>(support::Faults{.snapshot_lost = 2}); }});
 
-INSTANTIATE_TEST_SUITE_P(Memory, EventStoreContract, implementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Memory, ProgressReaderContract, implementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Memory, DeletingContract, implementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Memory, FindingContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, EventStoreContract, memory_implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, ProgressReaderContract, memory_implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, DeletingContract, memory_implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Memory, FindingContract, memory_implementations, name_of);
 
 }  // namespace
 }  // namespace pebbles::contract

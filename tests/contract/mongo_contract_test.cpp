@@ -141,7 +141,7 @@ class MongoFixture final : public StoreFixture {
   std::unique_ptr<store::EventStore> writer_;
 };
 
-std::vector<Implementation> implementations() {
+std::vector<Implementation> mongo_implementations() {
   std::vector<Implementation> out;
   const auto add = [&](std::string name, const char* variable) {
     if (std::getenv(variable) == nullptr) return;
@@ -504,17 +504,17 @@ TEST_P(MongoPruning, ALaneThatIsNeverIdleHoldsNothingForEver) {
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoDeleting);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoPruning);
-INSTANTIATE_TEST_SUITE_P(Mongo, MongoDeleting, testing::ValuesIn(implementations()), name_of);
-INSTANTIATE_TEST_SUITE_P(Mongo, MongoPruning, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, MongoDeleting, testing::ValuesIn(mongo_implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, MongoPruning, testing::ValuesIn(mongo_implementations()), name_of);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(DeletingContract);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PrunerContract);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MongoSnapshots);  // there may be no server
-INSTANTIATE_TEST_SUITE_P(Mongo, MongoSnapshots, testing::ValuesIn(implementations()), name_of);
-INSTANTIATE_TEST_SUITE_P(Mongo, EventStoreContract, testing::ValuesIn(implementations()), name_of);
-INSTANTIATE_TEST_SUITE_P(Mongo, ProgressReaderContract, testing::ValuesIn(implementations()), name_of);
-INSTANTIATE_TEST_SUITE_P(Mongo, FindingContract, testing::ValuesIn(implementations()), name_of);
-INSTANTIATE_TEST_SUITE_P(Mongo, DeletingContract, testing::ValuesIn(implementations()), name_of);
-INSTANTIATE_TEST_SUITE_P(Mongo, PrunerContract, testing::ValuesIn(implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, MongoSnapshots, testing::ValuesIn(mongo_implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, EventStoreContract, testing::ValuesIn(mongo_implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, ProgressReaderContract, testing::ValuesIn(mongo_implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, FindingContract, testing::ValuesIn(mongo_implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, DeletingContract, testing::ValuesIn(mongo_implementations()), name_of);
+INSTANTIATE_TEST_SUITE_P(Mongo, PrunerContract, testing::ValuesIn(mongo_implementations()), name_of);
 
 }  // namespace
 }  // namespace pebbles::contract

@@ -22,7 +22,7 @@ using support::stream_id;
 using support::t0;
 
 const domain::ClientKrn acme{"krn:acme"};
-const StreamId file = stream_id("krn:acme", "sales.csv");
+const StreamId sales = stream_id("krn:acme", "sales.csv");
 
 std::vector<std::string> names_of(const std::vector<SnapshotPtr>& records) {
   std::vector<std::string> names;
@@ -37,10 +37,10 @@ store::ListPosition end_of(const store::ListPage& page) {
 TEST_P(ProgressReaderContract, AnEmptyStore) {
   auto& reader = fixture->reader();
   EXPECT_TRUE(reader.ping());
-  EXPECT_EQ(reader.by_filename(file).value(), nullptr);
+  EXPECT_EQ(reader.by_filename(sales).value(), nullptr);
   EXPECT_EQ(reader.by_id(acme, support::file_id(1)).value(), nullptr);
   EXPECT_TRUE(reader.list(acme, {.owner = {}, .after = {}, .limit = 10})->records.empty());
-  EXPECT_TRUE(reader.events(file, 0, {.events = 10})->events.empty());
+  EXPECT_TRUE(reader.events(sales, 0, {.events = 10})->events.empty());
   const auto page = reader.tail(0, 10);
   ASSERT_TRUE(page);
   EXPECT_TRUE(page->entries.empty());
@@ -50,41 +50,41 @@ TEST_P(ProgressReaderContract, AnEmptyStore) {
 TEST_P(ProgressReaderContract, ReadsWhatWasCommittedJustBefore) {
   SnapshotPtr state;
   for (int i = 1; i <= 50; ++i) {
-    state = tell(file, state, {{.at = t0 + milliseconds{i}, .errors = {{.line = i, .message = "e"}}}});
-    expect_same(fixture->reader().by_filename(file).value(), state);
+    state = tell(sales, state, {{.at = t0 + milliseconds{i}, .errors = {{.line = i, .message = "e"}}}});
+    expect_same(fixture->reader().by_filename(sales).value(), state);
     expect_same(fixture->reader().by_id(acme, state->progress.id).value(), state);
     const auto page = fixture->reader().list(acme, {.owner = {}, .after = {}, .limit = 10});
     ASSERT_EQ(page->records.size(), 1U);
     expect_same(page->records.front(), state);
-    EXPECT_EQ(fixture->reader().events(file, i - 1, {.events = 10})->events.size(), 1U);
+    EXPECT_EQ(fixture->reader().events(sales, i - 1, {.events = 10})->events.size(), 1U);
   }
 }
 
 TEST_P(ProgressReaderContract, WhatIsAtHandIsTheNewest) {
-  EXPECT_EQ(fixture->reader().at_hand(file), nullptr);
+  EXPECT_EQ(fixture->reader().at_hand(sales), nullptr);
   SnapshotPtr state;
   SnapshotPtr others;
   for (int i = 1; i <= 50; ++i) {
-    state = tell(file, state, {{.at = t0 + milliseconds{i}}});
+    state = tell(sales, state, {{.at = t0 + milliseconds{i}}});
     if (i % 3 == 0) others = tell(stream_id("krn:acme", "other.csv"), others, {{.at = t0 + milliseconds{i}}});
     for (int again = 0; again < 2; ++again) {
-      if (const auto found = fixture->reader().at_hand(file)) expect_same(found, state);
+      if (const auto found = fixture->reader().at_hand(sales)) expect_same(found, state);
       if (const auto found = fixture->reader().at_hand(acme, state->progress.id)) expect_same(found, state);
-      expect_same(fixture->reader().by_filename(file).value(), state);
+      expect_same(fixture->reader().by_filename(sales).value(), state);
     }
   }
 }
 
 TEST_P(ProgressReaderContract, AnotherClientSeesNothing) {
-  const auto mine = tell(file, nullptr, {{.key = "p:1"}});
+  const auto mine = tell(sales, nullptr, {{.key = "p:1"}});
   for (const auto* name : {"krn:Acme", "krn:acme ", "krn:acm", "krn:acme2", "", "%", "krn:%"}) {
     const domain::ClientKrn other{name};
     EXPECT_EQ(fixture->reader().at_hand(other, mine->progress.id), nullptr) << name;
-    EXPECT_EQ(fixture->reader().at_hand({other, file.filename}), nullptr) << name;
+    EXPECT_EQ(fixture->reader().at_hand({other, sales.filename}), nullptr) << name;
     EXPECT_EQ(fixture->reader().by_id(other, mine->progress.id).value(), nullptr) << name;
-    EXPECT_EQ(fixture->reader().by_filename({other, file.filename}).value(), nullptr) << name;
+    EXPECT_EQ(fixture->reader().by_filename({other, sales.filename}).value(), nullptr) << name;
     EXPECT_TRUE(fixture->reader().list(other, {.owner = {}, .after = {}, .limit = 10})->records.empty()) << name;
-    EXPECT_TRUE(fixture->reader().events({other, file.filename}, 0, {.events = 10})->events.empty()) << name;
+    EXPECT_TRUE(fixture->reader().events({other, sales.filename}, 0, {.events = 10})->events.empty()) << name;
   }
   if (!fixture->ids_belong_to_clients()) return;
   // Two clients may even have a file of one id.
@@ -173,7 +173,7 @@ TEST_P(ProgressReaderContract, EventsInPages) {
   for (int chunk = 0; chunk < 10; ++chunk) {
     std::vector<Told> updates;
     for (int i = 0; i <= chunk; ++i) updates.push_back({.counts = {.done = chunk, .warn = i}});
-    const auto append = append_to(file, state, updates);
+    const auto append = append_to(sales, state, updates);
     ASSERT_EQ(commit(append), store::AppendOutcome::stored);
     state = append.after;
     all.insert(all.end(), append.chunk.events.begin(), append.chunk.events.end());
@@ -182,7 +182,7 @@ TEST_P(ProgressReaderContract, EventsInPages) {
     std::vector<domain::ProgressEvent> seen;
     bool more = true;
     while (more) {
-      const auto page = fixture->reader().events(file, static_cast<store::Version>(seen.size()), {.events = limit});
+      const auto page = fixture->reader().events(sales, static_cast<store::Version>(seen.size()), {.events = limit});
       ASSERT_TRUE(page);
       ASSERT_LE(page->events.size(), limit);
       ASSERT_FALSE(page->more && page->events.empty());
@@ -191,23 +191,23 @@ TEST_P(ProgressReaderContract, EventsInPages) {
     }
     EXPECT_EQ(seen, all) << limit;
   }
-  EXPECT_TRUE(fixture->reader().events(file, 55, {.events = 10})->events.empty());
-  EXPECT_TRUE(fixture->reader().events(file, 1'000'000, {.events = 10})->events.empty());
+  EXPECT_TRUE(fixture->reader().events(sales, 55, {.events = 10})->events.empty());
+  EXPECT_TRUE(fixture->reader().events(sales, 1'000'000, {.events = 10})->events.empty());
 }
 
 TEST_P(ProgressReaderContract, APageOfEventsIsBoundedInBytes) {
   SnapshotPtr state;
   const std::string text(100'000, 'x');
   for (int i = 0; i < 6; ++i)
-    state =
-        tell(file, state, {{.errors = {{.line = 1, .message = text}}}, {}, {.errors = {{.line = 2, .message = text}}}});
-  const auto all = events(file);
+    state = tell(sales, state,
+                 {{.errors = {{.line = 1, .message = text}}}, {}, {.errors = {{.line = 2, .message = text}}}});
+  const auto all = events(sales);
   for (const std::size_t bytes : {1UL, 100'000UL, 250'000UL, 1'000'000'000UL}) {
     std::vector<domain::ProgressEvent> seen;
     bool more = true;
     while (more) {
       const auto page =
-          fixture->reader().events(file, static_cast<store::Version>(seen.size()), {.events = 1000, .bytes = bytes});
+          fixture->reader().events(sales, static_cast<store::Version>(seen.size()), {.events = 1000, .bytes = bytes});
       ASSERT_TRUE(page);
       ASSERT_FALSE(page->events.empty());
       std::size_t size = 0;
@@ -274,7 +274,7 @@ TEST_P(ProgressReaderContract, TheTailShowsEachEventOnceInOrder) {
 
 TEST_P(ProgressReaderContract, ATailPageIsBounded) {
   SnapshotPtr state;
-  for (int i = 0; i < 100; ++i) state = tell(file, state, {{}, {}});
+  for (int i = 0; i < 100; ++i) state = tell(sales, state, {{}, {}});
   EXPECT_LE(fixture->reader().tail(0, 10)->entries.size(), 11U);  // whole commits: two events each
   EXPECT_GE(fixture->reader().tail(0, 10)->entries.size(), 10U);
   EXPECT_EQ(fixture->reader().tail(0, 1)->entries.size(), 2U);
@@ -351,7 +351,7 @@ TEST_P(ProgressReaderContract, AFeedShowsEachEventOfItsClientOnceInOrder) {
 
 TEST_P(ProgressReaderContract, AFeedGoesOnBehindAnyOfItsEvents) {
   SnapshotPtr state;
-  for (int i = 0; i < 3; ++i) state = tell(file, state, {{}, {}, {}});
+  for (int i = 0; i < 3; ++i) state = tell(sales, state, {{}, {}, {}});
   const auto all = fixture->reader().client_events(acme, {.bounds = {.events = 100}});
   ASSERT_TRUE(all);
   ASSERT_EQ(all->entries.size(), 9U);
@@ -369,19 +369,19 @@ TEST_P(ProgressReaderContract, AFeedGoesOnBehindAnyOfItsEvents) {
 
 TEST_P(ProgressReaderContract, AFeedFromItsEndShowsWhatComes) {
   EXPECT_TRUE(fixture->reader().client_events(acme, {.bounds = {.events = 10}})->entries.empty());
-  auto state = tell(file, nullptr, {{}, {}});
+  auto state = tell(sales, nullptr, {{}, {}});
   const auto end = fixture->reader().feed_end();
   ASSERT_TRUE(end);
   FeedReader whole, rest;
   rest.position = {.place = *end};
-  rest.seen[file] = events(file);
+  rest.seen[sales] = events(sales);
   rest.read(fixture->reader(), {.events = 10});
-  EXPECT_EQ(rest.seen[file].size(), 2U);
-  state = tell(file, state, {{}, {}, {}});
+  EXPECT_EQ(rest.seen[sales].size(), 2U);
+  state = tell(sales, state, {{}, {}, {}});
   whole.read(fixture->reader(), {.events = 10}, *end);
-  EXPECT_EQ(whole.seen[file].size(), 2U) << "what came later is not before the end";
+  EXPECT_EQ(whole.seen[sales].size(), 2U) << "what came later is not before the end";
   rest.read(fixture->reader(), {.events = 10});
-  EXPECT_EQ(rest.seen[file], events(file));
+  EXPECT_EQ(rest.seen[sales], events(sales));
 }
 
 /// Many instances write, and others follow: each event once, none missed (invariant 16).

@@ -88,16 +88,16 @@ class SqliteFixture final : public StoreFixture {
   std::unique_ptr<store::EventStore> writer_;
 };
 
-const auto implementations = testing::Values(
+const auto sqlite_implementations = testing::Values(
     Implementation{"snapshots_behind", [] { return std::make_unique<SqliteFixture>(Upkeep::never); }},
     Implementation{"snapshots_up_to_date", [] { return std::make_unique<SqliteFixture>(Upkeep::after_each_commit); }},
     Implementation{"tiny_bounds", [] { return std::make_unique<SqliteFixture>(Upkeep::at_once); }});
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, EventStoreContract, implementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, implementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Sqlite, DeletingContract, implementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Sqlite, PrunerContract, implementations, name_of);
-INSTANTIATE_TEST_SUITE_P(Sqlite, FindingContract, implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, EventStoreContract, sqlite_implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, sqlite_implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, DeletingContract, sqlite_implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, PrunerContract, sqlite_implementations, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, FindingContract, sqlite_implementations, name_of);
 
 /// More than one read looks at.
 TEST(SqliteStore, APrunerPassesOverAnyNumberOfWhatIsNotMeant) {

@@ -19,7 +19,7 @@ void append_big_endian(std::string& out, std::uint64_t number) {
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(number >> static_cast<unsigned>(shift));
 }
 
-void append_time(std::string& out, Timestamp time) {
+void append_big_endian_time(std::string& out, Timestamp time) {
   append_big_endian(out, static_cast<std::uint64_t>(time.time_since_epoch().count()));
 }
 
@@ -38,7 +38,7 @@ std::string text_of(const domain::ClientKrn& client, const store::ListQuery& lis
   };
   const auto add_time = [&](const std::optional<Timestamp>& time) {
     out += time ? 't' : '-';
-    if (time) append_time(out, *time);
+    if (time) append_big_endian_time(out, *time);
   };
   add(*client);
   out += list.owner ? 'o' : '-';
@@ -62,7 +62,7 @@ std::string check_of(const domain::ClientKrn& client, const store::ListQuery& li
 std::string make_cursor(const domain::ClientKrn& client, const store::ListQuery& list,
                         const store::ListPosition& position) {
   std::string bytes{format};
-  if (list.sort.by == ListOrder::updated) append_time(bytes, position.updated_at);
+  if (list.sort.by == ListOrder::updated) append_big_endian_time(bytes, position.updated_at);
   bytes.append(reinterpret_cast<const char*>(position.id.data()), position.id.size());
   if (list.sort.by == ListOrder::filename) bytes += *position.filename;
   bytes += check_of(client, list, bytes);

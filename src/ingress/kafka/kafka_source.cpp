@@ -35,8 +35,8 @@ constexpr milliseconds look_every{200};  ///< at pauses, suspects, lags
 constexpr milliseconds commit_every{1000};
 constexpr milliseconds full_max{3000};  ///< how long the queue of librdkafka is left standing before it is paused
 constexpr milliseconds revoke_patience{3000};
-constexpr milliseconds pause_min{200};  ///< between attempts to open
-constexpr milliseconds pause_max{10'000};
+constexpr milliseconds open_pause_min{200};  ///< between attempts to open
+constexpr milliseconds open_pause_max{10'000};
 constexpr milliseconds ask_patience{2000};
 constexpr milliseconds answer_patience{200};
 constexpr std::size_t queued_min = 30'000;  ///< half of queued.min.messages
@@ -114,7 +114,7 @@ class Source final : public KafkaSource {
 
   std::unique_ptr<Consumer> consumer_;
   Assignment assignment_;
-  milliseconds open_pause_ = pause_min;
+  milliseconds open_pause_ = open_pause_min;
   steady_clock::time_point looked_at_;
   steady_clock::time_point committed_at_;
   steady_clock::time_point nudged_at_;
@@ -167,7 +167,7 @@ void Source::run() {
     if (!consumer_ && !open()) {
       give_up_member();
       pause_for(open_pause_);
-      open_pause_ = std::min(open_pause_ * 2, pause_max);
+      open_pause_ = std::min(open_pause_ * 2, open_pause_max);
       continue;
     }
     take_in();
@@ -215,7 +215,7 @@ bool Source::open() {
     return false;
   }
   say("joining");
-  open_pause_ = pause_min;
+  open_pause_ = open_pause_min;
   return true;
 }
 

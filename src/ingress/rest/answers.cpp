@@ -17,7 +17,7 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-Refusal refusal_of(domain::Rejection why) {
+Refusal refused(domain::Rejection why) {
   switch (why) {
     case domain::Rejection::not_the_owner:
       return {.status = 403, .text = "Only the original creator can update this file's progress"};
@@ -44,7 +44,7 @@ Response state_of(const domain::StreamId& stream, const ingest::ShownState& stat
   return out;
 }
 
-Response answer_of(const Refusal& refusal) {
+Response problem_of(const Refusal& refusal) {
   return refusal.status == 503 ? http::try_later(refusal.text) : problem(refusal.status, refusal.text);
 }
 
@@ -74,9 +74,9 @@ std::optional<Refusal> refusal_of(const ingest::Outcome& outcome) {
   const Overloaded cases{
       [](const ingest::Applied&) { return Found{}; },
       [](const ingest::Replayed& replayed) {  // of a file that was deleted since, there is nothing to show
-        return replayed.now->exists() ? Found{} : Found{refusal_of(domain::Rejection::no_such_file)};
+        return replayed.now->exists() ? Found{} : Found{refused(domain::Rejection::no_such_file)};
       },
-      [](const ingest::Refused& refused) { return Found{refusal_of(refused.why)}; },
+      [](const ingest::Refused& rejected) { return Found{refused(rejected.why)}; },
       [](const ingest::Unstorable&) {
         return Found{Refusal{.status = 400, .text = "Invalid parameters: the update is too large to be stored"}};
       },
@@ -91,7 +91,7 @@ std::optional<Refusal> refusal_of(const ingest::Outcome& outcome) {
 }
 
 Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& stream, const AnswerStyle& style) {
-  if (const auto refusal = refusal_of(outcome)) return answer_of(*refusal);
+  if (const auto refusal = refusal_of(outcome)) return problem_of(*refusal);
   if (const auto* applied = std::get_if<ingest::Applied>(&outcome))
     return state_of(stream, *applied->after, applied->created, style);
   auto out = state_of(stream, ingest::ShownState{*std::get<ingest::Replayed>(outcome).now}, false, style);
@@ -110,6 +110,6 @@ Response answer_of(const admission::Faults& faults) {
   return problem(400, admission::summary_of(faults), shown(faults));
 }
 
-Response overloaded() { return answer_of(overloaded_refusal); }
+Response overloaded() { return problem_of(overloaded_refusal); }
 
 }  // namespace pebbles::rest

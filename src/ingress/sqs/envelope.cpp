@@ -16,7 +16,7 @@ using simdjson::dom::object;
 constexpr std::string_view content_type = "content-type";
 constexpr std::string_view structured = "application/cloudevents+json";
 
-std::optional<std::string_view> text(const object& document, std::string_view name) {
+std::optional<std::string_view> text_in(const object& document, std::string_view name) {
   std::string_view out;
   if (document[name].get(out)) return std::nullopt;
   return out;
@@ -31,7 +31,7 @@ std::optional<object> parse_with(std::string_view value, std::string_view quoted
 
 bool is_structured_event(std::string_view value) {
   const auto document = parse_with(value, "\"specversion\"");
-  return document && text(*document, "specversion");
+  return document && text_in(*document, "specversion");
 }
 
 /// The name that Kafka's binding has for it.
@@ -57,17 +57,17 @@ Content::Content(const ReceivedMessage& message) : value_{message.body} {
 /// Attributes that were published with it stand in the envelope too.
 void Content::unwrap() {
   const auto envelope = parse_with(value_, "\"Notification\"");
-  if (!envelope || text(*envelope, "Type") != "Notification" || !text(*envelope, "TopicArn")) return;
-  const auto message = text(*envelope, "Message");
+  if (!envelope || text_in(*envelope, "Type") != "Notification" || !text_in(*envelope, "TopicArn")) return;
+  const auto message = text_in(*envelope, "Message");
   if (!message) return;
   unwrapped_ = std::string{*message};
-  notification_id_ = text(*envelope, "MessageId").value_or(std::string_view{});
+  notification_id_ = text_in(*envelope, "MessageId").value_or(std::string_view{});
   object attributes;
   if ((*envelope)["MessageAttributes"].get(attributes)) return;
   for (const auto [name, attribute] : attributes) {
     object members;
     if (attribute.get(members)) continue;
-    if (const auto value = text(members, "Value"); value && text(members, "Type") != "Binary") add(name, *value);
+    if (const auto value = text_in(members, "Value"); value && text_in(members, "Type") != "Binary") add(name, *value);
   }
 }
 

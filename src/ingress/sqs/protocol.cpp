@@ -28,14 +28,9 @@ std::optional<T> get(const object& document, std::string_view name) {
   return out;
 }
 
-/// Empty when it is absent, or no text.
-std::string_view text(const object& document, std::string_view name) {
-  return get<std::string_view>(document, name).value_or(std::string_view{});
-}
-
 /// SQS writes numbers among attributes as texts.
 std::optional<std::int64_t> number(const object& document, std::string_view name) {
-  const auto written = text(document, name);
+  const auto written = json::text_in(document, name);
   std::int64_t out = 0;
   const auto* const begin = written.data();
   const auto* const end = begin + written.size();
@@ -50,8 +45,8 @@ std::vector<Attribute> read_attributes(const object& all) {
     if (value.get(attribute)) continue;
     Attribute& read = out.emplace_back();
     read.name = name;
-    read.data_type = text(attribute, "DataType");
-    read.value = text(attribute, read.is_binary() ? "BinaryValue" : "StringValue");
+    read.data_type = json::text_in(attribute, "DataType");
+    read.value = json::text_in(attribute, read.is_binary() ? "BinaryValue" : "StringValue");
   }
   return out;
 }
@@ -168,11 +163,11 @@ Result<Received> read_received(std::string_view answer) {
   for (const auto one : messages) {
     object message;
     if (one.get(message)) return no_answer("a message");
-    const auto id = text(message, "MessageId");
-    const auto receipt = text(message, "ReceiptHandle");
+    const auto id = json::text_in(message, "MessageId");
+    const auto receipt = json::text_in(message, "ReceiptHandle");
     if (id.empty() || receipt.empty()) return no_answer("a message without MessageId or ReceiptHandle");
-    const auto body = text(message, "Body");
-    if (!is_whole(body, text(message, "MD5OfBody"))) {
+    const auto body = json::text_in(message, "Body");
+    if (!is_whole(body, json::text_in(message, "MD5OfBody"))) {
       out.damaged.emplace_back(id);
       continue;
     }
@@ -181,7 +176,7 @@ Result<Received> read_received(std::string_view answer) {
     read.receipt = receipt;
     read.body = body;
     if (const auto system = get<object>(message, "Attributes")) {
-      read.group = text(*system, "MessageGroupId");
+      read.group = json::text_in(*system, "MessageGroupId");
       read.receive_count = static_cast<int>(
           std::clamp<std::int64_t>(number(*system, "ApproximateReceiveCount").value_or(1), 1, 1'000'000));
     }
@@ -199,7 +194,7 @@ Result<QueueFacts> read_facts(std::string_view answer) {
   if (const auto timeout = number(attributes, "VisibilityTimeout"))
     out.visibility_timeout = std::chrono::seconds{std::min<std::int64_t>(*timeout, 43'200)};
   // A policy that was taken away is an empty text to some.
-  out.has_redrive_policy = text(attributes, "RedrivePolicy").contains("deadLetterTargetArn");
+  out.has_redrive_policy = json::text_in(attributes, "RedrivePolicy").contains("deadLetterTargetArn");
   out.visible = number(attributes, "ApproximateNumberOfMessages").value_or(0);
   out.in_flight = number(attributes, "ApproximateNumberOfMessagesNotVisible").value_or(0);
   out.delayed = number(attributes, "ApproximateNumberOfMessagesDelayed").value_or(0);
@@ -218,8 +213,8 @@ Result<std::vector<EntryResult>> read_batch(std::string_view answer, std::size_t
       if (const auto place = place_of(entry, entries)) {
         const object fault = entry;  // it is one: its place was read
         out[*place] = {.of_sender = get<bool>(fault, "SenderFault").value_or(false),
-                       .code = std::string{text(fault, "Code")},
-                       .message = std::string{text(fault, "Message")}};
+                       .code = std::string{json::text_in(fault, "Code")},
+                       .message = std::string{json::text_in(fault, "Message")}};
       }
   return out;
 }

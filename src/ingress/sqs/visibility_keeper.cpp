@@ -14,7 +14,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr milliseconds look_every{100};
+constexpr milliseconds watch_every{100};
 
 }  // namespace
 
@@ -40,7 +40,7 @@ std::vector<InFlight::Due> VisibilityKeeper::wait_for_work(const std::stop_token
   std::vector<InFlight::Due> out;
   {
     std::unique_lock lock{mutex_};
-    came_.wait_for(lock, stopping, look_every, [&] { return !given_back_.empty(); });
+    came_.wait_for(lock, stopping, watch_every, [&] { return !given_back_.empty(); });
     out.swap(given_back_);
   }
   std::ranges::move(parts_.in_flight.take_due(steady_clock::now()), std::back_inserter(out));

@@ -14,13 +14,13 @@ constexpr std::int64_t sweep_chunks_max = 1000;
 constexpr std::int64_t convert_documents_max = 1000;
 
 /// The streams of a page of chunks, and how far their log has come by these.
-struct Page {
+struct ChunkPage {
   std::unordered_map<StreamId, Version> ends;
   std::int64_t chunks = 0;
   ServerTime last = 0;
 };
 
-Result<Page> read_page(mongoc_collection_t* events, ServerTime from) {
+Result<ChunkPage> read_page(mongoc_collection_t* events, ServerTime from) {
   Bson behind, filter, order, fields, options;
   append_time(behind, "$gte", from);
   filter.document("at", behind);
@@ -28,7 +28,7 @@ Result<Page> read_page(mongoc_collection_t* events, ServerTime from) {
   for (const std::string_view name : {"_id", "format", "n", "at"}) fields.small(name, 1);
   options.document("sort", order).document("hint", order).document("projection", fields);
   options.integer("limit", sweep_chunks_max);
-  Page page;
+  ChunkPage page;
   PEBBLES_TRY_VOID(find(events, filter, options, [&](const bson_t* document) {
     const auto stored = read_chunk(document);
     if (!stored) return true;

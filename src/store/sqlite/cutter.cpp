@@ -10,8 +10,6 @@
 namespace pebbles::store::sqlite {
 namespace {
 
-std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
-
 /// When the last event of a chunk was; nothing where it is damaged.
 std::optional<Timestamp> end_of(std::string_view text) {
   const auto begin = text.size() < 2 ? std::string_view::npos : text.rfind('\n', text.size() - 2);

@@ -15,9 +15,6 @@ constexpr int stream_column = 0, filename_column = 2, owner_column = 3, id_colum
               failed_column = 7, completed_column = 9, created_column = 10, updated_column = 11, errors_column = 13,
               warnings_column = 14, version_column = 15;
 
-Timestamp time_of(std::int64_t milliseconds) { return Timestamp{std::chrono::milliseconds{milliseconds}}; }
-std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
-
 ListFacts facts_of(const Statement::Rows& rows) {
   return {.filename = rows.text(filename_column),
           .owner = rows.text(owner_column),

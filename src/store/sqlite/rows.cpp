@@ -9,9 +9,6 @@
 namespace pebbles::store::sqlite {
 namespace {
 
-Timestamp time_of(std::int64_t milliseconds) { return Timestamp{std::chrono::milliseconds{milliseconds}}; }
-std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
-
 std::string json_of(const domain::ItemList& items) {
   std::string out;
   append_items(out, items);

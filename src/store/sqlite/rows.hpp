@@ -11,6 +11,10 @@
 /// How snapshots and chunks stand in rows: what the writer, the readers and maintenance share.
 namespace pebbles::store::sqlite {
 
+/// Times stand in rows as milliseconds since 1970.
+inline Timestamp time_of(std::int64_t milliseconds) { return Timestamp{std::chrono::milliseconds{milliseconds}}; }
+inline std::int64_t number_of(Timestamp time) { return time.time_since_epoch().count(); }
+
 /// What stands in the chunk of a baseline: no lane draws it.
 inline constexpr Token baseline_token{};
 

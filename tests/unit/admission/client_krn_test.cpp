@@ -2,17 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "support/text.hpp"
+
 namespace pebbles::admission {
 namespace {
 
+using support::repeated;
+
 ClientKrnRule rule(std::string_view pattern = ClientKrnRule::default_pattern) {
   return std::move(ClientKrnRule::compile(pattern)).value();
-}
-
-std::string repeated(std::string_view text, std::size_t times) {
-  std::string out;
-  while (times-- > 0) out += text;
-  return out;
 }
 
 class ClientName : public testing::TestWithParam<std::string> {};

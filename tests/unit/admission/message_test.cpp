@@ -12,7 +12,7 @@ using Headers = std::vector<MessageHeader>;
 const std::string update_members =
     R"("filename":"a.csv","counts":{"done":1,"warn":2,"failed":3},"clientKrn":"krn:acme","email":"ann@example.com")";
 const std::string plain = "{" + update_members + "}";
-std::string with(const std::string& members) { return "{" + update_members + "," + members + "}"; }
+std::string update_with(const std::string& members) { return "{" + update_members + "," + members + "}"; }
 
 /// The attributes that a CloudEvent must have, as members of a structured one.
 const std::string attributes = R"("specversion":"1.0","id":"7","source":"/workers/3","type":"progress")";
@@ -46,7 +46,7 @@ std::variant<Message, Unusable> parsed(std::string_view value, const Headers& he
   return parse_message(value, headers, *rule);
 }
 
-Message good(std::string_view value, const Headers& headers = {}) {
+Message good_message(std::string_view value, const Headers& headers = {}) {
   auto out = parsed(value, headers);
   if (const auto* unusable = std::get_if<Unusable>(&out)) {
     ADD_FAILURE() << name_of(unusable->reason) << ": " << unusable->detail;
@@ -67,7 +67,7 @@ std::string name_of_case(const auto& info) { return info.param.name; }
 class GoodMessage : public testing::TestWithParam<Good> {};
 
 TEST_P(GoodMessage, SaysTheSameInEveryEnvelope) {
-  const auto message = good(GetParam().value, GetParam().headers);
+  const auto message = good_message(GetParam().value, GetParam().headers);
   EXPECT_EQ(message.stream,
             (domain::StreamId{.client = domain::ClientKrn{"krn:acme"}, .filename = domain::Filename{"a.csv"}}));
   EXPECT_EQ(*message.by, "ann@example.com");
@@ -83,7 +83,7 @@ constexpr std::string_view base64 =
 
 INSTANTIATE_TEST_SUITE_P(
     Plain, GoodMessage,
-    testing::Values(Good{"bare", plain, {}, ""}, Good{"with_a_key", with(R"("eventId":"e-1")"), {}, "e-1"},
+    testing::Values(Good{"bare", plain, {}, ""}, Good{"with_a_key", update_with(R"("eventId":"e-1")"), {}, "e-1"},
                     Good{"as_json", plain, {{"content-type", "application/json"}}, ""},
                     Good{"as_json_in_utf_8", plain, {{"Content-Type", "Application/JSON; charset=\"UTF-8\""}}, ""},
                     Good{"the_last_content_type_counts",
@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
                          {{"content-type", "text/plain"}, {"content-type", "application/json"}},
                          ""},
                     Good{"other_headers", plain, {{"traceparent", "\xff"}, {"ce_subject", "b.csv"}, {"", ""}}, ""},
-                    Good{"unknown_members", with(R"("specversion":"1.0","data":5)"), {}, ""}),
+                    Good{"unknown_members", update_with(R"("specversion":"1.0","data":5)"), {}, ""}),
     name_of_case<testing::TestParamInfo<Good>>);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(
              "8"},
         Good{"subject_and_time_are_ignored", plain, binary_with("ce_subject", "b.csv"), event_key},
         Good{"datacontenttype_is_the_content_type", plain, binary_with("ce_datacontenttype", "text/xml"), event_key},
-        Good{"the_key_twice", with(R"("eventId":"7")"), binary, "7"}),
+        Good{"the_key_twice", update_with(R"("eventId":"7")"), binary, "7"}),
     name_of_case<testing::TestParamInfo<Good>>);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(
              event_with(R"("subject":"b.csv","time":5,"partitionkey":"p","traceparent":"t","data":)" + plain),
              structured, event_key},
         Good{"base64", event_with(fmt::format(R"("data_base64":"{}")", base64)), structured, event_key},
-        Good{"the_key_twice", event_with("\"data\":" + with(R"("eventId":"7")")), structured, "7"},
+        Good{"the_key_twice", event_with("\"data\":" + update_with(R"("eventId":"7")")), structured, "7"},
         Good{"headers_of_binary_mode_too",
              event_with("\"data\":" + plain),
              {{"ce_id", "9"}, {"content-type", "Application/CloudEvents+JSON"}},
@@ -146,7 +146,9 @@ TEST_P(BadMessage, IsUnusable) {
 }
 
 /// A megabyte that is valid but for its size.
-std::string padded(std::size_t bytes) { return with(R"("x":")" + std::string(bytes - plain.size() - 7, 'x') + '"'); }
+std::string padded(std::size_t bytes) {
+  return update_with(R"("x":")" + std::string(bytes - plain.size() - 7, 'x') + '"');
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Bytes, BadMessage,
@@ -157,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{"truncated", plain.substr(0, plain.size() - 1), {}, Reason::not_json, "malformed"},
                     Bad{"two_documents", plain + plain, {}, Reason::not_json, "malformed"},
                     Bad{"bytes_ff", "\xff\xff\xff", {}, Reason::not_json, "not UTF-8"},
-                    Bad{"invalid_utf_8", with("\"x\":\"\xff\""), {}, Reason::not_json, "not UTF-8"},
+                    Bad{"invalid_utf_8", update_with("\"x\":\"\xff\""), {}, Reason::not_json, "not UTF-8"},
                     Bad{"null", "null", {}, Reason::not_json, "must be a JSON object"},
                     Bad{"a_list", "[" + plain + "]", {}, Reason::not_json, "must be a JSON object"},
                     Bad{"a_list_of_updates", "[" + plain + "," + plain + "]", {}, Reason::not_json, "object"},
@@ -201,13 +203,13 @@ INSTANTIATE_TEST_SUITE_P(
             Reason::invalid,
             "clientKrn must be given and a valid client name; email"},
         Bad{"client_twice",
-            with(R"("clientKrn":"krn:acme")"),
+            update_with(R"("clientKrn":"krn:acme")"),
             {},
             Reason::invalid,
             "clientKrn must be given only once"},
-        Bad{"empty_key", with(R"("eventId":"")"), {}, Reason::invalid, "eventId"},
-        Bad{"long_key", with(R"("eventId":")" + std::string(257, 'k') + '"'), {}, Reason::invalid, "eventId"},
-        Bad{"key_with_a_control_character", with(R"("eventId":"a\u001fb")"), {}, Reason::invalid, "eventId"}),
+        Bad{"empty_key", update_with(R"("eventId":"")"), {}, Reason::invalid, "eventId"},
+        Bad{"long_key", update_with(R"("eventId":")" + std::string(257, 'k') + '"'), {}, Reason::invalid, "eventId"},
+        Bad{"key_with_a_control_character", update_with(R"("eventId":"a\u001fb")"), {}, Reason::invalid, "eventId"}),
     name_of_case<testing::TestParamInfo<Bad>>);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -257,7 +259,7 @@ INSTANTIATE_TEST_SUITE_P(
                         Reason::cloud_event, "control"},
                     Bad{"no_source", plain, binary_without("ce_source"), Reason::cloud_event, "source must be"},
                     Bad{"no_type", plain, binary_without("ce_type"), Reason::cloud_event, "type must be"},
-                    Bad{"another_key", with(R"("eventId":"8")"), binary, Reason::keys_differ, "eventId"}),
+                    Bad{"another_key", update_with(R"("eventId":"8")"), binary, Reason::keys_differ, "eventId"}),
     name_of_case<testing::TestParamInfo<Bad>>);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -283,13 +285,13 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"data_base64_not_json", event_with(R"("data_base64":"AAAA")"), structured, Reason::not_json, "data_base64"},
         Bad{"data_base64_empty", event_with(R"("data_base64":"")"), structured, Reason::not_json, "empty"},
         Bad{"bad_data", event_with(R"("data":{})"), structured, Reason::invalid, "filename is required"},
-        Bad{"another_key", event_with("\"data\":" + with(R"("eventId":"8")")), structured, Reason::keys_differ,
+        Bad{"another_key", event_with("\"data\":" + update_with(R"("eventId":"8")")), structured, Reason::keys_differ,
             "eventId"},
-        Bad{"a_key_with_its_source", event_with("\"data\":" + with(R"("eventId":"/workers/3 7")")), structured,
+        Bad{"a_key_with_its_source", event_with("\"data\":" + update_with(R"("eventId":"/workers/3 7")")), structured,
             Reason::keys_differ, "eventId"}),
     name_of_case<testing::TestParamInfo<Bad>>);
 
-TEST(ParseMessage, TakesAMessageOfTheLimit) { EXPECT_EQ(good(padded(update_bytes_max)).event_id, ""); }
+TEST(ParseMessage, TakesAMessageOfTheLimit) { EXPECT_EQ(good_message(padded(update_bytes_max)).event_id, ""); }
 
 TEST(ParseMessage, DetailsDoNotRepeatTheMessage) {
   for (const auto& [value, headers] :
@@ -302,7 +304,7 @@ TEST(ParseMessage, DetailsDoNotRepeatTheMessage) {
 }
 
 TEST(ParseMessage, SourcesKeepTheirEventsApart) {
-  EXPECT_NE(good(plain, binary).event_id, good(plain, binary_with("ce_source", "/workers/4")).event_id);
+  EXPECT_NE(good_message(plain, binary).event_id, good_message(plain, binary_with("ce_source", "/workers/4")).event_id);
 }
 
 TEST(Reason, NamesAreStable) {

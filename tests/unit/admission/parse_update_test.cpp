@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "admission/update.hpp"
+#include "support/text.hpp"
 
 namespace pebbles::admission {
 namespace {
 
+using support::repeated;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -20,11 +22,6 @@ std::string with_done(const std::string& value) {
 }
 std::string with_filename(const std::string& value) { return R"({"filename":)" + value + "," + counts_member + "}"; }
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
-std::string repeated(const std::string& text, std::size_t times) {
-  std::string out;
-  for (std::size_t i = 0; i < times; ++i) out += text;
-  return out;
-}
 
 domain::Reported counted(domain::Counts counts) {
   domain::Reported out;
