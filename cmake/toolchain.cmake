@@ -8,6 +8,10 @@ add_library(pebbles_settings INTERFACE)
 target_compile_options(pebbles_settings INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                                                   -Wimplicit-fallthrough
                                                  -pthread)  # everywhere alike, or precompiled headers do not fit
+if(CMAKE_UNITY_BUILD)
+  # Of sources that are compiled as one these say what they do not mean; the debug build, without that, has the first.
+  target_compile_options(pebbles_settings INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 option(PEBBLES_WERROR "Treat warnings as errors" OFF)
 if(PEBBLES_WERROR)
   target_compile_options(pebbles_settings INTERFACE -Werror)
