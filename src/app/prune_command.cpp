@@ -27,7 +27,9 @@ int prune(const Config& config, bool dry_run) {
   fmt::print("{}{} files deleted; {} events taken out of {} logs; {} tombstones removed\n",
              dry_run ? "dry run, nothing was changed: " : "", report->files, report->events, report->logs,
              report->tombstones);
-  return 0;
+  if (report->left == 0) return 0;
+  fmt::print(stderr, "pebbles: {}\n", report->left_text());
+  return 2;
 }
 
 }  // namespace pebbles::app

@@ -1,5 +1,6 @@
 #include "retention/retention.hpp"
 
+#include <fmt/core.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -20,6 +21,11 @@ class Outcomes final : public ingest::AckSink {
   void expect(std::size_t commands) {
     const std::lock_guard lock{mutex_};
     open_ += commands;
+  }
+  /// One of them is never carried out.
+  void forgo() {
+    const std::lock_guard lock{mutex_};
+    --open_;
   }
   void settle(std::vector<ingest::Settlement> settlements) override {
     const std::lock_guard lock{mutex_};
@@ -64,7 +70,13 @@ Report& Report::operator+=(const Report& other) {
   logs += other.logs;
   events += other.events;
   tombstones += other.tombstones;
+  left += other.left;
   return *this;
+}
+
+std::string Report::left_text() const {
+  if (left == 0) return {};
+  return fmt::format("no room in a lane for {} files that are to be deleted: the next run deletes them", left);
 }
 
 Result<Report> Retention::run(Mode mode) {
@@ -93,7 +105,7 @@ Result<void> Retention::delete_files_of(const Clients& clients, Timestamp before
     Report did{.files = static_cast<std::int64_t>(files.size())};
     if (mode != Mode::dry_run) {
       PEBBLES_TRY(deleted, delete_all(files, before));
-      did.files = deleted;
+      did = deleted;
     }
     report += did;
     step_ended(mode, did, steady_clock::now() - began);
@@ -101,19 +113,26 @@ Result<void> Retention::delete_files_of(const Clients& clients, Timestamp before
   return {};
 }
 
-Result<std::int64_t> Retention::delete_all(const std::vector<store::CompletedFile>& files, Timestamp before) {
+Result<Report> Retention::delete_all(const std::vector<store::CompletedFile>& files, Timestamp before) {
   PEBBLES_TRY(now, pruner_.now());
   Outcomes outcomes;
+  Report out;
   for (const auto& file : files) {
     outcomes.expect(1);
     ingest::Pending pending{
         .stream = file.stream,
         .command = domain::Delete{.id = file.position.id, .at = now, .by = {}, .completed_before = before},
         .ack = {outcomes, 0}};
-    // What the lane has no room for falls, and so counts as one to try again.
-    (void)ingest_.submit(std::move(pending));
+    // A client that floods its lane keeps only its own files: those of others are next.
+    if (auto refused = ingest_.submit(std::move(pending))) {
+      (void)refused->ack.release();
+      outcomes.forgo();
+      ++out.left;
+    }
   }
-  return outcomes.wait();
+  PEBBLES_TRY(deleted, outcomes.wait());
+  out.files = deleted;
+  return out;
 }
 
 Result<void> Retention::cut_logs(Mode mode, Timestamp now, Report& report) {
@@ -174,11 +193,10 @@ void RetentionThread::serve() {
     const auto began = steady_clock::now();
     const auto report = retention_.run(Mode::in_between);
     const auto took = steady_clock::now() - began;
-    telemetry::prune_ended(report.has_value(), took);
-    if (!report)
-      telemetry::prune_failed(report.error().detail);
-    else if (!report->is_empty())
-      telemetry::pruned(report->files, report->events, report->tombstones, took);
+    const auto fault = report ? report->left_text() : report.error().detail;
+    telemetry::prune_ended(fault.empty(), took);
+    if (!fault.empty()) telemetry::prune_failed(fault);
+    if (report && !report->is_empty()) telemetry::pruned(report->files, report->events, report->tombstones, took);
     lock.lock();
   }
 }

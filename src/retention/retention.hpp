@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "base/background_share.hpp"
@@ -18,8 +19,11 @@ struct Report {
   std::int64_t logs = 0;    ///< that were shortened; a long one may count several times
   std::int64_t events = 0;  ///< that went
   std::int64_t tombstones = 0;
+  std::int64_t left = 0;  ///< files that were to go, but their lanes had no room; another run deletes them
   Report& operator+=(const Report& other);
   [[nodiscard]] bool is_empty() const { return files + logs + events + tombstones == 0; }
+  /// Empty unless some were left.
+  [[nodiscard]] std::string left_text() const;
 };
 
 enum class Mode : std::uint8_t {
@@ -48,7 +52,7 @@ class Retention {
   [[nodiscard]] Result<void> delete_files(Mode mode, Timestamp now, Report& report);
   [[nodiscard]] Result<void> delete_files_of(const store::Clients& clients, Timestamp before, Mode mode,
                                              Report& report);
-  [[nodiscard]] Result<std::int64_t> delete_all(const std::vector<store::CompletedFile>& files, Timestamp before);
+  [[nodiscard]] Result<Report> delete_all(const std::vector<store::CompletedFile>& files, Timestamp before);
   [[nodiscard]] Result<void> cut_logs(Mode mode, Timestamp now, Report& report);
   template <class Step>
   [[nodiscard]] Result<void> repeat(Mode mode, Report& report, Step&& step);

@@ -144,6 +144,40 @@ TEST(SqliteStore, APrunerPassesOverAnyNumberOfWhatIsNotMeant) {
   EXPECT_EQ(completed, files / 100);
 }
 
+/// More than one step looks at.
+TEST(SqliteStore, AnyNumberOfDamagedGravesDoNotKeepOthersFromBeingBuried) {
+  constexpr int damaged = 250;
+  SqliteFixture fixture{Upkeep::never};
+  std::vector<store::Append> births, deaths;
+  for (int i = 0; i < damaged + 5; ++i) {
+    const auto& born =
+        births.emplace_back(support::append_to(support::stream_id("krn:a", std::to_string(i)), nullptr, {{}}));
+    deaths.push_back(support::append_to(born.after->stream, born.after, {{.deletes = true}}));
+  }
+  for (const auto& batch : {births, deaths})
+    for (const auto outcome : fixture.store().commit(batch)) ASSERT_EQ(outcome, store::AppendOutcome::stored);
+  while (fixture.store().maintain(store::Load::idle)) {
+  }
+  const store::sqlite::Connection other{fixture.path(), "", store::sqlite::Access::read_write};
+  other.execute(
+      "UPDATE progress_events SET events='{' WHERE seq IN (SELECT c.seq FROM stream_chunks c JOIN streams s "
+      "USING(stream) WHERE CAST(s.filename AS INTEGER)<" +
+      std::to_string(damaged) + ")");
+  const auto bury = [&] {
+    std::int64_t out = 0;
+    for (auto more = true; more;) {
+      const auto done = fixture.prune([](store::Pruner& pruner) { return pruner.bury(Timestamp{}, false); });
+      EXPECT_TRUE(done);
+      if (!done) break;
+      out += done->logs;
+      more = done->more;
+    }
+    return out;
+  };
+  EXPECT_EQ(bury(), 5);
+  EXPECT_EQ(bury(), 0);
+}
+
 /// As a reader of the store does for a moment when it meets a header that is being written.
 TEST(SqliteStore, ACommitWaitsForAReaderThatHoldsTheWriteLock) {
   SqliteFixture fixture{Upkeep::never};

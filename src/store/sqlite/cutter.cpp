@@ -57,8 +57,9 @@ Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& re
       erase_chunk_{connection.prepare("DELETE FROM stream_chunks WHERE stream=? AND first_version=?")},
       erase_key_{connection.prepare("DELETE FROM event_keys WHERE stream=? AND hash=?")},
       keep_key_{connection.prepare("INSERT OR REPLACE INTO kept_keys VALUES(?,?,?,?,?)")},
-      unburied_{connection.prepare("SELECT t.stream, t.version, s.client, s.filename FROM tombstones t "
-                                   "JOIN streams s USING(stream) WHERE t.is_buried=0 ORDER BY t.stream")},
+      unburied_{
+          connection.prepare("SELECT t.stream, t.version, s.client, s.filename FROM tombstones t "
+                             "JOIN streams s USING(stream) WHERE t.is_buried=0 AND t.stream>? ORDER BY t.stream")},
       buried_{connection.prepare("UPDATE tombstones SET is_buried=1 WHERE stream=? AND version=?")},
       expired_{connection.prepare("SELECT t.stream, t.version, s.client, s.filename FROM tombstones t "
                                   "JOIN streams s USING(stream) WHERE t.deleted_at<? AND t.is_buried=1 LIMIT 100")},
@@ -154,28 +155,36 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
     Stream stream;
     Version version = 0;
   };
+  constexpr std::size_t graves_max = 100;
   const auto read = [](Statement::Rows rows) {
     std::vector<Grave> graves;
-    constexpr std::size_t graves_max = 100;
     while (graves.size() < graves_max && rows.next())
       graves.push_back({.stream = {.row = rows.integer(0), .id = stream_of(rows, 2)}, .version = rows.integer(1)});
     return graves;
   };
-  for (const auto& grave : read(unburied_.run())) {
+  const auto unburied = read(unburied_.run(graves_passed_));
+  out.more = unburied.size() == graves_max;
+  bool passes = true;
+  for (const auto& grave : unburied) {
     if (budget.is_spent()) {
       out.more = true;
       return out;
     }
     if (recent_.find(grave.stream.id) != nullptr) {
       out.more = true;  // it is written out soon
+      passes = false;
       continue;
     }
-    if (damaged_.contains(grave.stream.row)) continue;
-    const Bound bound{.before = Timestamp::max(), .version = grave.version};
-    const auto extent = cut_stream(grave.stream, bound, now, budget, out);
-    if (extent == Extent::whole) buried_.execute(grave.stream.row, grave.version);
-    out.more = out.more || extent != Extent::none;
+    if (!damaged_.contains(grave.stream.row)) {
+      const Bound bound{.before = Timestamp::max(), .version = grave.version};
+      const auto extent = cut_stream(grave.stream, bound, now, budget, out);
+      out.more = out.more || extent != Extent::none;
+      if (extent == Extent::part) return out;
+      if (extent == Extent::whole) buried_.execute(grave.stream.row, grave.version);
+    }
+    if (passes) graves_passed_ = grave.stream.row;
   }
+  if (unburied.size() < graves_max) graves_passed_ = 0;
   // Before tombstones, so that those have few left.
   erase_kept_.execute(number_of(now - keys_stay));
   out.more = out.more || sqlite3_changes(connection_.get()) > 0;

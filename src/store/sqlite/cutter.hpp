@@ -75,6 +75,7 @@ class Cutter {
   const RecentStreams& recent_;
   const Connection& connection_;
   std::unordered_set<std::int64_t> damaged_;  ///< streams that are left as they are, for `verify` to name
+  std::int64_t graves_passed_ = 0;            ///< the row up to which the next step need not look; 0 begins anew
   Statement standing_, chunks_, put_baseline_, erase_event_, erase_chunk_, erase_key_, keep_key_;
   Statement unburied_, buried_, expired_, erase_tombstone_, erase_stream_, erase_kept_of_, erase_kept_;
 };

@@ -217,12 +217,16 @@ TEST_F(RetentionRun, ALaneThatSaysTryAgainEndsTheRun) {
   EXPECT_EQ(pruner.asked, std::vector<std::string>{"completed all 30"});
 }
 
-TEST_F(RetentionRun, ALaneWithoutRoomEndsTheRunToo) {
-  pruner.add_files("krn:a", 3);
+TEST_F(RetentionRun, WhatALaneHasNoRoomForIsLeftToAnotherRun) {
+  pruner.add_files("krn:a", 250);
+  pruner.cuts = {{.events = 5}};
   ingest->stop(std::chrono::seconds{5});
-  const auto report = run({.files = {.all = days{30}}});
-  ASSERT_FALSE(report);
-  EXPECT_EQ(report.error().code, Errc::store_unavailable);
+  const auto report = run({.files = {.all = days{30}}, .events = {.all = days{7}}});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->files, 0);
+  EXPECT_EQ(report->left, 250);
+  EXPECT_EQ(report->events, 5);
+  EXPECT_FALSE(report->left_text().empty());
 }
 
 TEST_F(RetentionRun, AFaultOfTheStoreEndsTheRun) {
