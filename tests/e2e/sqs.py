@@ -51,7 +51,7 @@ class Client:
     def __init__(self, service):
         self.service = service
         self.boto = client_of(service.url)
-        self.sends_repeated = 0  # by boto3: what was sent twice are two messages
+        self.repeated = []  # messages that boto3 sent again: they may be in the queue twice
 
     def create(self, name=None, *, dead_letters=None, receives_max=5, **attributes):
         """A queue; `attributes` are those of SQS, such as VisibilityTimeout=4 or FifoQueue="true". `dead_letters` is
@@ -101,10 +101,10 @@ class Queue:
         wanted = [message if isinstance(message, Message) else Message(message) for message in messages]
         ids = []
         for start in range(0, len(wanted), batch_max):
-            entries = [entry_of(str(number), message)
-                       for number, message in enumerate(wanted[start:start + batch_max])]
+            batch = wanted[start:start + batch_max]
+            entries = [entry_of(str(number), message) for number, message in enumerate(batch)]
             answer = self.boto.send_message_batch(QueueUrl=self.url, Entries=entries)
-            self.client.sends_repeated += answer["ResponseMetadata"]["RetryAttempts"]
+            self.client.repeated += batch * answer["ResponseMetadata"]["RetryAttempts"]
             assert not answer.get("Failed"), answer["Failed"]
             ids += [sent["MessageId"] for sent in sorted(answer["Successful"], key=lambda sent: int(sent["Id"]))]
         return ids

@@ -2,10 +2,13 @@
 import shutil
 import signal
 
+import harness
 import pytest
 from api_support import Connection
 from history import check
 from load import Load, data_of
+from sqs_load import count_repeated, keyed, plain
+from tally import File, faults_of
 
 
 @pytest.mark.parametrize("with_key", [False, True])
@@ -41,3 +44,15 @@ def test_a_store_that_forgets_what_it_acknowledged(make_server, tmp_path, seed):
     shutil.copytree(tmp_path / "earlier", data_of(server))
     server.start()
     assert check(load.history, load.totals()) == [f"lost: {lost}"]
+
+
+def test_only_what_was_sent_again_without_a_key_may_be_counted_twice():
+    def update(done):
+        return {"clientKrn": "krn:a", "email": harness.owner, **harness.update("a.csv", done=done, warn=1)}
+
+    repeated = [plain(update(5), "m-1"), plain(update(7), "m-2"), keyed(update(9), "m-3")]
+    for total, is_right in [((100, 3), True), ((105, 4), True), ((112, 5), True),
+                            ((109, 4), False), ((105, 5), False), ((95, 2), False)]:
+        file = File(krn="krn:a", name="a.csv", done=100, updates=3)
+        count_repeated([file], {file.key: total}, repeated)
+        assert (not faults_of([file], {file.key: total})) == is_right, total

@@ -13,7 +13,7 @@ import tally
 from api_support import Api
 from elasticmq import ElasticMq
 from load import verify_clean
-from sqs_load import Planner, faults_of, keyed, krns, plain
+from sqs_load import Planner, count_repeated, faults_of, keyed, krns, plain
 from sqs_proxy import SqsProxy, lose_deletes
 from tally import File, totals_of
 
@@ -67,12 +67,14 @@ class Stage:
 
     def check(self):
         reason_of = (lambda letter: letter.attributes.get("pebbles-dlq-reason")) if self.letters_by == "url" else None
-        faults = faults_of(self.plan, totals_of(Api(self.servers[0]), krns), self.letters.take_all(), reason_of)
+        totals = totals_of(Api(self.servers[0]), krns)
+        count_repeated(self.plan.files, totals, self.client.repeated)
+        faults = faults_of(self.plan, totals, self.letters.take_all(), reason_of)
         assert not faults, self.explained("\n".join(faults[:30]))
 
     def explained(self, text):
         logs = "\n".join(f"--- server {number}\n{server.log_tail(15)}" for number, server in enumerate(self.servers))
-        return (f"{text}\n{self.client.sends_repeated} sends were repeated by boto3\nPEBBLES_SEED={self.seed[0]}\n"
+        return (f"{text}\n{len(self.client.repeated)} messages were repeated by boto3\nPEBBLES_SEED={self.seed[0]}\n"
                 f"{logs}")
 
 
