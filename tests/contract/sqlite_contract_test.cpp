@@ -169,12 +169,12 @@ TEST(SqliteStore, AnyNumberOfDamagedGravesDoNotKeepOthersFromBeingBuried) {
       const auto done = fixture.prune([](store::Pruner& pruner) { return pruner.bury(Timestamp{}, false); });
       EXPECT_TRUE(done);
       if (!done) break;
-      out += done->logs;
+      out += done->events;  // a log counts again where a step ended within it
       more = done->more;
     }
     return out;
   };
-  EXPECT_EQ(bury(), 5);
+  EXPECT_EQ(bury(), 10);
   EXPECT_EQ(bury(), 0);
 }
 
