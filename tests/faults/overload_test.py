@@ -78,8 +78,8 @@ def test_three_times_what_mongodb_takes(make_server, one_node, database, krn):
             break
         taken = figures
     assert figures["busy"] > 0, (taken, figures)
-    assert figures["ok"] > 0.1 * taken["ok"] / taken["seconds"] * seconds, (taken, figures)
-    assert seconds_until_answered(server, krn) < 5
+    assert figures["ok"] > 0.2 * taken["ok"] / taken["seconds"] * seconds, (taken, figures)
+    assert seconds_until_answered(server, krn) < 5  # that lane has two seconds of work before it knows its pace
     check_counted(server, krn, answered + 1)
 
 
@@ -87,5 +87,5 @@ def test_a_crowd_on_the_embedded_store(make_server, krn):
     server = make_server().start()
     figures = offer(server, krn, connections=3_000)
     assert figures["ok"] > 3_000, figures
-    assert seconds_until_answered(server, krn) < 5
+    assert seconds_until_answered(server, krn) < 1
     check_counted(server, krn, figures["ok"] + 1)

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "store/sqlite/database.hpp"
+#include "store/sqlite/rows.hpp"
 #include "store/sqlite/writer.hpp"
 
 namespace pebbles::store::sqlite {
@@ -53,7 +54,7 @@ class LanePruner final : public Pruner {
   Result<Pruned> bury(Timestamp tombstones_before, bool dry_run) override {
     if (dry_run)
       return reading([&] {
-        auto rows = graves_.run(tombstones_before.time_since_epoch().count());
+        auto rows = graves_.run(number_of(tombstones_before));
         rows.next();
         return Pruned{.logs = rows.integer(0), .events = rows.integer(2), .tombstones = rows.integer(1)};
       });
@@ -78,17 +79,16 @@ class LanePruner final : public Pruner {
   /// Goes on from `from`, which moves. False when there are as many as wanted, or no more.
   bool add_completed(const Clients& clients, Timestamp before, std::optional<CompletedPosition>& from,
                      std::size_t limit, std::vector<CompletedFile>& out) {
-    const auto number = [](Timestamp time) { return time.time_since_epoch().count(); };
-    const auto at = from ? number(from->completed_at) : INT64_MIN;
+    const auto at = from ? number_of(from->completed_at) : INT64_MIN;
     const auto id = from ? Blob{from->id} : Blob{};
     auto rows = clients.only
-                    ? completed_of_client_.run(number(before), at, id, INT64_MAX, std::string_view{**clients.only})
-                    : completed_.run(number(before), at, id, INT64_MAX);
+                    ? completed_of_client_.run(number_of(before), at, id, INT64_MAX, std::string_view{**clients.only})
+                    : completed_.run(number_of(before), at, id, INT64_MAX);
     for (std::int64_t looked_at = 0; looked_at < looked_at_max; ++looked_at) {
       if (out.size() >= limit || !rows.next()) return false;
       CompletedFile file{
           .stream = {domain::ClientKrn{std::string{rows.text(0)}}, domain::Filename{std::string{rows.text(1)}}},
-          .position = {.completed_at = Timestamp{std::chrono::milliseconds{rows.integer(2)}}}};
+          .position = {.completed_at = time_of(rows.integer(2))}};
       const auto found = rows.blob(3);
       if (found.size() == file.position.id.size()) std::ranges::copy(found, file.position.id.begin());
       from = file.position;
