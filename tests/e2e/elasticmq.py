@@ -24,9 +24,12 @@ rest-stats.enabled = false
 aws {{ region = "eu-central-1", accountId = "000000000000" }}
 """
 
-# Of queues and messages. Without a delay of writing, what H2 has been told outlives SIGKILL.
+# Of queues and messages. Without a delay of writing, what H2 has been told outlives SIGKILL. One thread for all: the
+# actor that stores messages reads them while others change them, and once that has gone wrong it stores nothing more
+# and says that it did (ElasticMQ 1.6.12 to 1.7.1).
 persistent = """
 messages-storage {{ enabled = true, uri = "jdbc:h2:file:{folder}/messages;WRITE_DELAY=0" }}
+pekko.actor.default-dispatcher {{ executor = "thread-pool-executor", thread-pool-executor.fixed-pool-size = 1 }}
 """
 
 logging = """

@@ -140,14 +140,15 @@ class Client:
         """A group's committed offset of each partition, None where there is none."""
         with self.consumer(group) as consumer:
             wanted = [confluent_kafka.TopicPartition(topic, partition) for partition in self.partitions(topic)]
-            offsets = None
-            while offsets is None:
+            deadline = time.monotonic() + 60
+            while True:
                 try:
-                    offsets = [position.offset for position in consumer.committed(wanted, timeout=20)]
+                    return [position.offset if position.offset >= 0 else None
+                            for position in consumer.committed(wanted, timeout=20)]
                 except confluent_kafka.KafkaException as fault:
-                    if not fault.args[0].retriable():  # a group's coordinator may just move
+                    if not is_temporary(fault.args[0]) or time.monotonic() > deadline:
                         raise
-        return [offset if offset >= 0 else None for offset in offsets]
+                    time.sleep(0.1)
 
     def read(self, topic, timeout=30):
         """Every message that is in the topic now (committed ones only), partition by partition."""
@@ -166,6 +167,12 @@ class Client:
                     else:
                         raise confluent_kafka.KafkaException(message.error())
         return sorted(out, key=lambda message: (message.partition, message.offset))
+
+
+def is_temporary(error):
+    """A group's coordinator starts or moves, say. librdkafka does not call that retriable where a call brings it back."""
+    codes = (error.NOT_COORDINATOR, error.COORDINATOR_NOT_AVAILABLE, error.COORDINATOR_LOAD_IN_PROGRESS)
+    return error.retriable() or error.code() in codes
 
 
 def read_message(message):
