@@ -90,7 +90,7 @@ def test_bodies_are_signed_as_they_are(moto):
 
 
 def test_a_wrong_key_is_denied(moto):
-    wrong = {**moto.key, "AWS_SECRET_ACCESS_KEY": "x" + moto.key["AWS_SECRET_ACCESS_KEY"][1:]}
+    wrong = {**moto.key, "AWS_SECRET_ACCESS_KEY": moto.key["AWS_SECRET_ACCESS_KEY"].swapcase()}
     fault = call(moto, wrong)
     assert (fault["fault"], fault["status"]) == ("denied", 403)
     assert call(moto, keys)["fault"] == "denied", "an unknown key"

@@ -273,16 +273,17 @@ def open_sockets(api):
     return [name for name in names if name.startswith("socket:")]
 
 
+def has_ended(connection):
+    connection.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        return connection.recv(1) == b""
+    return False
+
+
 def test_idle_connections_end_and_the_cap_holds(api):
     with contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(connect(api.server.port)) for _ in range(100)]
-        time.sleep(0.2)
-        refused = 0
-        for connection in crowd:
-            connection.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                refused += connection.recv(1) == b""
-        assert refused >= 100 - 64
+        harness.wait_until(lambda: sum(has_ended(connection) for connection in crowd) >= 100 - 64, 10, "the refused ones")
         time.sleep(deadline_s + 0.5)
         for connection in crowd:
             connection.setblocking(True)
@@ -296,7 +297,8 @@ def test_five_thousand_idle_connections_cost_little_and_stop_nobody(make_server,
         pytest.skip("ulimit -n is too low here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for both ends: the server inherits it
     try:
-        api = Api(make_server().start())
+        patience = {"HTTP_IDLE_TIMEOUT_S": "300", "HTTP_HEAD_TIMEOUT_S": "300"}  # on a busy machine this takes a while
+        api = Api(make_server(env=patience).start())
         api.report(krn, done=1)
         before = resident(api)
         with contextlib.ExitStack() as stack:
@@ -309,7 +311,7 @@ def test_five_thousand_idle_connections_cost_little_and_stop_nobody(make_server,
                 assert api.report(krn, done=1)["counts"]["done"] == number + 2
                 with api.server.client() as newcomer:
                     assert newcomer.get(path_of(krn)).status_code == 200
-                assert time.monotonic() - started < 2
+                assert time.monotonic() - started < 5
             assert len(open_sockets(api)) > 5_000
             assert resident(api) - before < 5_000 * 16
     finally:

@@ -78,7 +78,7 @@ def test_3_3_validate_all_cryptographic_operations(api, keys, krn):
     started = time.monotonic()
     bomb = {"alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2c": 2_000_000_000, "p2s": encoded(b"salt" * 4)}
     refused(api, krn, f"{encoded(bomb)}.{encoded(b'k')}.{encoded(bytes(12))}.{encoded(b'x')}.{encoded(bytes(16))}")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_3_4_validate_cryptographic_inputs(api, krn, make_server):

@@ -396,7 +396,7 @@ def test_a_damaged_body_is_as_if_it_had_not_come(consumer, shared_sqs, queue, kr
 def test_while_the_store_is_away_messages_stay_hidden(consumer, shared_sqs, one_node, krn):
     """They are received once, although a policy would make dead letters of them at the second time."""
     letters = shared_sqs.create()
-    queue = shared_sqs.create(VisibilityTimeout=2, dead_letters=letters, receives_max=1)
+    queue = shared_sqs.create(VisibilityTimeout=4, dead_letters=letters, receives_max=1)
     server = consumer(queue, one_node.uri(mongo.new_database()))
     queue.send([body(krn=krn, done=1)])
     wait_for_done(server, krn, 1)

@@ -245,13 +245,13 @@ def test_a_slow_issuer_stops_nobody(make_server, make_issuer, krn):
     issuer = make_issuer(key := SigningKey("p256", "known"))
     api = serve(make_server, JWT_JWKS_URL=issuer.url, JWT_JWKS_REFRESH_S="1")
     assert api.post(krn, update(), token=key.mint()).status_code == 200
-    issuer.delay = 4.0
+    issuer.delay = 10.0
     fetches = issuer.fetches
     wait_until(lambda: issuer.fetches > fetches, what="a slow fetch")
     started = time.monotonic()
     for _ in range(20):
         assert api.post(krn, update(), token=key.mint()).status_code == 200
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     issuer.delay = 0.0
 
 

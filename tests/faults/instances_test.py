@@ -110,7 +110,7 @@ class Stage:
         dice = random.Random(str(seed))
         self.channels = Topic(shared_kafka, dice), Queue(shared_sqs, dice)
         # haproxy looks twice a second; whoever stops serves on until it has seen that.
-        env = {"SHUTDOWN_DELAY_S": "2", **self.channels[0].env(), **self.channels[1].env()}
+        env = {"SHUTDOWN_DELAY_S": "3", **self.channels[0].env(), **self.channels[1].env()}
         self.servers = [make_server(uri=uri, env=env).start() for _ in range(instances)]
         self.channels[1].send_openers()
         # By turns, so that each instance has requests, and of the same files: the load is of one client.

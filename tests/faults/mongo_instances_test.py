@@ -79,14 +79,15 @@ def test_a_chunk_without_its_snapshot_is_caught_up(make_server, standalone, data
     other.start()
     dying.start(env={"PEBBLES_CRASH_AT": "after-chunks:1" if first else "after-chunks:3"})
     connection = Connection(dying.port)
-    with pytest.raises(Connection.failures):
-        for number in range(3):
-            time.sleep(0.3)  # a quiet file: its snapshot follows at once
-            assert connection.post(krn, update("a", done=10**number), f"key-{number}")[0] == 200
-    assert dying.wait_dead() == -signal.SIGKILL
-    version = 1 if first else 3
-    api = Api(other)
     with standalone.client() as client:
+        with pytest.raises(Connection.failures):
+            for number in range(3):
+                wait_until(lambda: log_and_snapshot(client, database, "a")[1] == number, 20, "the snapshot")
+                time.sleep(0.3)  # a quiet file: its snapshot follows at once
+                assert connection.post(krn, update("a", done=10**number), f"key-{number}")[0] == 200
+        assert dying.wait_dead() == -signal.SIGKILL
+        version = 1 if first else 3
+        api = Api(other)
         assert log_and_snapshot(client, database, "a") == (version, version - 1)
         if by == "sweep":
             wait_until(lambda: log_and_snapshot(client, database, "a") == (version, version), 20, "the sweep")
@@ -95,7 +96,7 @@ def test_a_chunk_without_its_snapshot_is_caught_up(make_server, standalone, data
         answer = api.post(krn, update("a", done=10 ** (version - 1)), key=f"key-{version - 1}")
         assert (answer.status_code, answer.headers.get("Idempotent-Replayed")) == (200, "true")
         assert api.report(krn, "a", failed=1)["counts"] == {"done": 1 if first else 111, "warn": 0, "failed": 1}
-        wait_until(lambda: log_and_snapshot(client, database, "a") == (version + 1, version + 1), 5, "the snapshot")
+        wait_until(lambda: log_and_snapshot(client, database, "a") == (version + 1, version + 1), 20, "the snapshot")
     verify_clean(other)
 
 
