@@ -63,11 +63,11 @@ def test_of_eight_users_one_owns(make_server, one_node, database):
     verify_clean(servers[0])
 
 
-def log_and_snapshot(client, database, filename):
+def log_and_snapshot(client, database, filename, clientKrn=krn):
     """How far the log of a file goes and how far its snapshot."""
-    chunks = client[database].progress_events.find({"clientKrn": krn, "filename": filename})
+    chunks = client[database].progress_events.find({"clientKrn": clientKrn, "filename": filename})
     log = max((chunk["_id"]["first"] + chunk["n"] - 1 for chunk in chunks), default=0)
-    snapshot = client[database].progress.find_one({"clientKrn": krn, "filename": filename}) or {}
+    snapshot = client[database].progress.find_one({"clientKrn": clientKrn, "filename": filename}) or {}
     return log, snapshot.get("version", 0)
 
 
@@ -140,6 +140,10 @@ def test_verify_and_rebuild_beside_a_running_server(make_server, one_node, datab
     api = Api(server)
     api.report(krn, "untouched", done=5)
     with one_node.client() as client:
+        files = [*client[database].progress_events.aggregate([{"$group": {"_id": {
+            "clientKrn": "$clientKrn", "filename": "$filename"}}}])]
+        wait_until(lambda: all(len({*log_and_snapshot(client, database, **file["_id"])}) == 1 for file in files), 20,
+                   "the snapshots, which would come over what is changed next")
         client[database].progress.update_many({}, {"$set": {"counts.done": 1}})
     found = verify(server)
     assert found.returncode == 1 and "7 differ" in found.stdout, found.stdout + found.stderr

@@ -88,8 +88,9 @@ def persistent_sqs(tmp_path):
 @pytest.mark.timeout(3600 if harness.long_rounds else 240)
 @pytest.mark.parametrize("letters_by", ["url", pytest.param("redrive", marks=pytest.mark.skipif(
     not harness.long_rounds, reason="takes a minute"))])
-def test_three_instances_on_mongodb(make_server, persistent_sqs, one_node, database, seed, letters_by):
-    """They are killed in turn; the queue service is killed, and MongoDB is away."""
+def test_three_instances_on_mongodb(persistent_sqs, make_server, one_node, database, seed, letters_by):
+    """They are killed in turn; the queue service is killed, and MongoDB is away. It ends after them: what they hold to
+    the last they delete."""
     stage = Stage(persistent_sqs, make_server, seed, letters_by, {"uri": one_node.uri(database)})
     servers = stage.start(3)
     stage.send_openers()
