@@ -1,5 +1,4 @@
 """Health, liveness and readiness of the real server: what they say, and that they say it at once."""
-import statistics
 import time
 
 import httpx
@@ -49,15 +48,14 @@ def test_a_store_that_hangs_is_said_at_once_and_does_not_fail_liveness(make_serv
     own_node.members[0].freeze()
     try:
         wait_until(lambda: ask(server, "/readyz").status_code == 503, 15, "not ready")
-        took = []
-        for _ in range(20):
+        with server.client() as client:  # a new one for each request would be most of the time on a busy machine
             asked_at = time.monotonic()
-            answer = ask(server, "/health?verbose")
-            assert answer.status_code == 503 and answer.headers["Retry-After"]
-            assert answer.json()["parts"]["store"]["state"] != "ok" and answer.json()["error"]
-            assert ask(server, "/livez").text == "OK"
-            took.append(time.monotonic() - asked_at)
-        assert statistics.median(took) < 2, took  # they wait for nothing, whatever holds up one on a busy machine
+            for _ in range(20):
+                answer = client.get("/health?verbose")
+                assert answer.status_code == 503 and answer.headers["Retry-After"]
+                assert answer.json()["parts"]["store"]["state"] != "ok" and answer.json()["error"]
+                assert client.get("/livez").text == "OK"
+            assert time.monotonic() - asked_at < 5  # each of them waits for nothing
     finally:
         own_node.members[0].thaw()
     wait_until(lambda: ask(server, "/readyz").status_code == 200, 30, "ready again")

@@ -273,17 +273,18 @@ def open_sockets(api):
     return [name for name in names if name.startswith("socket:")]
 
 
-def has_ended(connection):
+def is_closed_without_a_word(connection):
+    """By the server; takes nothing of what it says."""
     connection.setblocking(False)
     with contextlib.suppress(BlockingIOError):
-        return connection.recv(1) == b""
+        return connection.recv(1, socket.MSG_PEEK) == b""
     return False
 
 
 def test_idle_connections_end_and_the_cap_holds(api):
     with contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(connect(api.server.port)) for _ in range(100)]
-        harness.wait_until(lambda: sum(has_ended(connection) for connection in crowd) >= 100 - 64, 10, "the refused ones")
+        harness.wait_until(lambda: sum(map(is_closed_without_a_word, crowd)) >= 100 - 64, what="the refused ones")
         time.sleep(deadline_s + 0.5)
         for connection in crowd:
             connection.setblocking(True)
@@ -311,7 +312,7 @@ def test_five_thousand_idle_connections_cost_little_and_stop_nobody(make_server,
                 assert api.report(krn, done=1)["counts"]["done"] == number + 2
                 with api.server.client() as newcomer:
                     assert newcomer.get(path_of(krn)).status_code == 200
-                assert time.monotonic() - started < 5
+                assert time.monotonic() - started < 2
             assert len(open_sockets(api)) > 5_000
             assert resident(api) - before < 5_000 * 16
     finally:

@@ -170,7 +170,7 @@ class Client:
 
 
 def is_temporary(error):
-    """A group's coordinator starts or moves, say. librdkafka does not call that retriable where a call brings it back."""
+    """A group's coordinator starts or moves, say: not retriable to librdkafka where a call brings it back."""
     codes = (error.NOT_COORDINATOR, error.COORDINATOR_NOT_AVAILABLE, error.COORDINATOR_LOAD_IN_PROGRESS)
     return error.retriable() or error.code() in codes
 

@@ -184,7 +184,7 @@ def targets(command):
 
 
 def is_of_the_upkeep(command):
-    """Housekeeping of all clients at once: the look for documents of the earlier service, as for times that are texts."""
+    """Housekeeping of all clients at once: the look for what the earlier service left, as times that are texts."""
     texts = [{"updatedAt": {"$type": "string"}}, {"createdAt": {"$type": "string"}}]
     return command.get("filter", {}).get("$or", [])[:2] == texts
 

@@ -29,7 +29,7 @@ class Stage:
     queue's own policy, or "url", by SQS_DLQ_URL."""
 
     def __init__(self, service, make_server, seed, letters_by, store):
-        self.service, self.make_server, self.store, self.letters_by = service, make_server, store, letters_by
+        self.make_server, self.store, self.letters_by = make_server, store, letters_by
         self.seed, self.dice = seed, random.Random(str(seed))
         self.client = sqs.Client(service)
         self.letters = self.client.create()
@@ -75,7 +75,7 @@ class Stage:
     def explained(self, text):
         logs = "\n".join(f"--- server {number}\n{server.log_tail(15)}" for number, server in enumerate(self.servers))
         return (f"{text}\n{len(self.client.repeated)} messages were repeated by boto3\nPEBBLES_SEED={self.seed[0]}\n"
-                f"{logs}\n--- ElasticMQ\n{self.service.log_tail()}")
+                f"{logs}\n--- ElasticMQ\n{self.client.service.log_tail()}")
 
 
 @pytest.fixture
