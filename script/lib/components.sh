@@ -37,7 +37,8 @@ start_mongod() {
   mkdir "$mongod_folder/$name"
   mongod_port=$(PYTHONPATH=tests/e2e "$python" -c 'import harness; print(harness.free_port())')
   quietly "mongod-$name" "$mongod" --dbpath "$mongod_folder/$name" --bind_ip 127.0.0.1 --port "$mongod_port" \
-    --nounixsocket --wiredTigerCacheSizeGB 0.25 --setParameter diagnosticDataCollectionEnabled=false "$@" \
+    --nounixsocket --wiredTigerCacheSizeGB 0.25 --setParameter diagnosticDataCollectionEnabled=false \
+    --wiredTigerEngineConfigString "log=(file_max=10MB,prealloc=false)" "$@" \
     --fork --logpath "$mongod_folder/$name.log" --pidfilepath "$mongod_folder/$name.pid"
   mongod_pids+=("$(<"$mongod_folder/$name.pid")")
 }
@@ -153,4 +154,4 @@ stop_mongo_servers() {
   [[ -z $mongod_folder ]] || rm -rf "$mongod_folder"
   mongod_folder=
 }
-trap 'stop_beside; stop_running; stop_mongo_servers; stop_kafka' EXIT
+trap 'status=$?; stop_beside; stop_running; stop_mongo_servers; stop_kafka; ((status)) || remove_temporary_folder' EXIT

@@ -65,6 +65,6 @@ python_suites() {
   shift
   rm -f "$result"
   quietly python in_group "$limit" "$python" -m pytest "$@" -q --numprocesses 4 --dist loadfile --no-loadscope-reorder \
-    --junitxml "$result" || status=$?
+    --basetemp "$temporary_folder/python" --junitxml "$result" || status=$?
   counted_junit "$*" "$result" "$status" $((SECONDS - started))
 }

@@ -8,12 +8,13 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 from harness import Started, free_port, root, wait_until
 
 java_options = ["-Xms32m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-                "-Djava.net.preferIPv4Stack=true"]
+                "-Djava.net.preferIPv4Stack=true", f"-Djava.io.tmpdir={tempfile.gettempdir()}"]
 
 configuration = """
 include classpath("application.conf")

@@ -13,7 +13,7 @@ shipped = root / "deploy/haproxy.cfg"
 
 
 def configuration(servers, port, control, balance):
-    """The shipped one with other addresses, and with a socket at which it tells its state."""
+    """The shipped one with other addresses, and with a port at which it tells its state."""
     text = shipped.read_text()
     if balance:
         text, replaced = re.subn(r"(?m)^  balance uri$", f"  balance {balance}", text)
@@ -22,7 +22,7 @@ def configuration(servers, port, control, balance):
     lines = "\n".join(f"  server pebbles-{number} 127.0.0.1:{server.port}" for number, server in enumerate(servers, 1))
     text, replaced = re.subn(r"(?m)(^  server .*\n)+", lines + "\n", text)
     assert replaced == 2, "deploy/haproxy.cfg has its servers elsewhere"
-    return text.replace("global\n", f"global\n  stats socket {control} level admin\n", 1)
+    return text.replace("global\n", f"global\n  stats socket ipv4@127.0.0.1:{control} level admin\n", 1)
 
 
 class Haproxy(Started):
@@ -33,7 +33,7 @@ class Haproxy(Started):
         self.folder = pathlib.Path(folder)
         self.servers, self.port, self.balance = servers, free_port(), balance
         self.ready_at_start = len(servers) if ready is None else ready
-        self.control = self.folder / "haproxy.sock"
+        self.control = free_port()
         self.log = self.folder / "haproxy.log"
 
     @property
@@ -62,8 +62,7 @@ class Haproxy(Started):
 
     def ready(self):
         """The names of the servers that it sends requests to."""
-        with socket.socket(socket.AF_UNIX) as control:
-            control.connect(str(self.control))
+        with socket.create_connection(("127.0.0.1", self.control), timeout=5) as control:
             control.sendall(b"show stat\n")
             shown = control.makefile().read()
         rows = csv.DictReader(shown.removeprefix("# ").splitlines())

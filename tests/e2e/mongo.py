@@ -12,6 +12,7 @@ import pymongo.errors
 from harness import Server, Started, free_port, root, wait_until
 
 database_numbers = itertools.count(1)
+small_journal = "log=(file_max=10MB,prealloc=false)"  # or each mongod takes 300 MB of disk from its start on
 
 
 def mongod_binary():
@@ -65,6 +66,7 @@ class Mongod(Started):
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         command = [mongod_binary(), "--dbpath", str(self.folder / "data"), "--bind_ip", "127.0.0.1",
                    "--port", str(self.port), "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25",
+                   "--wiredTigerEngineConfigString", small_journal,
                    "--setParameter", "diagnosticDataCollectionEnabled=false",
                    "--setParameter", "enableTestCommands=1", *self.options]
         with open(self.log, "ab") as log:
