@@ -36,6 +36,12 @@ def made_files(count):
                "updated": updated, "failed": int(dice.random() < 0.1), "warn": int(dice.random() < 0.25)}
 
 
+COLUMNS = ["stream", "client", "filename", "email", "id", "done", "warn", "failed", "total", "is_completed", "created_at",
+           "updated_at", "completed_at", "error_count", "warning_count", "version", "rev", "fold", "head_version", "head",
+           "positions"]
+INSERT = f"INSERT INTO progress({','.join(COLUMNS)}) VALUES({','.join('?' * len(COLUMNS))})"
+
+
 def fill_sqlite(path, count):
     """Into a file that a server has made."""
     with sqlite3.connect(path) as database:
@@ -47,7 +53,7 @@ def fill_sqlite(path, count):
                          file["updated"] if file["completed"] else None, 0, 0, 3, 0, 1, 1, bytes(32), "[]"))
             if len(rows) == 10_000 or file["number"] == count - 1:
                 database.executemany("INSERT INTO streams VALUES(?,?,?)", streams)
-                database.executemany(f"INSERT INTO progress VALUES({','.join('?' * 21)})", rows)
+                database.executemany(INSERT, rows)
                 streams.clear()
                 rows.clear()
     database.close()
@@ -64,11 +70,12 @@ def fill_mongo(uri, name, count):
         batch = []
         for file in made_files(count):
             state = int(file["completed"]) + 2 * file["failed"] + 4 * file["warn"]
+            completed_at = {"completedAt": time_of(file["updated"])} if file["completed"] else {}
             batch.append({
                 "_id": bson.ObjectId(file["id"]), "clientKrn": CLIENT, "filename": file["filename"],
                 "email": file["email"], "counts": {"done": 500, "warn": file["warn"], "failed": file["failed"]},
                 "total": 1000, "isCompleted": file["completed"], "state": state, "createdAt": time_of(file["created"]),
-                "updatedAt": time_of(file["updated"]), "errors": [], "errorCount": 0, "warnings": [],
+                "updatedAt": time_of(file["updated"]), **completed_at, "errors": [], "errorCount": 0, "warnings": [],
                 "warningCount": 0, "version": 3, "rev": 0, "fold": 1, "head": {"first": 1, "hash": bytes(32)}})
             if len(batch) == 10_000 or file["number"] == count - 1:
                 client[name].progress.insert_many(batch, ordered=False)
