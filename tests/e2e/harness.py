@@ -86,6 +86,8 @@ class Started:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            for name in ("faketime_shm_", "sem.faketime_sem_", "mongoc-"):  # what libraries take away at an orderly end
+                pathlib.Path(f"/dev/shm/{name}{self.process.pid}").unlink(missing_ok=True)
             self.process = None
 
     def freeze(self):
