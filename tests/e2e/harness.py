@@ -86,9 +86,13 @@ class Started:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            for name in ("faketime_shm_", "sem.faketime_sem_", "mongoc-"):  # what libraries take away at an orderly end
-                pathlib.Path(f"/dev/shm/{name}{self.process.pid}").unlink(missing_ok=True)
-            self.process = None
+            self.forget()
+
+    def forget(self):
+        """After its end: takes away what libraries that it was preloaded or linked with left in memory."""
+        for name in ("faketime_shm_", "sem.faketime_sem_", "mongoc-"):
+            pathlib.Path(f"/dev/shm/{name}{self.process.pid}").unlink(missing_ok=True)
+        self.process = None
 
     def freeze(self):
         """It keeps its connections and answers nothing, as behind a broken network."""
@@ -168,13 +172,13 @@ class Server(Started):
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the server did not stop within {timeout} s:\n{self.log_tail()}") from None
-        self.process = None
+        self.forget()
         assert status == 0, f"the server exited with {status}:\n{self.log_tail()}"
 
     def wait_dead(self, timeout=20):
         """Waits for the server to end by itself, as at a crash point; the exit status, negative for a signal."""
         status = self.process.wait(timeout)
-        self.process = None
+        self.forget()
         return status
 
     def restart(self, **how):
