@@ -20,6 +20,9 @@ struct Clients {
 /// (invariant 15).
 inline constexpr std::chrono::days keys_stay{15};
 
+/// The log of a deleted file stays for so long at least: whoever follows the change feed is told of the deletion.
+inline constexpr std::chrono::seconds deletions_stay{3600};
+
 /// Where a page of completed files ended.
 struct CompletedPosition {
   Timestamp completed_at;
@@ -66,8 +69,8 @@ class Pruner {
   /// newest state, its head and version stay as they are; so do the hashes of keys younger than `keys_stay`.
   [[nodiscard]] virtual Result<Pruned> cut_logs(const Clients& clients, Timestamp before, bool dry_run) = 0;
 
-  /// Replaces the log of deleted files by what a redelivery is recognised by, and takes away even that where they were
-  /// deleted before `tombstones_before` and no new life has begun.
+  /// Replaces the log of files that were deleted over `deletions_stay` ago by what a redelivery is recognised by, and
+  /// takes away even that where they were deleted before `tombstones_before` and no new life has begun.
   [[nodiscard]] virtual Result<Pruned> bury(Timestamp tombstones_before, bool dry_run) = 0;
 };
 

@@ -299,6 +299,16 @@ TEST_P(PrunerContract, KeysOfADeletedFileStayKnown) {
   expect_stands(state);
 }
 
+TEST_P(PrunerContract, WhatComesAfterABurialIsBehindThePositionsOfBefore) {
+  tell(stream_id("krn:acme", "kept.csv"), nullptr, {{}});
+  tell(file, tell(file, nullptr, {{}}), {{.at = now(), .deletes = true}});
+  const auto end = fixture->reader().tail(0, 100)->next;
+  EXPECT_EQ(bury().events, 2);
+  fixture->reopen();
+  for (int i = 0; i < 3; ++i) tell(stream_id("krn:acme", fmt::format("new{}", i)), nullptr, {{}});
+  EXPECT_EQ(fixture->reader().tail(end, 100)->entries.size(), 3U);
+}
+
 TEST_P(PrunerContract, ATombstoneEnds) {
   SnapshotPtr state;
   for (int i = 0; i < 5; ++i) state = tell(file, state, told(i));

@@ -66,6 +66,10 @@ class SqliteFixture final : public StoreFixture {
     reopen();
     return done;
   }
+  void deletions_stay(std::chrono::seconds time) {
+    deletions_stay_ = time;
+    reopen();
+  }
   bool lists_tables_alone() const override { return upkeep_ == Upkeep::after_each_commit; }
   void after_commit() override {
     if (upkeep_ == Upkeep::never) return;
@@ -79,10 +83,12 @@ class SqliteFixture final : public StoreFixture {
     store::SqliteOptions out;
     out.path = path();
     out.durable = false;  // no power cut here, and the tests are many
+    out.deletions_stay = deletions_stay_;
     return out;
   }
 
   Upkeep upkeep_;
+  std::chrono::seconds deletions_stay_{};
   std::filesystem::path folder_;
   std::unique_ptr<store::SqliteStore> store_;
   std::unique_ptr<store::EventStore> writer_;
@@ -176,6 +182,93 @@ TEST(SqliteStore, AnyNumberOfDamagedGravesDoNotKeepOthersFromBeingBuried) {
   };
   EXPECT_EQ(bury(), 10);
   EXPECT_EQ(bury(), 0);
+}
+
+/// Their times are set back, as if days had passed.
+TEST(SqliteStore, KeysOfADeletedFileStayAsLongAsItsTombstone) {
+  SqliteFixture fixture{Upkeep::never};
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto gone = support::stream_id("krn:a", "gone.csv");    // deleted
+  const auto again = support::stream_id("krn:a", "again.csv");  // deleted, and begun anew
+  const auto live = support::stream_id("krn:a", "live.csv");    // an old event, cut
+  const auto tell = [&](const store::StreamId& stream, const store::SnapshotPtr& before, const support::Told& told) {
+    const auto append = support::append_to(stream, before, {told});
+    EXPECT_EQ(fixture.store().commit(std::span{&append, 1}).front(), store::AppendOutcome::stored);
+    return append.after;
+  };
+  const auto is_known = [&](const store::StreamId& stream, const char* key) {
+    const store::KeyQuery query{.stream = stream, .hash = support::key_hash(key)};
+    return fixture.store().find_keys(std::span{&query, 1}).value().front().has_value();
+  };
+  const auto all_steps = [&](const std::function<Result<store::Pruned>(store::Pruner&)>& step) {
+    for (auto more = true; more;) {
+      const auto done = fixture.prune(step);
+      more = done && done->more;
+      EXPECT_TRUE(done);
+    }
+  };
+  const auto bury = [&](std::chrono::days tombstones_stay) {
+    all_steps([&](store::Pruner& pruner) { return pruner.bury(now - tombstones_stay, false); });
+  };
+  constexpr int many = 250;  // more than are looked at at once
+  for (const auto& stream : {gone, again, live}) {
+    auto state = tell(stream, nullptr, {.at = now, .key = "p:0"});
+    for (int i = 1; i < many; ++i) state = tell(stream, state, {.at = now, .key = "p:" + std::to_string(i)});
+    if (stream != live) state = tell(stream, state, {.at = now, .deletes = true});
+    if (stream == again) tell(stream, state, {.at = now, .key = "p:new"});
+  }
+  bury(std::chrono::days{90});
+  all_steps([&](store::Pruner& pruner) { return pruner.cut_logs({}, now + std::chrono::hours{1}, false); });
+  const store::sqlite::Connection other{fixture.path(), "", store::sqlite::Access::read_write};
+  const auto days_pass = [&](int days) {
+    const auto milliseconds = std::to_string(days * 86'400'000LL);
+    other.execute("UPDATE kept_keys SET at=at-" + milliseconds + " WHERE at<" + std::to_string(INT64_MAX));
+    other.execute("UPDATE tombstones SET deleted_at=deleted_at-" + milliseconds);
+  };
+  days_pass(14);
+  bury(std::chrono::days{90});
+  for (const auto& stream : {gone, again, live}) EXPECT_TRUE(is_known(stream, "p:7") && is_known(stream, "p:249"));
+  days_pass(2);
+  bury(std::chrono::days{90});
+  for (const auto* key : {"p:7", "p:249"}) {
+    EXPECT_TRUE(is_known(gone, key));
+    EXPECT_TRUE(is_known(again, key));
+    EXPECT_FALSE(is_known(live, key));
+  }
+  EXPECT_FALSE(is_known(again, "p:new"));  // of a life that is not over, and older than 15 days
+  days_pass(74);
+  bury(std::chrono::days{90});
+  EXPECT_TRUE(is_known(gone, "p:7"));
+  days_pass(1);
+  bury(std::chrono::days{90});
+  for (const auto* key : {"p:7", "p:249"}) {
+    EXPECT_FALSE(is_known(gone, key));
+    EXPECT_FALSE(is_known(again, key));
+  }
+  EXPECT_EQ(other.integer_of("SELECT count(*) FROM kept_keys"), 0);
+  const auto report = fixture.verify();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->differing, 0);
+}
+
+/// The one event of a deletion is there for whoever follows the feed.
+TEST(SqliteStore, ADeletionIsNotBuriedAtOnce) {
+  SqliteFixture fixture{Upkeep::never};
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto minutes = [&](int count) { return now - std::chrono::minutes{count}; };
+  fixture.deletions_stay(store::deletions_stay);
+  for (const auto& [name, minute] : {std::pair{"young.csv", 50}, {"old.csv", 70}}) {
+    const auto born = support::append_to(support::stream_id("krn:a", name), nullptr, {{.at = minutes(80)}});
+    const auto dead = support::append_to(born.after->stream, born.after, {{.at = minutes(minute), .deletes = true}});
+    for (const auto& append : {born, dead})
+      EXPECT_EQ(fixture.store().commit(std::span{&append, 1}).front(), store::AppendOutcome::stored);
+  }
+  for (const auto dry_run : {true, false}) {
+    const auto done = fixture.prune([&](store::Pruner& pruner) { return pruner.bury(minutes(90), dry_run); });
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->events, 2);
+    EXPECT_EQ(done->logs, 1);
+  }
 }
 
 /// As a reader of the store does for a moment when it meets a header that is being written.

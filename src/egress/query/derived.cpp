@@ -22,8 +22,9 @@ std::optional<std::int64_t> percent_tenths(const domain::Progress& progress) {
 /// updates, n - 1 fall into it.
 std::optional<double> rate(const domain::Progress& progress) {
   const std::chrono::duration<double> took = progress.updated_at - progress.created_at;
-  if (progress.version < 2 || took.count() <= 0) return std::nullopt;
-  const auto updates = static_cast<double>(progress.version);
+  // Of a file that was created again the version goes on.
+  const auto updates = static_cast<double>(progress.version - std::max<domain::Version>(progress.born, 1) + 1);
+  if (updates < 2 || took.count() <= 0) return std::nullopt;
   return static_cast<double>(processed(progress.counts)) * ((updates - 1) / updates) / took.count();
 }
 

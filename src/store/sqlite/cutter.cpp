@@ -10,6 +10,13 @@
 namespace pebbles::store::sqlite {
 namespace {
 
+/// The `at` of a key that stays as long as its file's tombstone, from when it is older than others stay.
+constexpr std::int64_t held = INT64_MAX;
+constexpr std::int64_t keys_max = 100;  ///< that one statement looks at
+
+constexpr auto oldest = "(k.stream, k.hash) IN (SELECT stream, hash FROM kept_keys WHERE at<?1 ORDER BY at LIMIT ?2)";
+constexpr auto is_of_grave = "EXISTS (SELECT 1 FROM tombstones t WHERE t.stream=k.stream AND t.version>=k.version)";
+
 /// When the last event of a chunk was; nothing where it is damaged.
 std::optional<Timestamp> end_of(std::string_view text) {
   const auto begin = text.size() < 2 ? std::string_view::npos : text.rfind('\n', text.size() - 2);
@@ -41,10 +48,12 @@ std::int64_t last_seq_before(const Connection& connection, Timestamp before) {
   return low;
 }
 
-Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& recent)
+Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& recent,
+               std::chrono::seconds deletions_stay)
     : rows_{rows},
       recent_{recent},
       connection_{connection},
+      deletions_stay_{deletions_stay},
       standing_{connection.prepare(
           "SELECT p.version, s.client, s.filename FROM progress p JOIN streams s USING(stream) WHERE p.stream=?")},
       chunks_{connection.prepare(
@@ -54,20 +63,26 @@ Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& re
       put_baseline_{connection.prepare("UPDATE progress_events SET n=1, prev_version=0, prev_hash=NULL, hash=?, "
                                        "writer=?, sequence=?, events=? WHERE seq=?")},
       erase_event_{connection.prepare("DELETE FROM progress_events WHERE seq=?")},
+      // The numbers behind it may have been given out as positions: no later row may get one of them again.
+      note_erased_{connection.prepare("INSERT INTO meta VALUES('erased_seq', ?) ON CONFLICT(name) DO UPDATE SET "
+                                      "value=excluded.value WHERE excluded.value>value")},
       erase_chunk_{connection.prepare("DELETE FROM stream_chunks WHERE stream=? AND first_version=?")},
       erase_key_{connection.prepare("DELETE FROM event_keys WHERE stream=? AND hash=?")},
       keep_key_{connection.prepare("INSERT OR REPLACE INTO kept_keys VALUES(?,?,?,?,?)")},
       unburied_{
-          connection.prepare("SELECT t.stream, t.version, s.client, s.filename FROM tombstones t "
+          connection.prepare("SELECT t.stream, t.version, s.client, s.filename, t.deleted_at FROM tombstones t "
                              "JOIN streams s USING(stream) WHERE t.is_buried=0 AND t.stream>? ORDER BY t.stream")},
       buried_{connection.prepare("UPDATE tombstones SET is_buried=1 WHERE stream=? AND version=?")},
-      expired_{connection.prepare("SELECT t.stream, t.version, s.client, s.filename FROM tombstones t "
+      expired_{connection.prepare("SELECT t.stream, t.version, s.client, s.filename, t.deleted_at FROM tombstones t "
                                   "JOIN streams s USING(stream) WHERE t.deleted_at<? AND t.is_buried=1 LIMIT 100")},
       erase_tombstone_{connection.prepare("DELETE FROM tombstones WHERE stream=?")},
       erase_stream_{connection.prepare("DELETE FROM streams WHERE stream=?")},
-      erase_kept_of_{connection.prepare("DELETE FROM kept_keys WHERE stream=?")},
-      erase_kept_{connection.prepare("DELETE FROM kept_keys WHERE (stream, hash) IN "
-                                     "(SELECT stream, hash FROM kept_keys WHERE at<? ORDER BY at LIMIT 100)")} {}
+      erase_kept_of_{connection.prepare("DELETE FROM kept_keys WHERE stream=?1 AND hash IN "
+                                        "(SELECT hash FROM kept_keys WHERE stream=?1 AND at>=?2 LIMIT ?3)")},
+      erase_kept_{
+          connection.prepare(fmt::format("DELETE FROM kept_keys AS k WHERE {} AND NOT {}", oldest, is_of_grave))},
+      hold_kept_{
+          connection.prepare(fmt::format("UPDATE kept_keys AS k SET at=?3 WHERE {} AND {}", oldest, is_of_grave))} {}
 
 Cutter::Cut Cutter::cut(std::span<const std::int64_t> rows, Timestamp before, Timestamp now) {
   Cut out;
@@ -143,9 +158,14 @@ void Cutter::replace(std::int64_t row, const Beginning& beginning) {
   put_baseline_.execute(Blob{hash}, static_cast<std::int64_t>(baseline_token.writer),
                         static_cast<std::int64_t>(baseline_token.sequence), std::string_view{text}, first.seq);
   for (std::size_t i = 1; i < chunks.size(); ++i) {
-    erase_event_.execute(chunks[i].seq);
+    erase_event(chunks[i].seq);
     erase_chunk_.execute(row, chunks[i].chunk.first);
   }
+}
+
+void Cutter::erase_event(std::int64_t seq) {
+  note_erased_.execute(seq);
+  erase_event_.execute(seq);
 }
 
 Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
@@ -154,12 +174,15 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
   struct Grave {
     Stream stream;
     Version version = 0;
+    Timestamp deleted_at;
   };
   constexpr std::size_t graves_max = 100;
   const auto read = [](Statement::Rows rows) {
     std::vector<Grave> graves;
     while (graves.size() < graves_max && rows.next())
-      graves.push_back({.stream = {.row = rows.integer(0), .id = stream_of(rows, 2)}, .version = rows.integer(1)});
+      graves.push_back({.stream = {.row = rows.integer(0), .id = stream_of(rows, 2)},
+                        .version = rows.integer(1),
+                        .deleted_at = time_of(rows.integer(4))});
     return graves;
   };
   const auto unburied = read(unburied_.run(graves_passed_));
@@ -175,7 +198,7 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
       passes = false;
       continue;
     }
-    if (!damaged_.contains(grave.stream.row)) {
+    if (!damaged_.contains(grave.stream.row) && grave.deleted_at + deletions_stay_ <= now) {
       const Bound bound{.before = Timestamp::max(), .version = grave.version};
       const auto extent = cut_stream(grave.stream, bound, now, budget, out);
       out.more = out.more || extent != Extent::none;
@@ -186,8 +209,7 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
   }
   if (unburied.size() < graves_max) graves_passed_ = 0;
   // Before tombstones, so that those have few left.
-  erase_kept_.execute(number_of(now - keys_stay));
-  out.more = out.more || sqlite3_changes(connection_.get()) > 0;
+  if (expire_keys(now - keys_stay)) out.more = true;
   for (const auto& grave : read(expired_.run(number_of(tombstones_before)))) {
     if (budget.is_spent()) {
       out.more = true;
@@ -195,24 +217,41 @@ Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
     }
     budget.spend();
     if (recent_.find(grave.stream.id) != nullptr) continue;
-    if (forget(grave.stream.row, grave.version)) ++out.tombstones;
-    erase_tombstone_.execute(grave.stream.row);
     out.more = true;
+    const auto row = grave.stream.row;
+    const auto last = rows_.last_chunk(row);
+    // The baseline of a life that is over stays where another began behind it.
+    const bool is_alive = last && last->chunk.events.back().version != grave.version;
+    if (!erase_keys(row, is_alive ? held : INT64_MIN, budget)) return out;
+    if (!is_alive) {
+      if (last) {
+        erase_event(last->seq);
+        erase_chunk_.execute(row, last->chunk.first);
+      }
+      erase_stream_.execute(row);
+      ++out.tombstones;
+    }
+    erase_tombstone_.execute(row);
   }
   return out;
 }
 
-/// False where a new life has begun: the baseline of the old one stays where its log begins.
-bool Cutter::forget(std::int64_t row, Version version) {
-  const auto last = rows_.last_chunk(row);
-  if (last && last->chunk.events.back().version != version) return false;
-  if (last) {
-    erase_event_.execute(last->seq);
-    erase_chunk_.execute(row, last->chunk.first);
+/// True when there may be more. Those of a deleted file stay on as long as its tombstone.
+bool Cutter::expire_keys(Timestamp before) {
+  erase_kept_.execute(number_of(before), keys_max);
+  const auto erased = sqlite3_changes(connection_.get());
+  hold_kept_.execute(number_of(before), keys_max, held);
+  return erased > 0 || sqlite3_changes(connection_.get()) > 0;
+}
+
+/// Of a stream, those with that `at` or a later one. False where the step ended before them.
+bool Cutter::erase_keys(std::int64_t row, std::int64_t from, Budget& budget) {
+  for (;;) {
+    erase_kept_of_.execute(row, from, keys_max);
+    if (sqlite3_changes(connection_.get()) < keys_max) return true;
+    budget.spend();
+    if (budget.is_spent()) return false;
   }
-  erase_kept_of_.execute(row);
-  erase_stream_.execute(row);
-  return true;
 }
 
 }  // namespace pebbles::store::sqlite

@@ -19,7 +19,8 @@ namespace pebbles::store::sqlite {
 /// another time. Throws Failure. Threads: the lane's.
 class Cutter {
  public:
-  Cutter(const Connection& connection, Rows& rows, const RecentStreams& recent);
+  /// What was deleted is buried after `deletions_stay`.
+  Cutter(const Connection& connection, Rows& rows, const RecentStreams& recent, std::chrono::seconds deletions_stay);
 
   struct Cut {
     Pruned done;
@@ -69,15 +70,18 @@ class Cutter {
   [[nodiscard]] bool read_beginning(std::int64_t row, const Bound& bound, Budget& budget, Beginning& out);
   void replace(std::int64_t row, const Beginning& beginning);
   void keep_keys(std::int64_t row, const StoredChunk& chunk, Timestamp now);
-  [[nodiscard]] bool forget(std::int64_t row, Version version);
+  void erase_event(std::int64_t seq);
+  [[nodiscard]] bool expire_keys(Timestamp before);
+  [[nodiscard]] bool erase_keys(std::int64_t row, std::int64_t from, Budget& budget);
 
   Rows& rows_;
   const RecentStreams& recent_;
   const Connection& connection_;
+  std::chrono::seconds deletions_stay_;
   std::unordered_set<std::int64_t> damaged_;  ///< streams that are left as they are, for `verify` to name
   std::int64_t graves_passed_ = 0;            ///< the row up to which the next step need not look; 0 begins anew
-  Statement standing_, chunks_, put_baseline_, erase_event_, erase_chunk_, erase_key_, keep_key_;
-  Statement unburied_, buried_, expired_, erase_tombstone_, erase_stream_, erase_kept_of_, erase_kept_;
+  Statement standing_, chunks_, put_baseline_, erase_event_, note_erased_, erase_chunk_, erase_key_, keep_key_;
+  Statement unburied_, buried_, expired_, erase_tombstone_, erase_stream_, erase_kept_of_, erase_kept_, hold_kept_;
 };
 
 }  // namespace pebbles::store::sqlite

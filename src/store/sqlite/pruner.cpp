@@ -27,9 +27,10 @@ class LanePruner final : public Pruner {
             "USING(stream) "
             "WHERE e.seq>?1 AND e.seq<=?2 ORDER BY e.seq LIMIT ?3")},
         graves_{connection_.prepare(
-            "SELECT count(*) FILTER (WHERE is_buried=0), count(*) FILTER (WHERE deleted_at<?), "
+            "SELECT count(*) FILTER (WHERE is_buried=0 AND deleted_at<=?2), count(*) FILTER (WHERE deleted_at<?1), "
             "(SELECT ifnull(sum(e.n), 0) FROM tombstones t JOIN stream_chunks c USING(stream) "
-            "JOIN progress_events e USING(seq) WHERE t.is_buried=0 AND c.first_version<=t.version AND "
+            "JOIN progress_events e USING(seq) WHERE t.is_buried=0 AND t.deleted_at<=?2 AND c.first_version<=t.version "
+            "AND "
             "(e.writer<>0 OR e.sequence<>0)) FROM tombstones")} {}
 
   Result<Timestamp> now() override { return clock_.now(); }
@@ -54,7 +55,8 @@ class LanePruner final : public Pruner {
   Result<Pruned> bury(Timestamp tombstones_before, bool dry_run) override {
     if (dry_run)
       return reading([&] {
-        auto rows = graves_.run(number_of(tombstones_before));
+        auto rows =
+            graves_.run(number_of(tombstones_before), number_of(clock_.now() - shared_->options.deletions_stay));
         rows.next();
         return Pruned{.logs = rows.integer(0), .events = rows.integer(2), .tombstones = rows.integer(1)};
       });

@@ -1,9 +1,11 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "store/maintenance.hpp"
+#include "store/pruner.hpp"
 #include "store/store.hpp"
 
 namespace pebbles::store {
@@ -17,6 +19,7 @@ struct SqliteOptions {
   std::size_t recent_rows_max = 131'072;
   std::size_t recent_bytes_max = 64UL << 20U;
   std::size_t read_cache_bytes_max = 16UL << 20U;
+  std::chrono::seconds deletions_stay = store::deletions_stay;  ///< other values are for tests
   std::int64_t checkpoint_pages = 200;  ///< of the write-ahead log, before it is copied into the database
 };
 

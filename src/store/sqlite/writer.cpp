@@ -98,7 +98,7 @@ Writer::Writer(std::shared_ptr<Shared> shared)
       connection_{open_writer(shared_->open_options())},
       rows_{connection_},
       snapshot_writer_{connection_},
-      cutter_{connection_, rows_, recent_},
+      cutter_{connection_, rows_, recent_, shared_->options.deletions_stay},
       begin_{connection_.prepare("BEGIN IMMEDIATE")},
       commit_{connection_.prepare("COMMIT")},
       rollback_{connection_.prepare("ROLLBACK")},
@@ -134,7 +134,11 @@ Writer::~Writer() {
 
 void Writer::replay() {
   const auto start = std::chrono::steady_clock::now();
-  next_seq_ = connection_.integer_of("SELECT max(seq) FROM progress_events") + 1;
+  // Never a number twice, though its row is gone: it may have been given out as a position.
+  next_seq_ = connection_.integer_of(
+                  "SELECT max(ifnull((SELECT max(seq) FROM progress_events), 0), "
+                  "(SELECT max(value) FROM meta))") +
+              1;
   auto statement = connection_.prepare(
       fmt::format("SELECT {}, e.stream, s.client, s.filename FROM progress_events e LEFT JOIN streams s USING(stream) "
                   "WHERE e.seq > (SELECT value FROM meta WHERE name='indexed_seq') ORDER BY e.seq",

@@ -13,6 +13,7 @@ using support::t0;
 
 struct Given {
   domain::Version version = 1;
+  domain::Version born = 1;
   domain::Counts counts{};
   std::optional<std::int64_t> total{};
   bool completed = false;
@@ -57,6 +58,12 @@ TEST(Derived, ByWhatIsKnown) {
       {"a rate without a size",
        {.version = 4, .counts = {.done = 4}, .took = seconds{9}},
        {.percent_tenths = {}, .rate_thousandths = 333, .eta_seconds = {}, .idle_seconds = 0}},
+      {"of a file that was created again, only what came since",
+       {.version = 6, .born = 5, .counts = {.done = 200}, .took = seconds{1}},
+       {.percent_tenths = {}, .rate_thousandths = 100'000, .eta_seconds = {}, .idle_seconds = 0}},
+      {"its first update",
+       {.version = 5, .born = 5, .counts = {.done = 200}, .took = seconds{1}},
+       {.percent_tenths = {}, .rate_thousandths = {}, .eta_seconds = {}, .idle_seconds = 0}},
       {"two updates at once have no rate",
        {.version = 2, .counts = {.done = 5}, .total = 10},
        {.percent_tenths = 500, .rate_thousandths = {}, .eta_seconds = {}, .idle_seconds = 0}},
@@ -84,7 +91,7 @@ TEST(Derived, ByWhatIsKnown) {
        {.counts = {.done = 1}, .since = seconds{-3600}},
        {.percent_tenths = {}, .rate_thousandths = {}, .eta_seconds = {}, .idle_seconds = 0}},
       {"a file of before the log",
-       {.version = 0, .counts = {.done = 5}, .total = 10, .took = seconds{5}},
+       {.version = 0, .born = 0, .counts = {.done = 5}, .total = 10, .took = seconds{5}},
        {.percent_tenths = 500, .rate_thousandths = {}, .eta_seconds = {}, .idle_seconds = 0}},
       {"numbers at their bounds",
        {.version = 2, .counts = {.done = huge, .warn = huge, .failed = huge}, .total = huge, .took = milliseconds{1}},
@@ -95,6 +102,7 @@ TEST(Derived, ByWhatIsKnown) {
   for (const auto& [what, given, derived] : rows) {
     domain::Progress progress;
     progress.version = given.version;
+    progress.born = given.born;
     progress.counts = given.counts;
     progress.total = given.total;
     progress.completed = given.completed;
