@@ -383,7 +383,7 @@ Mint a token:
 Report progress, and look at it:
 
   curl {}/clients/krn:acme:client:123/progress \
-    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
+    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -H 'Idempotency-Key: "run-1/1"' \
     -d '{{"filename":"sales.csv","counts":{{"done":500,"warn":2,"failed":1}},"total":10000}}'
 
   curl '{}/clients/krn:acme:client:123/progress?filename=sales.csv'

@@ -1,8 +1,10 @@
 #include <fmt/core.h>
 
+#include "admission/update.hpp"
 #include "app/commands.hpp"
 #include "app/development_key.hpp"
 #include "auth/token_verifier.hpp"
+#include "base/redact.hpp"
 
 namespace pebbles::app {
 namespace {
@@ -16,6 +18,10 @@ Result<std::string> signing_secret(const Config& config) {
 }  // namespace
 
 int print_token(const Config& config, const TokenRequest& request) {
+  if (!admission::is_valid_email(request.email)) {
+    fmt::print(stderr, "pebbles: --email {}: must be an address such as you@example.com\n", redacted(request.email));
+    return 2;
+  }
   const auto secret = signing_secret(config);
   if (!secret) {
     fmt::print(stderr, "pebbles: {}\n", secret.error().detail);

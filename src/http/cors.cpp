@@ -10,7 +10,8 @@ namespace {
 
 /// What a page may read besides the few headers that it always may.
 constexpr std::string_view exposed =
-    "ETag, Idempotent-Replayed, Link, Preference-Applied, Retry-After, WWW-Authenticate, X-Request-Id";
+    "Content-Disposition, ETag, Idempotent-Replayed, Link, Preference-Applied, Retry-After, WWW-Authenticate, "
+    "X-Request-Id";
 /// What it may send besides those.
 constexpr std::string_view accepted =
     "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, traceparent, tracestate, X-Request-Id";

@@ -188,6 +188,8 @@ def test_the_development_key_and_the_token_command(make_server, krn):
     expired = pebbles("token", "--embedded", data, "--email", "dev@example.com", "--ttl", "1s").stdout.strip()
     decoded = jwt.decode(expired, key.read_text().strip(), algorithms=["HS256"], options={"verify_exp": False})
     assert decoded["exp"] <= time.time() + 2
+    refused = pebbles("token", "--embedded", data, "--email", "dev@here")  # the server would say that there is none
+    assert refused.returncode == 2 and "--email dev@here" in refused.stderr and not refused.stdout
     before = key.read_text()
     server.restart()
     assert key.read_text() == before
