@@ -134,7 +134,8 @@ class Service {
     std::vector<std::unique_ptr<store::EventStore>> lanes;
     lanes.reserve(opened.lanes);
     for (std::size_t i = 0; i < opened.lanes; ++i) lanes.push_back(store_->writer());
-    ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes), ingest::IngestOptions{});
+    ingest_ = std::make_unique<ingest::Ingest>(std::move(lanes),
+                                               ingest::IngestOptions{.alone = config.sqlite_path().has_value()});
     store_->on_upkeep([this] { ingest_->wake(); });
     retention_ = std::make_unique<retention::RetentionThread>(
         store_->pruner(), *ingest_, config.retention, config.prune_interval, [this] { return ingest_->is_busy(); });

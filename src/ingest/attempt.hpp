@@ -17,7 +17,7 @@ struct Group {
   std::size_t next = 0;
   store::SnapshotPtr state;
   bool loaded = false;
-  bool conflicted = false;     ///< load with the log: the cached or stored state was not the newest
+  bool conflicted = false;     ///< load with the log: the cached or stored state was not the newest, or may not be
   bool one_at_a_time = false;  ///< the store refused a chunk: find out which update it cannot take
   int conflicts = 0;
   std::vector<std::optional<domain::KeyHit>> hits;  ///< of `open()`; empty when nothing was looked up
@@ -33,7 +33,8 @@ struct Group {
 
 /// What one round decided for the first `outcomes.size()` updates of a group.
 struct Attempt {
-  bool behind = false;  ///< nothing was decided: the state has to be loaded again
+  bool behind = false;    ///< nothing was decided: the state has to be loaded again
+  bool unproved = false;  ///< nothing is told: it was judged by a state that may be over
   std::vector<Outcome> outcomes;
   std::optional<store::Append> append;  ///< absent when nothing was accepted
   GatePtr gate;  ///< there when updates of a log were refused: what follows waits for their dead letters

@@ -214,18 +214,30 @@ bool Committer::find_keys(Groups& groups, Mail& mail) {
   return true;
 }
 
+/// A commit proves the state that its updates were judged by. Where nothing is committed it may be of a life that is
+/// over by now, with another owner, or complete: nobody is refused by a state that was not read with the log.
+bool Committer::is_proved(const Group& group, const Attempt& attempt) const {
+  if (attempt.append || group.conflicted || options_.alone) return true;
+  return std::ranges::none_of(attempt.outcomes,
+                              [](const Outcome& outcome) { return std::holds_alternative<Refused>(outcome); });
+}
+
 void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   std::vector<Attempt> attempts;
   std::vector<Append> appends;
   attempts.reserve(groups.size());
   appends.reserve(groups.size());
   std::size_t updates = 0;
-  for (const auto& group : groups) {
+  for (auto& group : groups) {
     auto& made = attempts.emplace_back();
     if (group.is_behind())
       made.behind = true;
     else
       made = attempt(group, {.token = {.writer = options_.writer, .sequence = ++sequence_}, .wake = options_.wake});
+    if (!made.behind && !is_proved(group, made)) {
+      made = {.unproved = true};
+      continue;
+    }
     updates += made.outcomes.size();
     if (made.append) appends.push_back(*std::move(made.append));
   }
@@ -239,6 +251,11 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   }
   std::size_t next = 0;
   for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (attempts[i].unproved) {
+      look_again(groups[i]);
+      again.push_back(std::move(groups[i]));
+      continue;
+    }
     if (!attempts[i].append) {
       const auto outcome = attempts[i].behind ? AppendOutcome::conflict : AppendOutcome::stored;
       conclude(groups[i], std::move(attempts[i]), outcome, mail, again);
@@ -248,6 +265,14 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
     conclude(groups[i], std::move(attempts[i]), stored[next], mail, again);
     ++next;
   }
+}
+
+/// The next round loads its newest state.
+void Committer::look_again(Group& group) {
+  cache_.erase(group.stream);
+  group.state = nullptr;
+  group.loaded = false;
+  group.conflicted = true;
 }
 
 /// Tells the attempt's updates what became of them, and puts what is left of the group into `again`.
@@ -260,10 +285,7 @@ void Committer::conclude(Group& group, Attempt attempt, AppendOutcome outcome, M
       if (group.state) cache_.put(group.state);
       break;
     case AppendOutcome::conflict:
-      cache_.erase(group.stream);
-      group.state = nullptr;
-      group.loaded = false;
-      group.conflicted = true;
+      look_again(group);
       contended_[group.stream] = std::chrono::steady_clock::now();
       if (++group.conflicts <= options_.conflicts_max) {
         again.push_back(std::move(group));

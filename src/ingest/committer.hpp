@@ -23,6 +23,7 @@ struct CommitterOptions {
   std::chrono::microseconds conflict_pause_max{0};  ///< behind each conflict but a stream's first, drawn at random
   int settle_attempts_max = 8;      ///< how often `settle` tries before the waiters of a doubt get `Retry`
   std::function<void()> wake = {};  ///< any thread: a gate has opened, so `can_proceed`
+  bool alone = false;               ///< nobody else writes to the store: a state in memory is the newest
 };
 
 /// The heart of a lane, without its thread: takes a batch of updates and brings each to its outcome. Groups by stream,
@@ -68,6 +69,8 @@ class Committer {
   [[nodiscard]] bool load_apart(Group& group, Mail& mail, bool& is_away);
   [[nodiscard]] bool find_keys(Groups& groups, Mail& mail);
   void commit(Groups& groups, Mail& mail, Groups& again);
+  [[nodiscard]] bool is_proved(const Group& group, const Attempt& attempt) const;
+  void look_again(Group& group);
   void conclude(Group& group, Attempt attempt, store::AppendOutcome outcome, Mail& mail, Groups& again);
   void learn(Doubt doubt, store::AppendOutcome outcome, Mail& mail, Groups& again);
   void retry_at_new_rev(Doubt& doubt);

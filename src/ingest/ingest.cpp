@@ -59,7 +59,8 @@ class Ingest::Lane {
                           {.writer = writer,
                            .cache_bytes_max = options_.cache_bytes_max,
                            .conflict_pause_max = std::chrono::milliseconds{3},
-                           .wake = [queue = queue_] { queue->wake(); }}};
+                           .wake = [queue = queue_] { queue->wake(); },
+                           .alone = options_.alone}};
       drained = serve(committer);
     }
     // What the deadline left behind falls here, and so is told to try again.

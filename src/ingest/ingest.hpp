@@ -16,6 +16,7 @@ struct IngestOptions {
   std::size_t batch_updates_max = 40'000;     ///< of one commit
   std::size_t batch_bytes_max = 32UL << 20U;  ///< of one commit
   std::size_t cache_bytes_max = 64UL << 20U;  ///< states that one lane holds between batches
+  bool alone = false;                         ///< nobody else writes to the store
 };
 
 /// The way in: hands each update to the lane of its stream. A lane is one thread with one store; while one of its

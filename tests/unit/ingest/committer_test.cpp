@@ -4,6 +4,9 @@
 
 #include <thread>
 
+#include "support/events.hpp"
+#include "support/memory_store.hpp"
+
 namespace pebbles::ingest {
 namespace {
 
@@ -64,6 +67,59 @@ TEST(Committer, OneStreamThatCannotBeReadDoesNotStopTheOthers) {
 
 TEST(Committer, AStoreThatIsAwayIsNotWaitedForByEachStream) {
   EXPECT_EQ(loads_for_ten_files(std::chrono::milliseconds{600}, Errc::store_unavailable), 2);
+}
+
+/// Two instances on one log: what either is told of a file.
+class TwoInstances : public testing::Test, public AckSink {
+ protected:
+  void settle(std::vector<Settlement> settlements) override {
+    for (auto& settlement : settlements) last = std::move(settlement.outcome);
+  }
+  Outcome report(Committer& at, support::Told told) {
+    return process(at, support::report(told, support::file_id(++ids)));
+  }
+  Outcome remove(Committer& at, const domain::FileId& id, const char* by = "ann@example.com") {
+    return process(at, domain::Delete{.id = id, .at = support::t0, .by = domain::Email{by}});
+  }
+  Outcome process(Committer& at, domain::Command command) {
+    std::vector<Pending> batch;
+    batch.push_back({.stream = file, .command = std::move(command), .ack = {*this, 1}});
+    at.process(std::move(batch));
+    return last;
+  }
+  static bool is_applied(const Outcome& outcome) { return std::holds_alternative<Applied>(outcome); }
+  static std::optional<domain::Rejection> refused(const Outcome& outcome) {
+    const auto* const refusal = std::get_if<Refused>(&outcome);
+    return refusal != nullptr ? std::optional{refusal->why} : std::nullopt;
+  }
+
+  const domain::StreamId file = support::stream_id("krn:a", "a.csv");
+  std::uint64_t ids = 0;
+  Outcome last;
+  support::MemoryLog log;
+  support::MemoryStore first_store{log}, second_store{log};
+  Committer first{first_store, {.writer = 1}}, second{second_store, {.writer = 2}};
+};
+
+TEST_F(TwoInstances, ACompletedFileThatBeganAgainElsewhereTakesUpdates) {
+  ASSERT_TRUE(is_applied(report(first, {.is_last = true})));
+  EXPECT_EQ(refused(report(first, {})), domain::Rejection::already_completed);
+  ASSERT_TRUE(is_applied(remove(second, support::file_id(1))));
+  EXPECT_TRUE(is_applied(report(first, {}))) << "the first of a new life";
+  EXPECT_TRUE(is_applied(report(second, {.is_last = true})));
+  EXPECT_EQ(refused(report(first, {})), domain::Rejection::already_completed);
+}
+
+TEST_F(TwoInstances, AnOwnerElsewhereIsTheOwner) {
+  ASSERT_TRUE(is_applied(report(first, {})));
+  ASSERT_TRUE(is_applied(remove(second, support::file_id(1))));
+  ASSERT_TRUE(is_applied(report(second, {.by = "bob@example.com"})));
+  EXPECT_TRUE(is_applied(report(first, {.by = "bob@example.com"})));
+  ASSERT_TRUE(is_applied(remove(second, support::file_id(2), "bob@example.com")));
+  ASSERT_TRUE(is_applied(report(second, {.by = "cy@example.com"})));
+  EXPECT_EQ(refused(report(first, {.by = "bob@example.com"})), domain::Rejection::not_the_owner);
+  EXPECT_TRUE(is_applied(remove(first, support::file_id(4), "cy@example.com")));
+  EXPECT_EQ(refused(remove(second, support::file_id(4), "cy@example.com")), domain::Rejection::no_such_file);
 }
 
 }  // namespace
