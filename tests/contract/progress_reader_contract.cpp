@@ -349,6 +349,18 @@ TEST_P(ProgressReaderContract, AFeedShowsEachEventOfItsClientOnceInOrder) {
   }
 }
 
+TEST_P(ProgressReaderContract, APageOfAFeedHasAllThatWasAnsweredBeforeIt) {
+  auto state = tell(sales, nullptr, {{}});
+  const auto first = fixture->reader().client_events(acme, {.bounds = {.events = 100}});
+  ASSERT_EQ(first->entries.size(), 1U);
+  for (int i = 0; i < 3; ++i) state = tell(sales, state, {{}});
+  for (const auto& [after, left] : {std::pair{store::FeedPosition{}, 4U}, {first->next, 3U}}) {
+    const auto page = fixture->reader().client_events(acme, {.after = after, .bounds = {.events = 100}});
+    EXPECT_EQ(page->entries.size(), left);
+    EXPECT_FALSE(page->more);
+  }
+}
+
 TEST_P(ProgressReaderContract, AFeedGoesOnBehindAnyOfItsEvents) {
   SnapshotPtr state;
   for (int i = 0; i < 3; ++i) state = tell(sales, state, {{}, {}, {}});

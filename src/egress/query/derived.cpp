@@ -14,8 +14,8 @@ std::int64_t processed(const domain::Counts& counts) { return counts.done + coun
 std::optional<std::int64_t> percent_tenths(const domain::Progress& progress) {
   if (progress.completed) return all_of_it;
   if (!progress.total) return std::nullopt;
-  const auto share = static_cast<long double>(processed(progress.counts)) / static_cast<long double>(*progress.total);
-  return static_cast<std::int64_t>(std::min<long double>(share * all_of_it, all_of_it));
+  const auto done = processed(progress.counts);
+  return done < *progress.total ? done * all_of_it / *progress.total : all_of_it;  // 2^53 thousand times is below 2^63
 }
 
 /// The average from the first update to the last. What the first one brought was processed before that time began: of n

@@ -69,6 +69,8 @@ std::optional<Response> advance(Fold& fold, store::ProgressReader& reader) {
   const auto page = reader.events(fold.file->stream, progress.version, bounds);
   if (!page) return read_failure(page.error());
   for (const auto& event : page->events) {
+    // The log was cut between two pages: a baseline stands for what was folded so far, and for more.
+    if (progress.version > 0 && event.version != progress.version + 1) progress = {};
     if (!fold.covers(event)) return show(fold.state, fold);
     progress = evolve(std::move(progress), event);
   }

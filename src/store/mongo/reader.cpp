@@ -68,10 +68,12 @@ class Reader final : public ProgressReader {
       const auto events = shared_->collection(lease, events_name);
       FeedPageMaker page{query};
       // Who has read everything costs no horizon: there is nothing that it could let through.
-      PEBBLES_TRY(next, next_in_feed(events.get(), client, query.after));
+      PEBBLES_TRY(next, edge_of_feed(events.get(), client, query.after, 1));
       if (!next) return std::move(page).finish(false);
-      PEBBLES_TRY(horizon, shared_->horizon_beyond(lease, *next));
-      const auto last = std::min(horizon, static_cast<ServerTime>(query.until.value_or(INT64_MAX)));
+      const auto until = static_cast<ServerTime>(query.until.value_or(INT64_MAX));
+      PEBBLES_TRY(newest, edge_of_feed(events.get(), client, query.after, -1));
+      PEBBLES_TRY(horizon, shared_->horizon_beyond(lease, std::min(newest.value_or(*next), until)));
+      const auto last = std::min(horizon, until);
       if (*next > last) return std::move(page).finish(false);
       PEBBLES_TRY_VOID(each_chunk(
           events.get(), feed_filter(client, query.after, last), feed_order(), [&](const StoredChunk& stored) {
@@ -172,9 +174,9 @@ class Reader final : public ProgressReader {
     return found.end();
   }
 
-  static Order feed_order() {
+  static Order feed_order(std::int32_t direction = 1) {
     Order out;
-    out.sort.small("at", 1).small("_id", 1);
+    out.sort.small("at", direction).small("_id", direction);
     out.index.small("clientKrn", 1).small("at", 1).small("_id", 1);
     return out;
   }
@@ -187,10 +189,11 @@ class Reader final : public ProgressReader {
     return out;
   }
 
-  /// When the next chunk of a client behind that place was written, whether it may be shown yet or not.
-  static Result<std::optional<ServerTime>> next_in_feed(mongoc_collection_t* events, const domain::ClientKrn& client,
-                                                        const FeedPosition& after) {
-    const auto order = feed_order();
+  /// When the next chunk of a client behind that place was written, or, with -1, the newest; whether it may be shown
+  /// yet or not.
+  static Result<std::optional<ServerTime>> edge_of_feed(mongoc_collection_t* events, const domain::ClientKrn& client,
+                                                        const FeedPosition& after, std::int32_t direction) {
+    const auto order = feed_order(direction);
     Bson fields, options;
     fields.small("_id", 0).small("at", 1);  // the index has them
     options.document("sort", order.sort).document("hint", order.index).document("projection", fields);
