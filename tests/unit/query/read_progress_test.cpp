@@ -9,6 +9,7 @@
 #include "base/hex.hpp"
 #include "egress/query/read_summary.hpp"
 #include "http/server.hpp"
+#include "store/pruner.hpp"
 #include "support/fake_clock.hpp"
 #include "unit/http/client.hpp"
 
@@ -63,8 +64,8 @@ class FewRecords final : public store::ProgressReader {
     if (*client != "krn:a") return store::ClientSummary{};
     return store::ClientSummary{.running = 5, .completed = 4, .with_errors = 3, .with_warnings = 2, .stalled = 1};
   }
-  Result<store::EventPage> events(const store::StreamId&, domain::Version, const store::PageBounds&) override {
-    return {};
+  Result<store::EventPage> events(const store::StreamId&, domain::Version after, const store::PageBounds&) override {
+    return log ? log(after) : store::EventPage{};
   }
   Result<store::FeedPage> client_events(const domain::ClientKrn&, const store::FeedQuery&) override { return {}; }
   Result<std::int64_t> feed_end() override { return 0; }
@@ -75,6 +76,7 @@ class FewRecords final : public store::ProgressReader {
   }
 
   std::vector<store::SnapshotPtr> records;
+  std::function<store::EventPage(domain::Version)> log;  ///< the page behind a version
   std::atomic<bool> away = false;
   std::atomic<bool> held = false;  ///< reads of a file by its name wait
   std::atomic<int> reads = 0;
@@ -142,6 +144,37 @@ TEST_F(ReadProgressTest, FindsOneFile) {
   EXPECT_EQ(status_of(get("/clients/krn:b/progress/020000000000000000000000")), 404);
   EXPECT_EQ(status_of(get("/clients/other/progress")), 400);
   EXPECT_EQ(status_of(get("/clients/krn:a/progress?filename=f1&filename=f2")), 400);
+}
+
+/// Two events a page; behind the first page a baseline has come to stand for the first four.
+TEST_F(ReadProgressTest, APastIsReadThoughItsLogIsCutMeanwhile) {
+  store::Snapshot state;
+  std::vector<domain::ProgressEvent> events;
+  std::optional<domain::ProgressEvent> baseline;
+  for (domain::Version version = 1; version <= 6; ++version) {
+    domain::ProgressEvent event{.version = version,
+                                .id = version == 1 ? std::optional{reader.records[2]->progress.id} : std::nullopt,
+                                .at = Timestamp{std::chrono::seconds{version}},
+                                .by = domain::Email{"a@b.c"},
+                                .key = std::nullopt,
+                                .position = std::nullopt,
+                                .what = domain::Reported{.counts = {.done = 1}, .errors = {}, .warnings = {}}};
+    state.progress = evolve(std::move(state.progress), event);
+    events.push_back(std::move(event));
+    if (version == 4) baseline = store::baseline_of(state);
+  }
+  state.stream = reader.records[2]->stream;
+  reader.records[2] = std::make_shared<store::Snapshot>(state);
+  reader.log = [&](domain::Version after) {
+    if (after == 0) return store::EventPage{.events = {events[0], events[1]}, .more = true};
+    return store::EventPage{.events = {*baseline, events[4], events[5]}, .more = false};
+  };
+  const std::string path = "/clients/krn:a/progress/010000000000000000000000?at=";
+  EXPECT_EQ(between(get(path + "5"), R"("done":)", ","), "5");
+  EXPECT_EQ(between(get(path + "4"), R"("done":)", ","), "4");
+  EXPECT_EQ(status_of(get(path + "3")), 404);
+  EXPECT_EQ(status_of(get(path + "1970-01-01T00:00:03Z")), 404);
+  EXPECT_EQ(between(get(path + "1970-01-01T00:00:05Z"), R"("done":)", ","), "5");
 }
 
 TEST_F(ReadProgressTest, ListsThatNobodyReadsAreNotFollowedByMore) {
