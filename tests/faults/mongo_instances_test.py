@@ -9,13 +9,34 @@ from concurrent.futures import ThreadPoolExecutor
 import harness
 import mongo
 import pytest
-from api_support import Api, Connection, pebbles
+from api_support import Api, Connection, path_of, pebbles
 from harness import update, wait_until
 from load import Load, verify, verify_clean
 
 rounds = 100 if harness.long_rounds else 10
 seconds = 20 if harness.long_rounds else 2
 krn = "krn:instances"
+
+
+def test_a_new_life_that_began_at_another_instance(make_server, one_node, database):
+    """What an instance has in memory of a file may be of a life that is over: completed, or somebody else's."""
+    first, second = (Api(make_server(uri=one_node.uri(database)).start()) for _ in range(2))
+    bob = harness.mint("bob@example.com")
+
+    def delete(api, filename, token=None):
+        answer = api.http.delete(path_of(krn, api.record(krn, filename)["id"]), headers=harness.bearer(token))
+        assert answer.status_code == 204, answer.text
+
+    first.report(krn, "completed.csv", done=1, isLast=True)
+    delete(second, "completed.csv")
+    second.report(krn, "completed.csv", done=10)
+    assert first.report(krn, "completed.csv", done=100)["counts"]["done"] == 110
+    first.report(krn, "owned.csv", done=1)
+    delete(second, "owned.csv")
+    second.report(krn, "owned.csv", done=10, token=bob)
+    assert first.report(krn, "owned.csv", done=100, token=bob)["counts"]["done"] == 110
+    delete(first, "owned.csv", bob)
+    assert second.report(krn, "owned.csv", done=7)["result"] == "created"
 
 
 @pytest.mark.parametrize("instances", [2, 3])

@@ -295,3 +295,27 @@ def test_a_store_that_is_away_is_named():
 def test_bad_rules_are_named(variable, value):
     refused = pebbles("config", env={variable: value})
     assert refused.returncode == 2 and refused.stderr.startswith(f"pebbles: {variable}={value}: must be "), refused.stderr
+
+
+@pytest.mark.parametrize("days", ["sqlite"], indirect=True)
+def test_what_comes_behind_a_burial_is_shown_and_survives(days):
+    """A burial takes the newest rows of the log; what is counted after a restart stands behind them all the same."""
+    api = days.at(-2)
+    api.report(krn, "kept.csv", done=1)
+    api.report_parts(krn, "gone.csv", 8)
+    api.delete(krn, "gone.csv")
+    feed = f"/clients/{krn}/events"
+    cursor = api.http.get(feed, params={"after": "latest"}).json()["next"]
+    assert days.prune(-1)["events"] == 81
+    api = days.at(0)
+    for number in range(3):
+        api.report(krn, "kept.csv", done=10)
+        api.report(krn, f"new-{number}.csv", done=1)
+    api.server.kill()
+    api = ApiOfADay(api.server.start(env=off_by(0)))
+    assert api.record(krn, "kept.csv")["counts"]["done"] == 31
+    events = api.http.get(feed, params={"after": cursor}).json()["events"]
+    assert Counter(event["filename"] for event in events) == {"kept.csv": 3, "new-0.csv": 1, "new-1.csv": 1,
+                                                              "new-2.csv": 1}
+    days.go_to(0)
+    days.verify_clean()

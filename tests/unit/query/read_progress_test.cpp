@@ -152,13 +152,14 @@ TEST_F(ReadProgressTest, APastIsReadThoughItsLogIsCutMeanwhile) {
   std::vector<domain::ProgressEvent> events;
   std::optional<domain::ProgressEvent> baseline;
   for (domain::Version version = 1; version <= 6; ++version) {
-    domain::ProgressEvent event{.version = version,
-                                .id = version == 1 ? std::optional{reader.records[2]->progress.id} : std::nullopt,
-                                .at = Timestamp{std::chrono::seconds{version}},
-                                .by = domain::Email{"a@b.c"},
-                                .key = std::nullopt,
-                                .position = std::nullopt,
-                                .what = domain::Reported{.counts = {.done = 1}, .errors = {}, .warnings = {}}};
+    domain::ProgressEvent event{
+        .version = version,
+        .id = version == 1 ? std::optional{reader.records[2]->progress.id} : std::nullopt,
+        .at = Timestamp{std::chrono::seconds{version}},
+        .by = domain::Email{"a@b.c"},
+        .key = std::nullopt,
+        .position = std::nullopt,
+        .what = domain::Reported{.counts = {.done = 1}, .total = {}, .errors = {}, .warnings = {}}};
     state.progress = evolve(std::move(state.progress), event);
     events.push_back(std::move(event));
     if (version == 4) baseline = store::baseline_of(state);
