@@ -266,6 +266,25 @@ TEST(CsvText, IsQuotedAndHarmless) {
            {"-1", R"("'-1")"},
            {"@x", R"("'@x")"},
            {"\tx", "\"'\tx\""},
+           {"a;b", R"("a;b")"},
+           {"a\tb", "\"a\tb\""},
+           {";", R"(";")"},
+           // Another cell, or row, where a semicolon or a tab separates: quotes inside of a cell say nothing there.
+           {"x;=1+1;y", R"("x;'=1+1;y")"},
+           {";@x", R"(";'@x")"},
+           {"a;+1;-1;b-1", R"("a;'+1;'-1;b-1")"},
+           {"a\t=1", "\"a\t'=1\""},
+           {"a\n=1", "\"a\n'=1\""},
+           {"a\r\n-1", "\"a\r\n'-1\""},
+           {"\t=1", "\"'\t'=1\""},
+           {"=1;=2", R"("'=1;'=2")"},
+           {R"(a;"=1&")", R"("a;""'=1&""")"},
+           {"a;\xef\xbc\x9d"
+            "1",
+            "\"a;'\xef\xbc\x9d"
+            "1\""},
+           {"a; =1", R"("a; =1")"},
+           {"a,=1", R"("a,=1")"},
            {"\rx", "\"'\rx\""},
            {"=\"x\"", R"("'=""x""")"},
            {"\xef\xbc\x9d"
