@@ -152,7 +152,7 @@ def test_a_page_is_bounded_in_bytes(api, krn):
 
 
 hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", 'say "hi"', "a,b", "line\nbreak", "héllo ✓ 你好", " pad ",
-           "", "plain", "'quoted'", "=HYPERLINK(\"http://x\",\"y\")"]
+           "", "plain", "'quoted'", "=HYPERLINK(\"http://x\",\"y\")", "a;b", "x;=1+1;y", "a\t-1", "a\n@b", 'a;"=1&"']
 
 
 def test_csv(api, krn):
@@ -166,11 +166,16 @@ def test_csv(api, krn):
     assert [list(row) for row in rows] == [columns] * len(errors)
     assert [row["line"] for row in rows] == [*map(str, range(1, len(hostile) + 1)), ""]
     for text, row in zip(hostile, rows):
-        marked = "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r", "＝"} and text else text
+        marked = re.sub('([;\t\r\n]"*)(?=[-=+@])', r"\1'", text)
+        if text and text[0] in "=+-@\t\r＝":
+            marked = "'" + marked
         assert [row[name] for name in ("code", "field", "value")] == [marked] * 3
         assert row["message"] == (marked or "'-")
         assert row["version"] == "1" and row["at"].endswith("Z")
     assert not any(cell[:1] in {"=", "+", "-", "@", "\t", "\r"} for row in rows for cell in row.values() if cell)
+    for separator in ";", "\t":
+        table = csv.reader(io.StringIO(answer.content.decode(), newline=""), delimiter=separator)
+        assert not any(cell[:1] in {"=", "+", "-", "@"} for row in table for cell in row if cell)
     with_mark = api.get(krn, record["id"], "errors", format="csv", bom="true")
     assert with_mark.content == b"\xef\xbb\xbf" + answer.content
     assert lines_of(api.get(krn, record["id"], "errors", format="ndjson")) == \

@@ -212,6 +212,47 @@ def test_old_events_give_way_to_a_baseline(days):
     assert api.record(krn, "a.csv")["counts"]["done"] == 311
 
 
+def test_who_reads_errors_while_they_are_cut_hears_of_it(days):
+    def report(api, first):
+        numbers = range(first, first + 100)
+        api.report(krn, "a.csv", failed=100, errors=[{"line": number, "message": "x"} for number in numbers])
+
+    api = days.at(-50)
+    for number in range(8):
+        report(api, 1 + 100 * number)
+    api = days.at(-15)
+    report(api, 801)
+    report(api, 901)
+    file_id = api.record(krn, "a.csv")["id"]
+
+    def get(what="errors", **parameters):
+        headers = {"If-None-Match": parameters.pop("tag", '""')}
+        return api.get(krn, file_id, what, headers=headers, **parameters)
+
+    def next_of(answer):
+        return re.search("cursor=([^&>]+)", answer.headers["Link"])[1]
+
+    def lines(answer):
+        assert answer.status_code == 200, answer.text
+        return [item["line"] for item in answer.json()]
+
+    first = get(limit=500)
+    taken, in_last, behind = next_of(first), next_of(get(limit=750)), next_of(get(limit=800))
+    assert days.prune_all(-11, EVENTS_RETENTION_DAYS="30") == {"events": 8}
+    api = days.at(-8)
+    for cursor in (taken, in_last):
+        for form in ("json", "ndjson", "csv"):
+            gone = "The errors behind this cursor were taken by retention: begin again"
+            assert_problem(get(cursor=cursor, format=form), 410, gone)
+    assert lines(get(cursor=behind)) == list(range(801, 1001))
+    again = get(limit=500, tag=first.headers["ETag"])
+    assert lines(again) == [*range(1, 101), *range(801, 1001)]
+    assert get(limit=500, tag=again.headers["ETag"]).status_code == 304
+    middle = get(limit=50)
+    assert lines(get(cursor=next_of(middle))) == [*range(51, 101), *range(801, 1001)]
+    assert len(get(format="csv").text.splitlines()) == 301
+
+
 @brief
 def test_a_deleted_file_leaves_no_more_than_its_tombstone_and_that_for_its_time(days):
     api = days.at(-80)

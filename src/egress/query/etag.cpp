@@ -29,6 +29,10 @@ std::string tag_of(const store::Snapshot& snapshot, const TagScope& scope) {
   append_state(out, snapshot, scope);
   out += '-';
   json::append_integer(out, static_cast<std::int64_t>(scope.items_max));
+  if (scope.baseline > 0) {
+    out += "-b";
+    json::append_integer(out, scope.baseline);
+  }
   out += '"';
   return out;
 }

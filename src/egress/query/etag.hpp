@@ -12,6 +12,7 @@ namespace pebbles::query {
 struct TagScope {
   std::size_t items_max = 0;
   Timestamp stalled_before;
+  store::Version baseline = 0;  ///< above 0: the log that is shown begins with it, whatever was there before
 };
 
 /// Entity tags (RFC 9110, section 8.8.3), made without building the JSON: what is shown follows from a record's id,

@@ -16,7 +16,8 @@ void append_item_csv(std::string& out, const ItemWalk& walk);
 
 /// One field of somebody's text, quoted where it must be. What a spreadsheet would take for a formula gets an
 /// apostrophe in front, as OWASP advises ("CSV Injection"): it begins with `=`, `+`, `-`, `@`, a tab or a line end, or
-/// the full-width forms of the first four.
+/// the full-width forms of the first four. So has such a sign behind what begins a cell inside of the text where a
+/// spreadsheet takes a semicolon or a tab for the separator.
 void append_csv_text(std::string& out, std::string_view text);
 
 }  // namespace pebbles::query

@@ -29,6 +29,11 @@ ItemWalk::ItemWalk(store::ProgressReader& reader, store::SnapshotPtr file, ItemK
   at_ = file_->progress.updated_at;
 }
 
+Result<void> ItemWalk::begin() {
+  if (position_.seen < count_) PEBBLES_TRY_VOID(turn_page());
+  return {};
+}
+
 Result<ItemWalk::Step> ItemWalk::next() {
   for (;;) {
     if (std::cmp_less(position_.index, items_.size())) {
@@ -69,7 +74,24 @@ Result<ItemWalk::Step> ItemWalk::turn_page() {
   page_ = std::move(page);
   next_event_ = 0;
   events_read_ += page_.events.size();
+  if (is_gone()) return failure(Errc::not_found, "retention took the items behind this place");
   return page_.events.empty() ? Step::end : Step::pause;
+}
+
+store::Version ItemWalk::baseline() const {
+  const bool is_there = !page_.events.empty() && std::holds_alternative<domain::Baseline>(page_.events.front().what);
+  return is_there ? page_.events.front().version : 0;
+}
+
+/// Whether a baseline covers more than was passed: it has the first items once more, and lacks others. Where none was
+/// passed yet it is as good a beginning as any.
+bool ItemWalk::is_gone() const {
+  if (baseline() == 0 || position_.seen == 0) return false;
+  if (baseline() != position_.version) return true;
+  // The position is inside of the event that was the last to go, or of the baseline itself: that has the same items
+  // only if none were before them, and it may have fewer.
+  const auto kept = list_of(domain::reported_in(page_.events.front())).size();
+  return position_.index != position_.seen || std::cmp_greater(position_.index, kept);
 }
 
 }  // namespace pebbles::query

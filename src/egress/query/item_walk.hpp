@@ -28,7 +28,9 @@ struct ItemPosition {
 };
 
 /// Every error, or warning, that was ever sent of a file, in order, read from the log page by page: to go on costs the
-/// same wherever it is. Threads: one at a time; it blocks. Lifetime: the reader outlives it.
+/// same wherever it is. Of what retention took there are only the first; who had gone further can't go on from there.
+/// Threads: one at a time; it blocks. Lifetime: the reader outlives it.
+/// Errors: those of the reader; not_found where retention took what stood behind the position.
 class ItemWalk {
  public:
   enum class Step : std::uint8_t {
@@ -41,6 +43,9 @@ class ItemWalk {
   ItemWalk(store::ProgressReader& reader, store::SnapshotPtr file, ItemKind kind, const ItemPosition& from,
            std::size_t events_per_page);
 
+  /// Reads the first page of the log already, so that what fails there fails before an answer begins. Call it first, or
+  /// not at all.
+  [[nodiscard]] Result<void> begin();
   [[nodiscard]] Result<Step> next();
 
   // Of the last step, where that was an item.
@@ -55,10 +60,13 @@ class ItemWalk {
     return out;
   }
   [[nodiscard]] std::size_t events_read() const { return events_read_; }
+  /// Of the baseline with which the page of the log begins; 0 where that is none.
+  [[nodiscard]] store::Version baseline() const;
 
  private:
   [[nodiscard]] const domain::ItemList& list_of(const domain::Reported& reported) const;
   [[nodiscard]] Result<Step> turn_page();
+  [[nodiscard]] bool is_gone() const;
   bool take_event();
 
   store::ProgressReader& reader_;

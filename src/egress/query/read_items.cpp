@@ -142,18 +142,28 @@ Result<bool> fill_page(std::string& body, ItemWalk& walk, const ItemRequest& req
   }
 }
 
+Response walk_failure(const Error& error, ItemKind kind) {
+  if (error.code == Errc::not_found)
+    return http::problem(
+        410, "The " + std::string{name_of(kind)} + " behind this cursor were taken by retention: begin again");
+  return read_failure(error);
+}
+
 Response show_page(store::ProgressReader& reader, const store::SnapshotPtr& file, const ItemRequest& request) {
-  auto out = tagged(request.if_none_match, tag_of(*file, {.items_max = request.limit, .stalled_before = {}}));
-  http::add_header(out, "Vary", "Accept");
-  if (out.status == 304) return out;
-  out.content_type = http::json_type;
   // A small page reads no more of the log than it is likely to need.
   constexpr std::size_t events_min = 64;
   const auto events = std::clamp(request.limit, events_min, events_per_page_max);
   ItemWalk walk{reader, file, request.kind, request.from, events};
+  // The tag names the baseline: else who begins again would hear that its old page, with its old link, is still so.
+  if (const auto begun = walk.begin(); !begun) return walk_failure(begun.error(), request.kind);
+  const TagScope scope{.items_max = request.limit, .stalled_before = {}, .baseline = walk.baseline()};
+  auto out = tagged(request.if_none_match, tag_of(*file, scope));
+  http::add_header(out, "Vary", "Accept");
+  if (out.status == 304) return out;
+  out.content_type = http::json_type;
   out.body += '[';
   const auto more = fill_page(out.body, walk, request);
-  if (!more) return read_failure(more.error());
+  if (!more) return walk_failure(more.error(), request.kind);
   out.body += ']';
   if (*more) add_next_page(out, request, walk.position());
   return out;
@@ -229,6 +239,7 @@ class ReadItems {
   Response show_table(const store::SnapshotPtr& file, ItemRequest request) const {
     const bool is_csv = request.format == Format::csv;
     ItemWalk walk{parts_.reader, file, request.kind, request.from, events_per_page_max};
+    if (const auto begun = walk.begin(); !begun) return walk_failure(begun.error(), request.kind);
     auto table = std::make_unique<ItemTable>(std::move(walk), std::move(request.filter), request.format, request.limit,
                                              request.with_bom);
     auto out = answers_.stream(*request.client, is_csv ? csv_type : ndjson_type, std::move(table));

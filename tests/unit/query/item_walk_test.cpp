@@ -33,7 +33,7 @@ class Events final : public store::ProgressReader {
   /// Errors are named after the event and their place: "2.1" is the first of event 2.
   void happened(std::size_t errors, std::optional<domain::FileId> id = {}) {
     domain::ProgressEvent event;
-    event.version = static_cast<store::Version>(kept.size()) + 1;
+    event.version = last() + 1;
     event.id = id;
     std::vector<domain::Item> items;
     for (std::size_t i = 1; i <= errors; ++i)
@@ -47,10 +47,28 @@ class Events final : public store::ProgressReader {
     auto out = std::make_shared<store::Snapshot>();
     out->progress.id = id;
     out->progress.owner = domain::Email{"a@b.c"};
-    out->progress.version = static_cast<store::Version>(kept.size());
+    out->progress.version = last();
     out->progress.errors.count = errors;
     return out;
   }
+
+  /// Retention takes all up to `version`, but for the first `items` errors.
+  void cut(store::Version version, std::size_t items) {
+    std::vector<domain::Item> first;
+    auto next = kept.begin();
+    for (; next->version < version + 1; ++next)
+      for (const auto& item : std::get<domain::Reported>(next->what).errors)
+        if (first.size() < items) first.push_back(item);
+    auto state = std::make_shared<domain::Progress>();
+    state->errors.first = domain::ItemList{std::move(first)};
+    domain::ProgressEvent baseline;
+    baseline.version = version;
+    baseline.id = kept.front().id;
+    baseline.what = domain::Baseline{.state = std::move(state)};
+    kept.erase(kept.begin(), next);
+    kept.insert(kept.begin(), std::move(baseline));
+  }
+  [[nodiscard]] store::Version last() const { return kept.empty() ? 0 : kept.back().version; }
 
   std::vector<domain::ProgressEvent> kept;
   std::size_t per_page = 1000;
@@ -59,14 +77,18 @@ class Events final : public store::ProgressReader {
 
 constexpr domain::FileId one{1}, two{2};
 
-/// Walks from a position, over at most `items_max`; tells the names, and the position behind.
+/// Walks from a position, over at most `items_max`; tells the names, and the position behind; "gone" where it fails.
 std::string walk(Events& events, const store::SnapshotPtr& file, ItemPosition& at, std::size_t items_max = SIZE_MAX) {
   ItemWalk walk{events, file, ItemKind::errors, at, 1000};
   std::string seen;
   for (std::size_t items = 0; items < items_max;) {
-    const auto step = walk.next().value();
-    if (step == ItemWalk::Step::end) break;
-    if (step == ItemWalk::Step::pause) continue;
+    const auto step = walk.next();
+    if (!step) {
+      EXPECT_EQ(step.error().code, Errc::not_found);
+      return seen + "gone";
+    }
+    if (*step == ItemWalk::Step::end) break;
+    if (*step == ItemWalk::Step::pause) continue;
     seen += walk.item().message + " ";
     ++items;
   }
@@ -132,6 +154,84 @@ TEST(ItemWalk, AFileOfBeforeTheLogHasWhatIsKept) {
   EXPECT_EQ(walk(events, file, at), "");
 }
 
+TEST(ItemWalk, APlaceThatRetentionTookIsGone) {
+  struct Case {
+    std::size_t items;  ///< were read before
+    store::Version cut;
+    std::size_t kept;
+    std::string_view rest;
+  };
+  for (const auto& [items, cut, kept, rest] : {
+           Case{0, 3, 2, "1.1 1.2 4.1 4.2 5.1 "},          // a first page
+           {1, 3, 2, "gone"},                              // more was cut than was read
+           {3, 3, 2, "gone"},                              // the same, at an event's end
+           {3, 1, 2, "2.1 2.2 2.3 4.1 4.2 5.1 "},          // exactly at the end of the baseline
+           {1, 1, 3, "1.2 1.3 2.1 2.2 2.3 4.1 4.2 5.1 "},  // inside of the only event that was cut, all kept
+           {2, 1, 1, "gone"},                              // the same, and fewer kept than were read
+           {4, 2, 6, "gone"},                              // inside of the last event that was cut, others before
+           {7, 2, 2, "4.2 5.1 "},                          // behind all that was cut
+           {7, 4, 2, "gone"},
+           {9, 5, 2, ""},  // everything was read
+       }) {
+    for (const std::size_t per_page : {1U, 1000U}) {
+      Events events;
+      for (const std::size_t errors : {3, 3, 0, 2, 1})
+        events.happened(errors, events.kept.empty() ? std::optional{one} : std::nullopt);
+      events.per_page = per_page;
+      const auto file = events.file(one, 9);
+      ItemPosition at;
+      walk(events, file, at, items);
+      events.cut(cut, kept);
+      const bool is_gone = rest == "gone";
+      EXPECT_EQ((ItemWalk{events, file, ItemKind::errors, at, 1000}.begin().has_value()), !is_gone)
+          << items << ' ' << cut;
+      EXPECT_EQ(walk(events, file, at), rest) << items << ' ' << cut;
+    }
+  }
+}
+
+TEST(ItemWalk, AWalkThatIsOvertakenByRetentionFails) {
+  Events events;
+  for (const std::size_t errors : {1, 1, 1, 1}) events.happened(errors, one);
+  events.per_page = 1;
+  ItemWalk walk{events, events.file(one, 4), ItemKind::errors, {}, 1000};
+  EXPECT_EQ(walk.next().value(), ItemWalk::Step::pause);
+  EXPECT_EQ(walk.next().value(), ItemWalk::Step::item);
+  events.cut(3, 2);
+  EXPECT_FALSE(walk.next());
+}
+
+TEST(ItemWalk, WhereNothingWasSeenYetABaselineIsTheBeginning) {
+  for (const store::Version cut : {2, 3}) {
+    Events events;
+    for (const std::size_t errors : {0, 0, 2}) events.happened(errors, one);
+    events.per_page = 1;
+    const auto file = events.file(one, 2);
+    ItemWalk short_one{events, file, ItemKind::errors, {}, 1};
+    EXPECT_EQ(short_one.next().value(), ItemWalk::Step::pause);
+    EXPECT_EQ(short_one.next().value(), ItemWalk::Step::pause);
+    auto at = short_one.position();
+    EXPECT_GT(at.version, 0);
+    events.cut(cut, 2);
+    EXPECT_EQ(walk(events, file, at), "3.1 3.2 ") << cut;
+  }
+}
+
+TEST(ItemWalk, TellsTheBaselineWithWhichItsPageBegins) {
+  Events events;
+  for (const std::size_t errors : {1, 1, 1, 1}) events.happened(errors, one);
+  const auto file = events.file(one, 4);
+  const auto baseline = [&](const ItemPosition& from) {
+    ItemWalk walk{events, file, ItemKind::errors, from, 1000};
+    EXPECT_TRUE(walk.begin());
+    return walk.baseline();
+  };
+  EXPECT_EQ(baseline({}), 0);
+  events.cut(3, 2);
+  EXPECT_EQ(baseline({}), 3);
+  EXPECT_EQ(baseline({.version = 3, .seen = 3}), 0);
+}
+
 TEST(PlaceCursor, IsOneScopes) {
   const std::array<std::int64_t, 2> place{7, -1};
   const auto cursor = make_place("errors of a", place);
@@ -166,6 +266,25 @@ TEST(CsvText, IsQuotedAndHarmless) {
            {"-1", R"("'-1")"},
            {"@x", R"("'@x")"},
            {"\tx", "\"'\tx\""},
+           {"a;b", R"("a;b")"},
+           {"a\tb", "\"a\tb\""},
+           {";", R"(";")"},
+           // Another cell, or row, where a semicolon or a tab separates: quotes inside of a cell say nothing there.
+           {"x;=1+1;y", R"("x;'=1+1;y")"},
+           {";@x", R"(";'@x")"},
+           {"a;+1;-1;b-1", R"("a;'+1;'-1;b-1")"},
+           {"a\t=1", "\"a\t'=1\""},
+           {"a\n=1", "\"a\n'=1\""},
+           {"a\r\n-1", "\"a\r\n'-1\""},
+           {"\t=1", "\"'\t'=1\""},
+           {"=1;=2", R"("'=1;'=2")"},
+           {R"(a;"=1&")", R"("a;""'=1&""")"},
+           {"a;\xef\xbc\x9d"
+            "1",
+            "\"a;'\xef\xbc\x9d"
+            "1\""},
+           {"a; =1", R"("a; =1")"},
+           {"a,=1", R"("a,=1")"},
            {"\rx", "\"'\rx\""},
            {"=\"x\"", R"("'=""x""")"},
            {"\xef\xbc\x9d"
