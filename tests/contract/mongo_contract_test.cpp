@@ -82,6 +82,14 @@ class MongoFixture final : public StoreFixture {
       return mongoc_collection_insert_one(in, store::mongo::snapshot_document(state).get(), nullptr, nullptr, &error);
     });
   }
+  void insert(const char* collection, const std::string& document) {
+    with(collection, [&](mongoc_collection_t* in) {
+      bson_error_t error;
+      const bool done = mongoc_collection_insert_one(in, from_json(document.c_str()).get(), nullptr, nullptr, &error);
+      EXPECT_TRUE(done) << error.message;
+      return done;
+    });
+  }
   void remove_snapshots() {
     with("progress", [](mongoc_collection_t* in) {
       bson_error_t error;
@@ -94,6 +102,16 @@ class MongoFixture final : public StoreFixture {
       store::mongo::Bson same;
       same.document("_id", store::mongo::chunk_id(stream, first));
       return mongoc_collection_delete_one(in, same.get(), nullptr, nullptr, &error);
+    });
+  }
+  /// Has the server note what its operations cost, in `system.profile`.
+  void profile(bool on) {
+    with("progress", [&](mongoc_collection_t* in) {
+      bson_error_t error;
+      EXPECT_TRUE(mongoc_collection_command_simple(in, from_json(on ? R"({"profile": 2})" : R"({"profile": 0})").get(),
+                                                   nullptr, nullptr, &error))
+          << error.message;
+      return on;
     });
   }
   /// As if the time had come for all that waits for one.
@@ -458,6 +476,75 @@ TEST_P(MongoPruning, ALongLogGoesInPieces) {
   EXPECT_EQ(chunks(), 1);
   expect_clean();
   expect_same(load(file), state);
+}
+
+/// However many files one client keeps: each find is over soon, and the files of others are found behind them.
+TEST_P(MongoPruning, FindingPassesOverAnyNumberOfWhatIsNotMeantInBoundedSteps) {
+  constexpr int files = 4'500;
+  std::vector<store::Append> batch;
+  for (int i = 0; i < files; ++i) {
+    const auto* const client = i % 100 == 99 ? "krn:b" : "krn:a";
+    const auto at = Timestamp{std::chrono::milliseconds{i / 3'000 + 1}};  // many in the same moment
+    batch.push_back(
+        support::append_to(support::stream_id(client, fmt::format("{}", i)), nullptr,
+                           {{.at = at, .is_last = true, .id = support::file_id(static_cast<unsigned>(i))}}));
+  }
+  for (const auto outcome : fixture->store().commit(batch)) ASSERT_EQ(outcome, store::AppendOutcome::stored);
+  const auto find_all = [&](const store::Clients& clients, std::size_t limit) {
+    std::vector<int> out;
+    step([&](store::Pruner& pruner) -> Result<store::Pruned> {
+      std::optional<store::CompletedPosition> after;
+      for (;;) {
+        PEBBLES_TRY(page, pruner.completed(clients, pruner.now().value(), after, limit));
+        EXPECT_LE(page.size(), limit);
+        if (page.empty()) return store::Pruned{};
+        for (const auto& one : page) out.push_back(std::stoi(*one.stream.filename));
+        after = page.back().position;
+      }
+    });
+    return out;
+  };
+  std::vector<int> of_b;
+  for (int i = 99; i < files; i += 100) of_b.push_back(i);
+  const store::Clients but_a{.but = {domain::ClientKrn{"krn:a"}}};
+  mongo(*fixture).profile(true);
+  for (const std::size_t limit : {7U, 100U}) EXPECT_EQ(find_all(but_a, limit), of_b) << limit;
+  const store::Clients but_both{.but = {domain::ClientKrn{"krn:a"}, domain::ClientKrn{"krn:b"}}};
+  EXPECT_TRUE(find_all(but_both, 25).empty());
+  mongo(*fixture).profile(false);
+  constexpr auto* finds = R"({"command.hint": {"completedAt": 1, "_id": 1}, "docsExamined": {"$gt": 0}})";
+  EXPECT_GE(mongo(*fixture).count("system.profile", finds), files / 2'000);
+  EXPECT_EQ(mongo(*fixture).count("system.profile", R"({"docsExamined": {"$gt": 2000}})"), 0);
+  EXPECT_EQ(find_all({.but = {domain::ClientKrn{"krn:none"}}}, 1'000).size(), files);
+}
+
+TEST_P(MongoPruning, WhatHasNoIdOfOursIsPassedOver) {
+  const auto add = [&](const std::string& id, const char* name) {
+    mongo(*fixture).insert("progress", fmt::format(R"({{"_id": {}, "clientKrn": "krn:a", "filename": "{}", "email": )"
+                                                   R"("a@b.c", "completedAt": {{"$date": 1000}}}})",
+                                                   id, name));
+  };
+  for (int i = 0; i < 10; ++i) {
+    add(fmt::format("{}", i), fmt::format("number {}", i).c_str());
+    add(fmt::format(R"({{"$date": {}}})", i), fmt::format("date {}", i).c_str());
+  }
+  add(R"({"$oid": "0000000000000000000000a1"})", "1");
+  add(R"({"$oid": "0000000000000000000000a2"})", "2");
+  for (const auto& clients : {store::Clients{}, store::Clients{.only = domain::ClientKrn{"krn:a"}},
+                              store::Clients{.but = {domain::ClientKrn{"krn:b"}}}}) {
+    std::vector<std::string> names;
+    step([&](store::Pruner& pruner) -> Result<store::Pruned> {
+      std::optional<store::CompletedPosition> after;
+      while (names.size() < 10) {
+        PEBBLES_TRY(page, pruner.completed(clients, pruner.now().value(), after, 1));
+        if (page.empty()) break;
+        names.push_back(*page.front().stream.filename);
+        after = page.front().position;
+      }
+      return store::Pruned{};
+    });
+    EXPECT_EQ(names, (std::vector<std::string>{"1", "2"}));
+  }
 }
 
 TEST_P(MongoPruning, ANewLifeHoldsWhatIsLeftOfTheOldOne) {

@@ -1,6 +1,8 @@
 """Documents of the earlier service are served, listed on every page, adopted and converted; and every command of ingest
 names client and file, so that a sharded cluster sends it to one shard."""
+import contextlib
 import datetime
+import itertools
 import re
 import time
 
@@ -94,6 +96,85 @@ def test_times_are_converted_in_place_in_the_background(start, progress):
     assert "1501 files are older than the log" in found.stdout
 
 
+ids_in_order = [  # of one type behind the other, as the server sorts them
+    *[bson.MinKey(), None], *range(400), *[f"id-{number:04}" for number in range(400)],
+    *[{"of": number} for number in range(400)], *[bytes([number]) for number in range(200)],
+    *[bson.ObjectId(f"{number:024x}") for number in range(3000)], False, True,
+    *[datetime.datetime(2024, 1, 1) + datetime.timedelta(hours=number) for number in range(600)],
+    bson.Timestamp(1, 1)]
+
+
+@contextlib.contextmanager
+def watched(progress, **which):
+    """What was done on `progress`, of these kinds, and with the rows of instances meanwhile."""
+    database, commands = progress.database, []
+    rows = {"ns": f"{database.name}.pebbles_instances", "op": "update"}
+    database.command("profile", 1, filter={"$or": [{"ns": f"{database.name}.progress", **which}, rows]})
+    try:
+        yield commands
+    finally:
+        database.command("profile", 0, filter="unset")
+        commands += database["system.profile"].find({}).sort("$natural", 1)
+        database["system.profile"].drop()
+
+
+def walks(progress, commands):
+    """The finds of the conversion among them. Each looks at few documents, and none follows another without a
+    heartbeat in between."""
+    is_find = [command["ns"] == progress.full_name for command in commands]
+    assert not any(a and b for a, b in itertools.pairwise(is_find))
+    finds = [command for command, is_one in zip(commands, is_find) if is_one]
+    for found in finds:
+        assert found["op"] == "query" and is_of_the_upkeep(found["command"]), found
+        assert found["planSummary"] == "IXSCAN { _id: 1 }" and not found.get("hasSortStage"), found
+        assert found["docsExamined"] <= 2000 and found["keysExamined"] <= 2001, found
+    return finds
+
+
+def is_converted(progress):
+    return not progress.count_documents({"$or": [{"state": {"$exists": False}}, {"createdAt": {"$type": "string"}},
+                                                 {"updatedAt": {"$type": "string"}}]})
+
+
+def test_a_conversion_looks_at_a_bounded_page_between_two_heartbeats(start, progress):
+    """Whatever the documents' ids are; and one that is refused keeps no other from its turn."""
+    progress.insert_many([sample(_id=key, filename=f"file-{number}") for number, key in enumerate(ids_in_order)])
+    progress.insert_one(sample(_id="id-", filename="refused"))
+    progress.database.command("collMod", "progress", validator={"filename": {"$ne": "refused"}})
+    with watched(progress, op={"$in": ["query", "getmore"]}) as commands:
+        api = start()
+        wait_until(lambda: progress.count_documents({"state": 6}) == len(ids_in_order), 30, "the conversion")
+        time.sleep(1.2)
+        api.server.stop()
+    finds = walks(progress, commands)
+    assert len(finds) >= 4
+    assert len(ids_in_order) < sum(found["docsExamined"] for found in finds) <= len(ids_in_order) + 1 + len(finds)
+    progress.delete_one({"filename": "refused"})
+    assert is_converted(progress)
+    with watched(progress, op={"$ne": "command"}) as commands:  # what has all that is looked for is looked at, and no more
+        api = start()
+        time.sleep(6)
+        api.server.stop()
+    assert sum(found["docsExamined"] for found in walks(progress, commands)) >= len(ids_in_order)
+
+
+def test_a_conversion_that_fails_waits_and_goes_on(make_server, standalone, database):
+    failing = {"failCommands": ["find"], "namespace": f"{database}.progress", "errorCode": 50}
+    with standalone.client() as client:
+        progress = client[database].progress
+        progress.insert_many([sample(filename=f"file-{number}") for number in range(150)])
+        standalone.fail_point("failCommand", "alwaysOn", **failing)
+        try:
+            server = make_server(uri=standalone.uri(database)).start()
+            time.sleep(5)
+        finally:
+            failed = client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})["count"]
+        assert failed == 1 and not is_converted(progress)
+        wait_until(lambda: is_converted(progress), 15, "the conversion")
+        assert Api(server).record(krn, "file-149")["createdAt"] == "2024-01-01T10:00:00.000Z"
+        server.stop()
+
+
 def test_completed_files_are_deleted_by_age(make_server, one_node, progress, database):
     """By their last update, whether that is a text or a date; what has no time that can be read stays."""
     old, young = "2024-01-01T15:30:00Z", datetime.datetime.now(utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -184,9 +265,8 @@ def targets(command):
 
 
 def is_of_the_upkeep(command):
-    """Housekeeping of all clients at once: the look for what the earlier service left, as times that are texts."""
-    texts = [{"updatedAt": {"$type": "string"}}, {"createdAt": {"$type": "string"}}]
-    return command.get("filter", {}).get("$or", [])[:2] == texts
+    """Housekeeping of all clients at once: the walk through all documents for what the earlier service left."""
+    return command.get("find") == "progress" and "min" in command and command["hint"] == {"_id": 1}
 
 
 def snapshots(mongod, database):

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "store/mongo/conversion.hpp"
 #include "store/mongo/shared.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -40,6 +41,7 @@ class Upkeep {
   static constexpr milliseconds beat_every{500};
   static constexpr std::chrono::seconds look_every{1};
   static constexpr std::chrono::seconds convert_every{600};
+  static constexpr std::chrono::seconds convert_again{10};  ///< where it failed
 
   void run() {
     std::unique_lock lock{mutex_};
@@ -61,10 +63,14 @@ class Upkeep {
       next_look_ = now + look_every;
       PEBBLES_TRY_VOID(shared_->horizon(lease));
     }
-    if (now >= next_convert_) {
-      PEBBLES_TRY(more, convert_documents(*shared_, lease));
-      if (!more) next_convert_ = now + convert_every;
-    }
+    return now >= next_convert_ ? convert(lease, now) : Result<void>{};
+  }
+
+  /// One page: the next heartbeat must not be late (`Shared::silence_max`).
+  Result<void> convert(const Lease& lease, steady_clock::time_point now) {
+    next_convert_ = now + convert_again;
+    PEBBLES_TRY(more, conversion_.step(*shared_, lease));
+    next_convert_ = more ? now : now + convert_every;
     return {};
   }
 
@@ -81,6 +87,7 @@ class Upkeep {
   }
 
   std::shared_ptr<Shared> shared_;
+  Conversion conversion_;
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopped_ = false;

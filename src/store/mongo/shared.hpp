@@ -167,8 +167,4 @@ Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bso
 /// between (invariant 3).
 Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from);
 
-/// Brings documents of earlier services and versions up to what is looked for, in place, some at a time: times that are
-/// texts become dates, each gets its state, and a completed one the time of that. True when there may be more.
-Result<bool> convert_documents(Shared& shared, const Lease& lease);
-
 }  // namespace pebbles::store::mongo

@@ -4,14 +4,12 @@
 #include "store/mongo/queries.hpp"
 #include "store/mongo/shared.hpp"
 #include "store/mongo/snapshot_writer.hpp"
-#include "store/mongo/summaries.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::mongo {
 namespace {
 
 constexpr std::int64_t sweep_chunks_max = 1000;
-constexpr std::int64_t convert_documents_max = 1000;
 
 /// The streams of a page of chunks, and how far their log has come by these.
 struct ChunkPage {
@@ -65,67 +63,6 @@ Result<void> sweep(Shared& shared, const Lease& lease, ServerTime from) {
   }
   if (caught_up > 0) telemetry::snapshots_caught_up(caught_up);
   return {};
-}
-
-Result<bool> convert_documents(Shared& shared, const Lease& lease) {
-  const auto progress = shared.collection(lease, progress_name);
-  Bson text, updated, created, none, stateless, dated, undated, filter, fields, options;
-  text.text("$type", "string");
-  updated.document("updatedAt", text);
-  created.document("createdAt", text);
-  none.boolean("$exists", false);
-  stateless.document("state", none);
-  // Where no time can be read, none is made up: retention would take the file for old.
-  dated.time("$gt", Timestamp{});
-  undated.boolean("isCompleted", true).document("completedAt", none).document("version", none);
-  undated.document("updatedAt", dated);
-  auto lacking = both_in_array(updated, created);
-  for (const auto* one : {&stateless, &undated})
-    lacking.add([&](Bson& array, std::string_view key) { array.document(key, *one); });
-  filter.array("$or", lacking.get());
-  for (const std::string_view name :
-       {"clientKrn", "filename", "email", "createdAt", "updatedAt", "isCompleted", "completedAt", "version"})
-    fields.small(name, 1);
-  options.document("projection", fields).integer("limit", convert_documents_max);
-  const Bulk bulk{mongoc_collection_create_bulk_operation_with_opts(progress.get(), nullptr)};
-  std::int64_t count = 0;
-  PEBBLES_TRY_VOID(find(progress.get(), filter, options, [&](const bson_t* document) {
-    Bson which, times, change;
-    Timestamp last;
-    bool is_completed = false, has_completion = false;
-    each_member(document, [&](std::string_view name, const bson_iter_t& member) {
-      if (name == "createdAt" || name == "updatedAt") {
-        const auto time = time_of(member);
-        last = std::max(last, time.time);
-        if (!time.is_text) return;
-        // Only while the text stands there: an update that came in between has dates.
-        which.text(name, text_of(member));
-        times.time(name, time.time);
-      } else if (name == "completedAt" || name == "version") {
-        has_completion = true;  // or will have it when it completes
-      } else {
-        if (name == "isCompleted") is_completed = BSON_ITER_HOLDS_BOOL(&member) && bson_iter_bool(&member);
-        bson_append_iter(which.get(), nullptr, -1, &member);
-      }
-    });
-    // As it is read: nothing has changed it since it was complete.
-    if (is_completed && !has_completion && last > Timestamp{}) times.time("completedAt", last);
-    times.document("state", state_expression());
-    change.document("$set", times);
-    BsonArray pipeline;
-    pipeline.add([&](Bson& array, std::string_view key) { array.document(key, change); });
-    bson_error_t error;
-    if (mongoc_bulk_operation_update_one_with_opts(bulk.get(), which.get(), pipeline.get().get(), nullptr, &error))
-      ++count;
-    return true;
-  }));
-  if (count == 0) return false;
-  bson_t reply;
-  bson_error_t error;
-  const bool good = mongoc_bulk_operation_execute(bulk.get(), &reply, &error) != 0;
-  bson_destroy(&reply);
-  if (!good) return std::unexpected{Fault::of(error, nullptr).to_error()};
-  return count == convert_documents_max;
 }
 
 }  // namespace pebbles::store::mongo
