@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -148,6 +149,100 @@ TEST(SqliteStore, APrunerPassesOverAnyNumberOfWhatIsNotMeant) {
   });
   EXPECT_TRUE(all);
   EXPECT_EQ(completed, files / 100);
+}
+
+/// What files of a hundred days ago left, some of them deleted and buried, some damaged, and what is young.
+class SqliteOldLog {
+ public:
+  enum class Kind : std::uint8_t { live, deleted, damaged, young };
+
+  /// Commits a file of each kind, in that order.
+  explicit SqliteOldLog(const std::vector<Kind>& kinds) {
+    std::vector<store::Append> births, deaths;
+    std::string damaged = "-1";
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      const auto at = now - std::chrono::days{kinds[i] == Kind::young ? 1 : 100};
+      const auto& born = births.emplace_back(
+          support::append_to(support::stream_id("krn:a", std::to_string(i)), nullptr, {{.at = at}}));
+      if (kinds[i] == Kind::deleted)
+        deaths.push_back(
+            support::append_to(born.after->stream, born.after, {{.at = now - std::chrono::days{2}, .deletes = true}}));
+      if (kinds[i] == Kind::damaged) damaged += "," + std::to_string(i + 1);
+    }
+    for (const auto& batch : {births, deaths})
+      for (const auto outcome : fixture_.store().commit(batch)) EXPECT_EQ(outcome, store::AppendOutcome::stored);
+    all_steps([&](store::Pruner& pruner) { return pruner.bury(now - std::chrono::days{90}, false); });
+    const store::sqlite::Connection other{fixture_.path(), "", store::sqlite::Access::read_write};
+    other.execute("UPDATE progress_events SET events='{' WHERE seq IN (" + damaged + ")");
+  }
+
+  /// What is older than thirty days.
+  store::Pruned cut(bool dry_run = false) {
+    return all_steps([&](store::Pruner& pruner) { return pruner.cut_logs({}, now - std::chrono::days{30}, dry_run); });
+  }
+
+ private:
+  store::Pruned all_steps(const std::function<Result<store::Pruned>(store::Pruner&)>& step) {
+    store::Pruned out;
+    for (auto more = true; more;) {
+      const auto done = fixture_.prune(step);
+      EXPECT_TRUE(done);
+      if (!done) break;
+      out += *done;
+      more = done->more;
+    }
+    return out;
+  }
+
+  const Timestamp now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  SqliteFixture fixture_{Upkeep::never};
+};
+
+/// A baseline has the time of the deletion, and stands where the first event was.
+TEST(SqliteStore, WhatWasDeletedOfLateDoesNotMakeOldEventsLookYoung) {
+  using Kind = SqliteOldLog::Kind;
+  for (const unsigned deleted_of_ten : {2U, 5U, 9U}) {
+    SCOPED_TRACE(deleted_of_ten);
+    std::vector<Kind> kinds;
+    for (unsigned i = 0; i < 100; ++i) kinds.push_back(i * 7 % 10 < deleted_of_ten ? Kind::deleted : Kind::live);
+    kinds.insert(kinds.end(), 10, Kind::young);
+    SqliteOldLog log{kinds};
+    const auto old = 100 - 10 * deleted_of_ten;
+    EXPECT_EQ(log.cut(true).events, old);
+    EXPECT_EQ(log.cut().events, old);
+    EXPECT_EQ(log.cut().events, 0);
+  }
+}
+
+TEST(SqliteStore, NorDoDamagedChunks) {
+  using Kind = SqliteOldLog::Kind;
+  std::vector<Kind> kinds;
+  for (unsigned i = 0; i < 100; ++i) kinds.push_back(i * 7 % 10 < 3 ? Kind::damaged : Kind::live);
+  kinds.insert(kinds.end(), 10, Kind::young);
+  SqliteOldLog log{kinds};
+  EXPECT_EQ(log.cut().events, 70);
+  EXPECT_EQ(log.cut().events, 0);
+}
+
+/// More than are looked at in all places of one look.
+TEST(SqliteStore, NorDoesAnyNumberOfBaselinesInARow) {
+  using Kind = SqliteOldLog::Kind;
+  constexpr std::size_t many = 1000;
+  for (const auto place : {Kind::live, Kind::young}) {
+    for (const std::size_t few : {0U, 7U, 40U, 2000U}) {
+      SCOPED_TRACE(few);
+      std::vector<Kind> kinds(few, Kind::live);
+      kinds.insert(kinds.end(), place == Kind::young ? few : 0, Kind::young);
+      kinds.insert(kinds.end(), many, Kind::deleted);
+      kinds.insert(kinds.end(), 20, place);
+      kinds.insert(kinds.end(), 10, Kind::young);
+      const auto old = std::ranges::count(kinds, Kind::live);
+      SqliteOldLog log{kinds};
+      EXPECT_EQ(log.cut(true).events, old);
+      EXPECT_EQ(log.cut().events, old);
+      EXPECT_EQ(log.cut().events, 0);
+    }
+  }
 }
 
 /// More than one step looks at.

@@ -17,33 +17,86 @@ constexpr std::int64_t keys_max = 100;  ///< that one statement looks at
 constexpr auto oldest = "(k.stream, k.hash) IN (SELECT stream, hash FROM kept_keys WHERE at<?1 ORDER BY at LIMIT ?2)";
 constexpr auto is_of_grave = "EXISTS (SELECT 1 FROM tombstones t WHERE t.stream=k.stream AND t.version>=k.version)";
 
-/// When the last event of a chunk was; nothing where it is damaged.
-std::optional<Timestamp> end_of(std::string_view text) {
-  const auto begin = text.size() < 2 ? std::string_view::npos : text.rfind('\n', text.size() - 2);
-  const auto line = begin == std::string_view::npos ? text : text.substr(begin + 1);
-  const auto events = decode_events(line);
-  return events && !events->empty() ? std::optional{events->back().at} : std::nullopt;
-}
-
 StreamId stream_of(const Statement::Rows& rows, int client) {
   return {domain::ClientKrn{std::string{rows.text(client)}}, domain::Filename{std::string{rows.text(client + 1)}}};
 }
 
 }  // namespace
 
+std::optional<Timestamp> end_of_chunk(std::string_view text) {
+  const auto begin = text.size() < 2 ? std::string_view::npos : text.rfind('\n', text.size() - 2);
+  const auto line = begin == std::string_view::npos ? text : text.substr(begin + 1);
+  const auto events = decode_events(line);
+  return events && !events->empty() ? std::optional{events->back().at} : std::nullopt;
+}
+
+namespace {
+
+/// Looks at a few rows of the log for the first one that tells of its time. A baseline does not: it stands in the place
+/// of its file's first chunk, but has the time of the last. Nor does a chunk that is damaged.
+class Probe {
+ public:
+  enum class Sign : std::uint8_t {
+    old,
+    young,
+    none,     ///< there is no further row, or none that tells
+    unknown,  ///< there are rows behind those that were looked at
+  };
+  struct Found {
+    Sign sign = Sign::none;
+    std::int64_t seq = 0;  ///< of the last row that was looked at
+  };
+
+  Probe(const Connection& connection, Timestamp before)
+      : rows_{connection.prepare("SELECT seq, CASE WHEN writer<>0 OR sequence<>0 THEN events END FROM progress_events "
+                                 "WHERE seq>=? AND seq<? ORDER BY seq LIMIT ?")},
+        before_{before} {}
+
+  Found look(std::int64_t from, std::int64_t end) {
+    Found out;
+    auto rows = rows_.run(from, end, rows_max);
+    for (std::int64_t looked_at = 0; looked_at < rows_max; ++looked_at) {
+      if (!rows.next()) return out;
+      out.seq = rows.integer(0);
+      const auto time = rows.is_null(1) ? std::nullopt : end_of_chunk(rows.text(1));
+      if (!time) continue;
+      out.sign = *time < before_ ? Sign::old : Sign::young;
+      return out;
+    }
+    out.sign = Sign::unknown;
+    return out;
+  }
+
+ private:
+  static constexpr std::int64_t rows_max = 30;
+
+  Statement rows_;
+  Timestamp before_;
+};
+
+}  // namespace
+
 std::int64_t last_seq_before(const Connection& connection, Timestamp before) {
-  auto from = connection.prepare("SELECT seq, events FROM progress_events WHERE seq>=? ORDER BY seq LIMIT 1");
+  using Sign = Probe::Sign;
+  constexpr int places_max = 3;
+  Probe probe{connection, before};
   std::int64_t low = 0;  // this one, or none, is old enough
   std::int64_t high = connection.integer_of("SELECT ifnull(max(seq), 0) FROM progress_events") + 1;  // too young
   while (high - low > 1) {
-    const auto middle = low + (high - low) / 2;
-    auto rows = from.run(middle);
-    const bool is_there = rows.next() && rows.integer(0) < high;
-    const auto end = is_there ? end_of(rows.text(1)) : std::nullopt;
-    if (end && *end < before)
-      low = rows.integer(0);
+    auto place = low + (high - low) / 2;
+    auto found = probe.look(place, high);
+    const auto passed = found.seq;
+    // Many baselines in a row: what stands well behind them may tell.
+    for (int places = 1; found.sign == Sign::unknown && places < places_max; ++places) {
+      place += (high - place) / 2;
+      found = probe.look(place, high);
+    }
+    if (found.sign == Sign::old)
+      low = found.seq;
+    else if (found.sign == Sign::unknown)
+      low = passed;  // to go too far costs a longer way, mostly over baselines; to stop too early, what stays for ever
     else
-      high = middle;  // too young, or damaged, or there is none between here and there
+      high = place;
   }
   return low;
 }

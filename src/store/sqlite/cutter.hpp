@@ -1,7 +1,9 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -11,7 +13,11 @@
 
 namespace pebbles::store::sqlite {
 
-/// The seq of the last chunk that is older than `before`, as near as the order of commits is that of times.
+/// When the last event of a chunk was; nothing where it is damaged.
+[[nodiscard]] std::optional<Timestamp> end_of_chunk(std::string_view text);
+
+/// The seq of the last chunk that is older than `before`, as near as the order of commits is that of times; a later one
+/// where baselines stand so close that nothing between them tells. Looks at some thousand rows at most.
 [[nodiscard]] std::int64_t last_seq_before(const Connection& connection, Timestamp before);
 
 /// Takes old events out of the log, a step at a time: each call is one transaction of the caller's, during which nobody

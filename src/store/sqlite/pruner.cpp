@@ -26,6 +26,7 @@ class LanePruner final : public Pruner {
             "(SELECT version FROM progress p WHERE p.stream=e.stream) FROM progress_events e JOIN streams s "
             "USING(stream) "
             "WHERE e.seq>?1 AND e.seq<=?2 ORDER BY e.seq LIMIT ?3")},
+        events_{connection_.prepare("SELECT events FROM progress_events WHERE seq=?")},
         graves_{connection_.prepare(
             "SELECT count(*) FILTER (WHERE is_buried=0 AND deleted_at<=?2), count(*) FILTER (WHERE deleted_at<?1), "
             "(SELECT ifnull(sum(e.n), 0) FROM tombstones t JOIN stream_chunks c USING(stream) "
@@ -70,6 +71,7 @@ class LanePruner final : public Pruner {
  private:
   /// What one read looks at, at most: the writer may have to wait for its end.
   static constexpr std::int64_t looked_at_max = 2'000;
+  static constexpr std::size_t bytes_max = 4UL << 20U;
 
   static std::string completed_sql(std::string_view client) {
     return fmt::format(
@@ -130,7 +132,7 @@ class LanePruner final : public Pruner {
     std::int64_t cursor = 0;                ///< the seq of the last chunk that was looked at
     std::optional<std::int64_t> last = {};  ///< that is old enough
   };
-  /// Old chunks behind the cursor that may be cut.
+  /// Old chunks behind the cursor that may be cut. Each is judged by its own time: the last one may be too far.
   struct Page {
     struct Stream {
       std::int64_t row = 0;
@@ -147,16 +149,27 @@ class LanePruner final : public Pruner {
       if (!run.last) run.last = last_seq_before(connection_, before);
       Page out;
       std::unordered_set<std::int64_t> known;
+      std::size_t bytes = 0;
       auto rows = chunks_.run(run.cursor, *run.last, looked_at_max);
-      while (out.found < found_max && rows.next()) {
+      while (out.found < found_max && bytes < bytes_max && rows.next()) {
         out.end = rows.integer(0);
         if (rows.integer(4) == 0 || !clients.hold(domain::ClientKrn{std::string{rows.text(3)}})) continue;
+        if (is_young(out.end, before, bytes)) continue;
         ++out.found;
         out.events += rows.integer(1);
         if (known.insert(rows.integer(2)).second) out.streams.push_back({.row = rows.integer(2), .seq = out.end});
       }
       return out;
     });
+  }
+
+  /// Of a chunk that is damaged the lane tells. `bytes` grows by what was read.
+  bool is_young(std::int64_t seq, Timestamp before, std::size_t& bytes) {
+    auto row = events_.run(seq);
+    row.next();
+    bytes += row.text(0).size();
+    const auto end = end_of_chunk(row.text(0));
+    return end && *end >= before;
   }
 
   Result<Pruned> count_logs(const Clients& clients, Timestamp before, Run& run) {
@@ -190,7 +203,7 @@ class LanePruner final : public Pruner {
   std::shared_ptr<Shared> shared_;
   SystemClock clock_;
   Connection connection_;
-  Statement completed_, completed_of_client_, chunks_, graves_;
+  Statement completed_, completed_of_client_, chunks_, events_, graves_;
   std::map<std::pair<bool, std::string>, Run> runs_;  ///< dry or not, of a client or ("") all
 };
 
