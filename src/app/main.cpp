@@ -114,7 +114,8 @@ int run(int argc, char** argv) {
     return print_token(config, token);
   });
   mint->add_option("--email", token.email, "whose token it is")->required();
-  mint->add_option("--client", token.client, "name this client in it; a server binds by it where JWT_CLIENT_CLAIM is set");
+  mint->add_option("--client", token.client,
+                   "name this client in it; a server binds by it where JWT_CLIENT_CLAIM is set");
   mint->add_option("--ttl", ttl, "how long it is valid: 90s, 15m, 1h (if not said otherwise), 7d");
   auto* const dlq = program.add_subcommand("dlq", "dead letters of Kafka");
   dlq->require_subcommand(1);
