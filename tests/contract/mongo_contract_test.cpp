@@ -96,6 +96,21 @@ class MongoFixture final : public StoreFixture {
       return mongoc_collection_delete_one(in, same.get(), nullptr, nullptr, &error);
     });
   }
+  /// How often the server was told to do such a thing, by anybody.
+  std::int64_t commands(const std::string& name) {
+    return with("progress", [&](mongoc_collection_t* in) {
+      bson_error_t error;
+      bson_t reply;
+      bson_iter_t all, one;
+      const auto done =
+          mongoc_collection_command_simple(in, from_json(R"({"serverStatus": 1})").get(), nullptr, &reply, &error);
+      const auto path = "metrics.commands." + name + ".total";
+      const auto is_there = done && bson_iter_init(&all, &reply) && bson_iter_find_descendant(&all, path.c_str(), &one);
+      const auto out = is_there ? bson_iter_as_int64(&one) : -1;
+      bson_destroy(&reply);
+      return out;
+    });
+  }
   /// As if the time had come for all that waits for one.
   void make_due() {
     with("progress_events", [](mongoc_collection_t* in) {
@@ -473,6 +488,44 @@ TEST_P(MongoPruning, ANewLifeHoldsWhatIsLeftOfTheOldOne) {
   mongo(*fixture).remove_snapshots();
   EXPECT_EQ(bury(gone->progress.updated_at + std::chrono::hours{1}).tombstones, 0);
   EXPECT_EQ(chunks(), 1);
+}
+
+/// All in one commit: some on what is left of a life that is over, some where nothing is left, one beside the
+/// tombstone.
+TEST_P(MongoPruning, ManyLivesThatBeginAtOnceCostNoRoundTripEach) {
+  constexpr std::size_t ended = 10, files = 150;
+  const auto later = support::t0 + std::chrono::hours{1};
+  std::vector<store::Append> births, deaths, lives;
+  for (std::size_t i = 0; i <= files; ++i) {
+    const auto stream = support::stream_id("krn:acme", fmt::format("{}", i));
+    const auto& born = births.emplace_back(support::append_to(stream, nullptr, {{}}));
+    const auto& dead = deaths.emplace_back(
+        support::append_to(stream, born.after, {{.at = i < ended ? support::t0 : later, .deletes = true}}));
+    lives.push_back(support::append_to(stream, dead.after, {{}}));
+  }
+  const auto stored = [](std::size_t count) { return std::vector(count, store::AppendOutcome::stored); };
+  const std::vector last{deaths.back()};
+  deaths.pop_back();
+  EXPECT_EQ(commit(births), stored(files + 1));
+  EXPECT_EQ(commit(deaths), stored(files));
+  for (int i = 0; i < 1000 && mongo(*fixture).count("progress") > 1; ++i) bury();
+  EXPECT_EQ(mongo(*fixture).count("progress"), 1);
+  std::int64_t gone = 0;
+  for (int i = 0; i < 1000 && gone < static_cast<std::int64_t>(ended); ++i) gone += bury(later).tombstones;
+  EXPECT_EQ(gone, ended);
+  EXPECT_EQ(commit(last), stored(1));
+
+  const auto before = mongo(*fixture).commands("update");
+  const auto outcomes = fixture->store().commit(lives);
+  const auto updates = mongo(*fixture).commands("update") - before;
+  auto expected = std::vector(ended, store::AppendOutcome::conflict);
+  expected.resize(files + 1, store::AppendOutcome::stored);
+  EXPECT_EQ(outcomes, expected);
+  EXPECT_GT(before, 0);
+  EXPECT_LT(updates, 30) << "some are of others";
+  EXPECT_EQ(mongo(*fixture).count("progress_events", R"({"heldAt": {"$exists": true}})"), files - ended);
+  fixture->after_commit();
+  expect_clean();
 }
 
 TEST_P(MongoPruning, AnOpenCommitHoldsTheLog) {
