@@ -562,6 +562,40 @@ TEST_P(MongoPruning, ANewLifeHoldsWhatIsLeftOfTheOldOne) {
   EXPECT_EQ(chunks(), 1);
 }
 
+/// All in one commit: some on what is left of a life that is over, some where nothing is left, one beside the
+/// tombstone.
+TEST_P(MongoPruning, LivesThatBeginAtOnceMarkWhatIsLeftOfTheOldOnes) {
+  constexpr std::size_t ended = 10, files = 150;
+  const auto later = support::t0 + std::chrono::hours{1};
+  std::vector<store::Append> births, deaths, lives;
+  for (std::size_t i = 0; i <= files; ++i) {
+    const auto stream = support::stream_id("krn:acme", fmt::format("{}", i));
+    const auto& born = births.emplace_back(support::append_to(stream, nullptr, {{}}));
+    const auto& dead = deaths.emplace_back(
+        support::append_to(stream, born.after, {{.at = i < ended ? support::t0 : later, .deletes = true}}));
+    lives.push_back(support::append_to(stream, dead.after, {{}}));
+  }
+  const auto stored = [](std::size_t count) { return std::vector(count, store::AppendOutcome::stored); };
+  const std::vector last{deaths.back()};
+  deaths.pop_back();
+  EXPECT_EQ(commit(births), stored(files + 1));
+  EXPECT_EQ(commit(deaths), stored(files));
+  for (int i = 0; i < 1000 && mongo(*fixture).count("progress") > 1; ++i) bury();
+  EXPECT_EQ(mongo(*fixture).count("progress"), 1);
+  std::int64_t gone = 0;
+  for (int i = 0; i < 1000 && gone < static_cast<std::int64_t>(ended); ++i) gone += bury(later).tombstones;
+  EXPECT_EQ(gone, ended);
+  EXPECT_EQ(commit(last), stored(1));
+
+  const auto outcomes = fixture->store().commit(lives);
+  auto expected = std::vector(ended, store::AppendOutcome::conflict);
+  expected.resize(files + 1, store::AppendOutcome::stored);
+  EXPECT_EQ(outcomes, expected);
+  EXPECT_EQ(mongo(*fixture).count("progress_events", R"({"heldAt": {"$exists": true}})"), files - ended);
+  fixture->after_commit();
+  expect_clean();
+}
+
 TEST_P(MongoPruning, AnOpenCommitHoldsTheLog) {
   auto state = tell(file, nullptr, {{}});
   const auto other = mongo(*fixture).another_lane();

@@ -141,7 +141,8 @@ Result<std::vector<bool>> find_predecessors(mongoc_collection_t* events, std::sp
   if (queries.empty()) return out;
   struct Log {
     bool begins = false;     ///< it has a beginning,
-    std::optional<Cut> cut;  ///< and that is this baseline
+    std::optional<Cut> cut;  ///< and that is this baseline,
+    bool is_held = false;    ///< which somebody has marked
     std::vector<Chunk> others;
   };
   std::unordered_map<StreamId, Log> found;
@@ -150,24 +151,27 @@ Result<std::vector<bool>> find_predecessors(mongoc_collection_t* events, std::sp
     chunks.push_back({.stream = query.stream, .first = 1});
     if (query.head.first > 1) chunks.push_back({.stream = query.stream, .first = query.head.first});
   }
-  PEBBLES_TRY_VOID(
-      find_by_chunk(events, chunks, projection_of({"_id", "format", "n", "hash", "cut"}), [&](const bson_t* document) {
-        auto stored = read_chunk(document);
-        if (!stored) return true;
-        auto& known = found[stored->stream];
-        known.begins = known.begins || stored->chunk.first == 1;
-        if (stored->cut)
-          known.cut = stored->cut;
-        else if (stored->events > 0)
-          known.others.push_back(std::move(stored->chunk));
-        return true;
-      }));
+  const auto fields = projection_of({"_id", "format", "n", "hash", "cut", "heldAt"});
+  PEBBLES_TRY_VOID(find_by_chunk(events, chunks, Bson{fields.get()}, [&](const bson_t* document) {
+    auto stored = read_chunk(document);
+    if (!stored) return true;
+    auto& known = found[stored->stream];
+    known.begins = known.begins || stored->chunk.first == 1;
+    if (stored->cut) {
+      known.cut = stored->cut;
+      known.is_held = bson_has_field(document, "heldAt");
+    } else if (stored->events > 0) {
+      known.others.push_back(std::move(stored->chunk));
+    }
+    return true;
+  }));
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const auto& query = queries[i];
     const auto& known = found[query.stream];
     if (!known.begins) continue;
     if (known.cut && known.cut->version >= query.version)
-      out[i] = query.may_be_baseline && known.cut->version == query.version && known.cut->head == query.head;
+      out[i] =
+          (known.is_held || !query.is_held) && known.cut->version == query.version && known.cut->head == query.head;
     else
       out[i] = std::ranges::any_of(known.others, [&](const Chunk& chunk) {
         return chunk.first == query.head.first && chunk.hash == query.head.hash;

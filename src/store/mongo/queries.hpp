@@ -56,7 +56,7 @@ struct Predecessor {
   StreamId stream;
   Version version = 0;
   ChunkRef head;
-  bool may_be_baseline = true;  ///< it counts, too, where the log is a baseline of just this state
+  bool is_held = false;  ///< where the log is a baseline of just this state, it counts only with a mark (`heldAt`)
 };
 /// Which of these states the log still leads to, so that what is behind them, if anything is, stands too: that a
 /// version is free in the log says nothing where the log was cut.

@@ -282,15 +282,13 @@ class Writer final : public EventStore {
         continue;
       }
       // The snapshot may lag; the log tells.
-      auto& predecessor = predecessors.emplace_back(
-          Predecessor{.stream = append.after->stream, .version = append.expected(), .head = append.chunk.prev});
-      if (begins_life_anew(append)) {
-        const auto held = hold_baseline(append.after->stream);
-        if (!held) return false;
-        predecessor.may_be_baseline = *held;
-      }
+      predecessors.push_back({.stream = append.after->stream,
+                              .version = append.expected(),
+                              .head = append.chunk.prev,
+                              .is_held = begins_life_anew(append)});
       doubtful.push_back(i);
     }
+    if (!hold_baselines(predecessors)) return false;
     const auto stand = find_predecessors(events_.get(), predecessors);
     if (!stand) return false;
     for (std::size_t n = 0; n < doubtful.size(); ++n) {
@@ -307,20 +305,23 @@ class Writer final : public EventStore {
   }
 
   /// Before a life begins where one has ended: the baseline that is left of the log is marked with the time, so that
-  /// nobody takes it away now (burial.cpp). A log that is not cut yet has none, and is whole until this commit is over,
-  /// and with it its mark in `open_commits`. Whether there was one; nothing when the server could not be asked.
-  std::optional<bool> hold_baseline(const StreamId& stream) {
-    Bson filter = stream_filter(stream), exists, type, field, change;
+  /// nobody takes it away now (burial.cpp), and only then looked at. A log that is not cut yet has none, and is whole
+  /// until this commit is over, and with it its mark in `open_commits`. False when the server could not be asked.
+  bool hold_baselines(std::span<const Predecessor> predecessors) {
+    Bson exists, type, field, change;
     exists.boolean("$exists", true);
-    filter.document("_id", chunk_id(stream, 1)).document("cut", exists);
     type.text("$type", "timestamp");
     field.document("heldAt", type);
     change.document("$currentDate", field);
     Writes writes{events_.get(), nullptr};
-    writes.update(filter, change);
+    for (const auto& predecessor : predecessors) {
+      if (!predecessor.is_held) continue;
+      Bson filter = stream_filter(predecessor.stream);
+      filter.document("_id", chunk_id(predecessor.stream, 1)).document("cut", exists);
+      writes.update(filter, change);
+    }
     BulkReply done;
-    if (writes.execute(done)) return std::nullopt;
-    return done.matched > 0;
+    return writes.empty() || !writes.execute(done);
   }
 
   void write_snapshots(SnapshotWriter::Which which) {
