@@ -349,7 +349,7 @@ class Service {
   http::WorkerPool readers_;
   http::WorkerPool listers_;
   http::WorkerPool log_readers_;  ///< their threads look at ingest only behind a job, so when it is there
-  http::ByteBudget batches_{64UL << 20U};
+  http::FairBudget batches_{64UL << 20U};
   http::WorkerPool batchers_{
       {.threads = 1, .queue_max = 256, .name = "batches"}};      ///< what they do is work for a processor
   http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them

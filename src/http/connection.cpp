@@ -285,10 +285,11 @@ Task<void> Connection::compress(Response& response) {
   if (compressed) put_gzip(response, *std::move(compressed));  // a busy worker is no reason to wait
 }
 
-Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max, ByteBudget* budget) {
+Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max, FairBudget* budget,
+                                                                      std::string asker) {
   const auto announced = request_->content_length();
   if (announced && *announced > bytes_max) co_return std::unexpected{refusal(413)};
-  if (budget != nullptr && budget->is_spent()) co_return std::unexpected{refusal(503)};
+  if (budget != nullptr && !budget->has_room(asker, 0)) co_return std::unexpected{refusal(503)};
   // What is only announced takes no memory yet.
   if (announced) body_.reserve(std::min<std::size_t>(*announced, reserved_body_bytes_max) + spare_bytes);
   enter_phase(Phase::body, loop_.options().deadlines.body);
@@ -300,7 +301,7 @@ Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_
   }
   while (!gone_) {
     const auto taken = take_body(bytes_max);
-    if (budget != nullptr && taken != Progress::failed && !make_room_for_body(*budget)) refusal_ = 503;
+    if (budget != nullptr && taken != Progress::failed && !make_room_for_body(*budget, asker)) refusal_ = 503;
     if (refusal_ != 0 || taken != Progress::more) break;
     error_code failed;
     co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
@@ -323,11 +324,11 @@ Connection::Progress Connection::take_body(std::size_t bytes_max) {
   return request_->is_done() ? Progress::done : Progress::more;
 }
 
-bool Connection::make_room_for_body(ByteBudget& budget) {
+bool Connection::make_room_for_body(FairBudget& budget, const std::string& asker) {
   if (body_.capacity() <= body_share_bytes_) return true;
-  if (budget.is_spent()) return false;
+  if (!budget.has_room(asker, body_.capacity() - body_share_bytes_)) return false;
   body_share_.reset();
-  body_share_ = budget.take(body_.capacity());
+  body_share_ = budget.take(asker, body_.capacity());
   body_share_bytes_ = body_.capacity();
   return true;
 }

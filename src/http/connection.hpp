@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "http/byte_budget.hpp"
+#include "http/fair_budget.hpp"
 #include "http/read_buffer.hpp"
 #include "http/request_parser.hpp"
 #include "http/response.hpp"
@@ -38,7 +38,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
 
   // For Exchange.
   [[nodiscard]] const RequestParser& request() const { return *request_; }
-  Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max, ByteBudget* budget);
+  Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max, FairBudget* budget,
+                                                            std::string asker);
   void drop_body();
   void note(std::string_view client, std::string_view file);
 
@@ -54,8 +55,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   Progress take_head();
   bool receive();
   Progress take_body(std::size_t bytes_max);
-  /// False when `budget` has no room for what the body has grown to.
-  bool make_room_for_body(ByteBudget& budget);
+  /// False when `budget` has no room of the asker's for what the body has grown to.
+  bool make_room_for_body(FairBudget& budget, const std::string& asker);
   bool skip_body();
   Progress send();
   void prepare_answer(Response response, bool keep_alive);

@@ -11,8 +11,9 @@ std::string Exchange::combined_header(std::string_view name) const { return conn
 
 void Exchange::note(std::string_view client, std::string_view file) { connection_.note(client, file); }
 
-Task<std::expected<std::string_view, Response>> Exchange::read_body(std::size_t bytes_max, ByteBudget* budget) {
-  return connection_.read_body(bytes_max, budget);
+Task<std::expected<std::string_view, Response>> Exchange::read_body(std::size_t bytes_max, FairBudget* budget,
+                                                                    std::string asker) {
+  return connection_.read_body(bytes_max, budget, std::move(asker));
 }
 
 void Exchange::drop_body() { connection_.drop_body(); }

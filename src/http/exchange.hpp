@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "http/byte_budget.hpp"
+#include "http/fair_budget.hpp"
 #include "http/response.hpp"
 #include "http/target.hpp"
 #include "http/task.hpp"
@@ -39,9 +39,10 @@ class Exchange {
   /// so check everything in the head before. The error is the answer to give: 413 when the body is announced or found
   /// to be longer than `bytes_max`, 400 when it is malformed, 408 when it takes too long.
   /// With a budget, which outlives the exchange, the body takes its room there, and the answer is 503 where none is
-  /// left.
+  /// left for the asker.
   [[nodiscard]] Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max,
-                                                                          ByteBudget* budget = nullptr);
+                                                                          FairBudget* budget = nullptr,
+                                                                          std::string asker = {});
 
   /// The body's memory, and its room in the budget, before the answer is there. Views of it die.
   void drop_body();

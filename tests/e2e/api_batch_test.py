@@ -321,6 +321,35 @@ def test_an_answer_to_faults_is_bounded(api, krn):
 # Behaviour of the server
 
 
+def test_a_client_that_stalls_leaves_room_for_the_batches_of_others(make_server, krn):
+    api = Api(make_server().start())
+    head = (f"POST {path_of(krn, 'batch')} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {harness.mint()}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {bytes_max}\r\n\r\n").encode()
+    stalled, refused = [], 0
+    try:
+        for _ in range(5):
+            connection = socket.create_connection(("127.0.0.1", api.server.port), timeout=10)
+            stalled.append(connection)
+            try:
+                connection.sendall(head + b" " * (bytes_max - 1))
+                connection.settimeout(0.5)
+                refused += connection.recv(12) == b"HTTP/1.1 503"
+            except TimeoutError:
+                pass  # it is taken, and its end is awaited
+            except ConnectionError:
+                refused += 1
+        assert refused == 3, "one client has half of the room"
+        large = json.dumps([update(done=1)]).encode().ljust(bytes_max)
+        assert statuses(send(api, krn + ":other", large)) == [200]
+        for _ in range(3):
+            assert statuses(send(api, krn + ":other", [update(done=1)])) == [200]
+        assert_problem(send(api, krn, large), 503, None)
+    finally:
+        for connection in stalled:
+            connection.close()
+    harness.wait_until(lambda: send(api, krn, large).status_code == 200, 10, "room for who has stalled")
+
+
 def test_the_commands_of_the_docs(api, krn):
     (commands,) = [code for code in re.findall("```sh\n(.*?)```", (harness.root / "docs/api.md").read_text(), re.DOTALL)
                    if "/progress/batch" in code]

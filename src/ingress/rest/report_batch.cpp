@@ -128,7 +128,8 @@ class ReportBatch {
     const auto key = key_in(exchange);
     if (!key)
       co_return failed(exchange, answer_of(admission::Faults{{.detail = std::string{key.error()}, .pointer = {}}}));
-    const auto body = co_await exchange.read_body(admission::batch_bytes_max, &parts_.batches);
+    std::string sender{exchange.capture(0)};
+    const auto body = co_await exchange.read_body(admission::batch_bytes_max, &parts_.batches, std::move(sender));
     if (!body) co_return refused(exchange, body.error());
 
     Request request{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
@@ -150,7 +151,7 @@ class ReportBatch {
     exchange.drop_body();
 
     auto& entries = (*batch)->entries;
-    const auto share = parts_.batches.take(bytes_of(**batch));
+    const auto share = parts_.batches.take(*client, bytes_of(**batch));
     add_sender((*batch)->pendings, *by);
     co_await bring_in(**batch);
     count_failures(entries, *client);

@@ -3,7 +3,7 @@
 
 #include "admission/client_krn.hpp"
 #include "base/clock.hpp"
-#include "http/byte_budget.hpp"
+#include "http/fair_budget.hpp"
 #include "http/worker_pool.hpp"
 #include "ingest/ingest.hpp"
 
@@ -15,7 +15,7 @@ struct RestParts {
   const admission::ClientKrnRule& client_rule;
   const Clock& clock;
   http::WorkerPool& pool;       ///< where large batches are parsed, and their answers written
-  http::ByteBudget& batches;    ///< what batches in hand hold, all together
+  http::FairBudget& batches;    ///< what batches in hand hold, all together, by client
   std::size_t items_max = 100;  ///< errors, and warnings, shown in an answer
 };
 

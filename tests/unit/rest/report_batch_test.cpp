@@ -80,18 +80,27 @@ TEST_F(ReportBatchTest, AFaultThatPassesIsA503OfEach) {
 }
 
 TEST_F(ReportBatchTest, BatchesInHandAreBounded) {
-  auto share = batches.take(8U << 20U);
+  auto share = batches.take("krn:other", 8U << 20U);
   const auto said = send(many(1));
   EXPECT_EQ(status_of(said), 503);
   EXPECT_NE(said.find("Retry-After: 1\r\n"), said.npos);
   share.reset();
   EXPECT_EQ(status_of(send(many(1))), 200);
-  EXPECT_FALSE(batches.is_spent());
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(status_of(send(many(1) + std::string(300'000, ' '))), 200);  // gives it back
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(status_of(send(many(1) + std::string(300'000, ' '))), 200);
+  for (int i = 0; i < 100 && !batches.is_unused(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  EXPECT_TRUE(batches.is_unused()) << "it gives everything back";
+}
+
+TEST_F(ReportBatchTest, WhoHoldsOnToBodiesLeavesRoomForOthers) {
+  const auto share = batches.take("krn:acme:a", 4U << 20U);  // half of all
+  const std::string body = many(1) + std::string(3U << 19U, ' ');
+  const auto headers = token("a@b.c") + "Content-Type: application/json\r\n";
+  EXPECT_EQ(status_of(post(headers, body, "krn:acme%3Aa", "/batch")), 503);
+  EXPECT_EQ(status_of(post(headers, body, "krn:acme%3Ab", "/batch")), 200);
 }
 
 TEST_F(ReportBatchTest, ABodyThatGrowsBeyondTheBudgetIsRefused) {
-  const auto share = batches.take((8U << 20U) - 1);
+  const auto share = batches.take("krn:other", (8U << 20U) - 1);
   Client to{server->port()};
   to.send("POST /clients/krn:a/progress/batch HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n" + token("a@b.c") +
           "Content-Type: application/x-ndjson\r\n\r\n10000\r\n" + std::string(0x10000, '\n') + "\r\n");

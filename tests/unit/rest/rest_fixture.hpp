@@ -109,7 +109,7 @@ class RestTest : public ::testing::Test {
   auth::KeyRing keys{{.keys = {auth::make_hmac_key(secret)}, .algorithms = {}}};
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   http::WorkerPool pool{{.threads = 1}};
-  http::ByteBudget batches{8U << 20U};
+  http::FairBudget batches{8U << 20U};
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   std::optional<ingest::Ingest> ingest;
 };
