@@ -332,7 +332,7 @@ def test_a_client_that_stalls_leaves_room_for_the_batches_of_others(make_server,
             stalled.append(connection)
             try:
                 connection.sendall(head + b" " * (bytes_max - 1))
-                connection.settimeout(0.5)
+                connection.settimeout(2)
                 refused += connection.recv(12) == b"HTTP/1.1 503"
             except TimeoutError:
                 pass  # it is taken, and its end is awaited
