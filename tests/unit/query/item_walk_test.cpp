@@ -56,7 +56,7 @@ class Events final : public store::ProgressReader {
   void cut(store::Version version, std::size_t items) {
     std::vector<domain::Item> first;
     auto next = kept.begin();
-    for (; next->version < version + 1; ++next)
+    for (; next != kept.end() && next->version <= version; ++next)
       for (const auto& item : std::get<domain::Reported>(next->what).errors)
         if (first.size() < items) first.push_back(item);
     auto state = std::make_shared<domain::Progress>();
