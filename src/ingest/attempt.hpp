@@ -17,7 +17,7 @@ struct Group {
   std::size_t next = 0;
   store::SnapshotPtr state;
   bool loaded = false;
-  bool conflicted = false;     ///< load with the log: the cached or stored state was not the newest, or may not be
+  bool with_log = false;       ///< how to load: the cached or stored state was not the newest, or may not be
   bool one_at_a_time = false;  ///< the store refused a chunk: find out which update it cannot take
   int conflicts = 0;
   std::vector<std::optional<domain::KeyHit>> hits;  ///< of `open()`; empty when nothing was looked up

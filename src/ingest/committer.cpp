@@ -66,7 +66,7 @@ Committer::Groups Committer::take_contended(Groups& groups) {
   const auto stays = [&](const Group& group) { return !contended_.contains(group.stream); };
   const auto taken = std::ranges::stable_partition(groups, stays);
   for (auto& group : taken) {
-    group.conflicted = true;
+    group.with_log = true;
     out.push_back(std::move(group));
   }
   groups.erase(taken.begin(), taken.end());
@@ -137,11 +137,11 @@ void Committer::load(Groups& groups, Mail& mail) {
   LoadMode mode = LoadMode::snapshot_only;
   for (auto& group : groups) {
     if (group.loaded) continue;
-    if (!group.conflicted && (group.state = cache_.find(group.stream))) {
+    if (!group.with_log && (group.state = cache_.find(group.stream))) {
       group.loaded = true;
       continue;
     }
-    if (group.conflicted) mode = LoadMode::with_log;
+    if (group.with_log) mode = LoadMode::with_log;
     wanted.push_back(&group);
     streams.push_back(group.stream);
   }
@@ -217,7 +217,7 @@ bool Committer::find_keys(Groups& groups, Mail& mail) {
 /// A commit proves the state that its updates were judged by. Where nothing is committed it may be of a life that is
 /// over by now, with another owner, or complete: nobody is refused by a state that was not read with the log.
 bool Committer::is_proved(const Group& group, const Attempt& attempt) const {
-  if (attempt.append || group.conflicted || options_.alone) return true;
+  if (attempt.append || group.with_log || options_.alone) return true;
   return std::ranges::none_of(attempt.outcomes,
                               [](const Outcome& outcome) { return std::holds_alternative<Refused>(outcome); });
 }
@@ -228,15 +228,13 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
   attempts.reserve(groups.size());
   appends.reserve(groups.size());
   std::size_t updates = 0;
-  for (auto& group : groups) {
+  for (const auto& group : groups) {
     auto& made = attempts.emplace_back();
-    if (group.is_behind())
+    if (group.is_behind()) {
       made.behind = true;
-    else
+    } else {
       made = attempt(group, {.token = {.writer = options_.writer, .sequence = ++sequence_}, .wake = options_.wake});
-    if (!made.behind && !is_proved(group, made)) {
-      made = {.unproved = true};
-      continue;
+      if (!is_proved(group, made)) made = {.unproved = true};
     }
     updates += made.outcomes.size();
     if (made.append) appends.push_back(*std::move(made.append));
@@ -272,7 +270,7 @@ void Committer::look_again(Group& group) {
   cache_.erase(group.stream);
   group.state = nullptr;
   group.loaded = false;
-  group.conflicted = true;
+  group.with_log = true;
 }
 
 /// Tells the attempt's updates what became of them, and puts what is left of the group into `again`.
@@ -393,7 +391,7 @@ void Committer::retry_held(Groups& again, Mail& mail) {
     if (!held.pendings.empty()) {
       auto& group = again.emplace_back();
       group.stream = stream;
-      group.conflicted = true;
+      group.with_log = true;
       group.pendings = std::move(held.pendings);
     }
     entry = held_.erase(entry);
@@ -436,7 +434,7 @@ void Committer::learn(Doubt doubt, AppendOutcome outcome, Mail& mail, Groups& ag
 
   Group group;
   group.stream = stream;
-  group.conflicted = true;  // whatever stands there now, the log says it
+  group.with_log = true;  // whatever stands there now, the log says it
   if (ours) {
     for (std::size_t i = 0; i < doubt.pendings.size(); ++i) mail.add(doubt.pendings[i], std::move(doubt.outcomes[i]));
   } else {
