@@ -41,6 +41,7 @@ class Upkeep {
   static constexpr milliseconds beat_every{500};
   static constexpr std::chrono::seconds look_every{1};
   static constexpr std::chrono::seconds convert_every{600};
+  static constexpr milliseconds convert_slice{250};         ///< of the first walk, between two heartbeats
   static constexpr std::chrono::seconds convert_again{10};  ///< where it failed
 
   void run() {
@@ -66,11 +67,17 @@ class Upkeep {
     return now >= next_convert_ ? convert(lease, now) : Result<void>{};
   }
 
-  /// One page: the next heartbeat must not be late (`Shared::silence_max`).
+  /// Pages for a slice of time in the first walk, one page in later ones: a start must find old documents soon, and the
+  /// next heartbeat must not be late (`Shared::silence_max`).
   Result<void> convert(const Lease& lease, steady_clock::time_point now) {
-    next_convert_ = now + convert_again;
-    PEBBLES_TRY(more, conversion_.step(*shared_, lease));
-    next_convert_ = more ? now : now + convert_every;
+    bool more = true;
+    do {
+      next_convert_ = now + convert_again;
+      PEBBLES_TRY(page_was_full, conversion_.step(*shared_, lease));
+      more = page_was_full;
+      next_convert_ = more ? now : now + convert_every;
+    } while (more && is_first_walk_ && steady_clock::now() - now < convert_slice);
+    is_first_walk_ = is_first_walk_ && more;
     return {};
   }
 
@@ -93,6 +100,7 @@ class Upkeep {
   bool stopped_ = false;
   bool away_;
   bool clock_is_off_ = false;
+  bool is_first_walk_ = true;
   steady_clock::time_point next_look_{};
   steady_clock::time_point next_convert_{};
   std::thread thread_;  // last: it uses the rest
