@@ -114,6 +114,9 @@ void database_has_arbiter() {
 }
 void snapshots_caught_up(std::int64_t files) { say(info, "snapshots_caught_up", {{"files", files}}); }
 void instance_given_up() { say(warn, "instance_given_up", {}); }
+void documents_converted(std::int64_t looked_at, std::int64_t converted) {
+  say(converted > 0 ? info : debug, "documents_converted", {{"looked_at", looked_at}, {"converted", converted}});
+}
 void clock_differs(std::int64_t milliseconds) { say(warn, "clock_differs", {{"milliseconds", milliseconds}}); }
 
 void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vector<std::string>& skipped) {

@@ -63,6 +63,9 @@ void database_has_arbiter();
 void snapshots_caught_up(std::int64_t files);
 /// An instance that says nothing any more was given up; its sessions were ended.
 void instance_given_up();
+/// A walk through all documents for those of earlier services and versions has ended; logged at debug level where it
+/// found none.
+void documents_converted(std::int64_t looked_at, std::int64_t converted);
 void clock_differs(std::int64_t milliseconds);
 
 /// An issuer's keys were fetched and are others than before, or are there again; `skipped` says why some were left out.

@@ -136,6 +136,7 @@ class Server(Started):
         """Starts it, with `env` for this start only, and waits for /health unless told not to."""
         assert not self.running, "the server runs already"
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.log_begin = self.log.stat().st_size if self.log.exists() else 0
         inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
         settings = {"HOST": "127.0.0.1", "PORT": str(self.port), "JWT_SECRET": secret, "SHUTDOWN_DELAY_S": "0",
                     "no_proxy": "127.0.0.1",
@@ -194,6 +195,14 @@ class Server(Started):
         if self.running:
             time.sleep(0.1)
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def wait_logged(self, event, timeout=20, times=1):
+        """Waits until this start has logged the event so often."""
+        def count():
+            with open(self.log, "rb") as log:
+                log.seek(self.log_begin)
+                return len(re.findall(rb"\b%s\b" % event.encode(), log.read()))
+        wait_until(lambda: count() >= times, timeout, f"{times} times {event} in the log")
 
     def log_tail(self, lines=60):
         return "\n".join(self.log_text().splitlines()[-lines:])

@@ -36,7 +36,12 @@ def progress(one_node, database):
 
 @pytest.fixture
 def start(make_server, one_node, database):
-    return lambda: Api(make_server(uri=one_node.uri(database)).start())
+    return lambda: Api(make_server(uri=one_node.uri(database), env={"LOG_LEVEL": "debug"}).start())
+
+
+def wait_for_the_conversion(api):
+    """The first look through all documents after a start; the next is minutes away."""
+    api.server.wait_logged("documents_converted", 30)
 
 
 def test_the_sample_is_served_adopted_and_continued(start, progress, database):
@@ -119,10 +124,10 @@ def watched(progress, **which):
 
 
 def walks(progress, commands):
-    """The finds of the conversion among them. Each looks at few documents, and none follows another without a
+    """The finds of the conversion among them. Each looks at few documents, and few follow one another without a
     heartbeat in between."""
     is_find = [command["ns"] == progress.full_name for command in commands]
-    assert not any(a and b for a, b in itertools.pairwise(is_find))
+    assert all(len(list(group)) <= 16 for is_one, group in itertools.groupby(is_find) if is_one)
     finds = [command for command, is_one in zip(commands, is_find) if is_one]
     for found in finds:
         assert found["op"] == "query" and is_of_the_upkeep(found["command"]), found
@@ -143,9 +148,9 @@ def test_a_conversion_looks_at_a_bounded_page_between_two_heartbeats(start, prog
     progress.database.command("collMod", "progress", validator={"filename": {"$ne": "refused"}})
     with watched(progress, op={"$in": ["query", "getmore"]}) as commands:
         api = start()
-        wait_until(lambda: progress.count_documents({"state": 6}) == len(ids_in_order), 30, "the conversion")
-        time.sleep(1.2)
+        wait_for_the_conversion(api)
         api.server.stop()
+    assert progress.count_documents({"state": 6}) == len(ids_in_order)
     finds = walks(progress, commands)
     assert len(finds) >= 4
     assert len(ids_in_order) < sum(found["docsExamined"] for found in finds) <= len(ids_in_order) + 1 + len(finds)
@@ -153,7 +158,7 @@ def test_a_conversion_looks_at_a_bounded_page_between_two_heartbeats(start, prog
     assert is_converted(progress)
     with watched(progress, op={"$ne": "command"}) as commands:  # what has all that is looked for is looked at, and no more
         api = start()
-        time.sleep(6)
+        wait_for_the_conversion(api)
         api.server.stop()
     assert sum(found["docsExamined"] for found in walks(progress, commands)) >= len(ids_in_order)
 
@@ -165,8 +170,9 @@ def test_a_conversion_that_fails_waits_and_goes_on(make_server, standalone, data
         progress.insert_many([sample(filename=f"file-{number}") for number in range(150)])
         standalone.fail_point("failCommand", "alwaysOn", **failing)
         try:
-            server = make_server(uri=standalone.uri(database)).start()
-            time.sleep(5)
+            server = make_server(uri=standalone.uri(database), env={"LOG_LEVEL": "debug"}).start()
+            server.wait_logged("database_away", 30)
+            server.wait_logged("database_answers_again", 30)  # heartbeats go on, and do not try again each time
         finally:
             failed = client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})["count"]
         assert failed == 1 and not is_converted(progress)
@@ -206,7 +212,7 @@ def test_completed_files_are_deleted_by_age(make_server, one_node, progress, dat
 
 def test_documents_with_times_of_either_kind_are_on_every_page(start, progress):
     api = start()
-    wait_for_the_first_conversion(progress)  # the next is minutes away: what comes now stays as it is
+    wait_for_the_conversion(api)  # what is inserted now stays as it is
     documents = []
     for number in range(60):
         date = datetime.datetime(2024, 1, 1, 10, number // 3, number % 3, tzinfo=utc)
@@ -218,17 +224,6 @@ def test_documents_with_times_of_either_kind_are_on_every_page(start, progress):
         names = [record["filename"] for page in pages(api, limit="7", **parameters) for record in page]
         assert names == [f"file-{number:02}" for number in reversed(expected)]
     verify_clean(api.server)
-
-
-def wait_for_the_first_conversion(progress):
-    """It is over when a text that is inserted stays one."""
-    def stays():
-        probe = sample(clientKrn="krn:probe", filename=str(bson.ObjectId()))
-        progress.insert_one(probe)
-        time.sleep(1.2)
-        return isinstance(progress.find_one_and_delete({"_id": probe["_id"]})["updatedAt"], str)
-
-    wait_until(stays, 20, "the end of the first conversion")
 
 
 def pages(api, **parameters):

@@ -88,6 +88,7 @@ Bson only_id_of(const bson_t* document) {
 void Conversion::begin() {
   from_ = Bson{};
   from_.min_key("_id");
+  looked_at_ = converted_ = 0;
 }
 
 Result<bool> Conversion::step(Shared& shared, const Lease& lease) {
@@ -98,17 +99,23 @@ Result<bool> Conversion::step(Shared& shared, const Lease& lease) {
     page_ = page_min;
   else
     page_ = std::clamp(steady_clock::now() - began < fast ? page_ * 2 : page_ / 2, page_min, page_max);
-  if (more && !*more) begin();
+  if (more && !*more) {
+    telemetry::documents_converted(looked_at_, converted_);
+    begin();
+  }
   return more;
 }
 
 Result<bool> Conversion::convert_page(mongoc_collection_t* progress) {
   Writes writes{progress, nullptr};
-  std::int64_t found = 0;
+  std::int64_t found = 0, lacked = 0;
   Bson last;
   PEBBLES_TRY_VOID(find(progress, Bson{}, page_options(from_, page_), [&](const bson_t* document) {
     auto lacking = look_at(document);
-    if (lacking.has_any) convert(writes, lacking);
+    if (lacking.has_any) {
+      convert(writes, lacking);
+      ++lacked;
+    }
     if (++found == page_) last = only_id_of(document);
     return true;
   }));
@@ -119,6 +126,8 @@ Result<bool> Conversion::convert_page(mongoc_collection_t* progress) {
     // What is refused alone, by a validation rule say, must not keep the others from their turn.
     if (fault) telemetry::driver_warned(progress_name, fault->text);
   }
+  looked_at_ += found;
+  converted_ += lacked;
   if (found < page_) return false;
   from_ = std::move(last);
   return true;

@@ -23,7 +23,8 @@ class Conversion {
   void begin();
   Result<bool> convert_page(mongoc_collection_t* progress);
 
-  Bson from_;  ///< {_id: of the last one that was looked at}
+  Bson from_;                                   ///< {_id: of the last one that was looked at}
+  std::int64_t looked_at_ = 0, converted_ = 0;  ///< in this walk
   std::int64_t page_ = page_min;
 };
 

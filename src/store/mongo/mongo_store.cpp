@@ -42,6 +42,7 @@ class Upkeep {
   static constexpr std::chrono::seconds look_every{1};
   static constexpr std::chrono::seconds convert_every{600};
   static constexpr milliseconds convert_slice{250};         ///< of the first walk, between two heartbeats
+  static constexpr int convert_pages_max = 16;              ///< likewise
   static constexpr std::chrono::seconds convert_again{10};  ///< where it failed
 
   void run() {
@@ -67,16 +68,17 @@ class Upkeep {
     return now >= next_convert_ ? convert(lease, now) : Result<void>{};
   }
 
-  /// Pages for a slice of time in the first walk, one page in later ones: a start must find old documents soon, and the
-  /// next heartbeat must not be late (`Shared::silence_max`).
+  /// A few pages in the first walk, one in later ones: a start must find old documents soon, and the next heartbeat
+  /// must not be late (`Shared::silence_max`).
   Result<void> convert(const Lease& lease, steady_clock::time_point now) {
     bool more = true;
-    do {
+    for (int pages = 0; more && pages < (is_first_walk_ ? convert_pages_max : 1); ++pages) {
+      if (pages > 0 && steady_clock::now() - now > convert_slice) break;
       next_convert_ = now + convert_again;
-      PEBBLES_TRY(page_was_full, conversion_.step(*shared_, lease));
-      more = page_was_full;
+      PEBBLES_TRY(is_full, conversion_.step(*shared_, lease));
+      more = is_full;
       next_convert_ = more ? now : now + convert_every;
-    } while (more && is_first_walk_ && steady_clock::now() - now < convert_slice);
+    }
     is_first_walk_ = is_first_walk_ && more;
     return {};
   }
