@@ -43,7 +43,7 @@ struct Config {
   std::chrono::seconds stalled_after{300};
   std::size_t http_threads = 1;
   std::size_t max_connections = 10'000;
-  std::chrono::seconds idle_timeout{60};
+  std::chrono::seconds idle_timeout{75};
   std::chrono::seconds head_timeout{10};
   std::chrono::seconds body_timeout{20};
   std::chrono::seconds write_timeout{15};

@@ -16,6 +16,9 @@ class ByteBudget {
   /// Nothing more should be begun.
   [[nodiscard]] bool is_spent() const { return bytes_.load(std::memory_order_relaxed) >= bytes_max_; }
 
+  /// Who holds on to it should be hurried.
+  [[nodiscard]] bool is_half_spent() const { return bytes_.load(std::memory_order_relaxed) >= bytes_max_ / 2; }
+
   /// Takes so much for as long as what is returned lives, whether there is room or not: it is in use already.
   [[nodiscard]] std::shared_ptr<const void> take(std::size_t bytes) {
     bytes_.fetch_add(bytes, std::memory_order_relaxed);

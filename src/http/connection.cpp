@@ -26,16 +26,19 @@ namespace {
 using Timer =
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
+constexpr std::string_view any_origin = "*";
 constexpr std::string_view head_end = "\r\n\r\n";
-constexpr std::size_t small_body_bytes_max = 16UL << 10U;     // copied behind the head; a larger one is sent beside it
-constexpr std::size_t kept_capacity_bytes_max = 64UL << 10U;  // what an idle connection's strings may hold on to
+constexpr std::size_t small_body_bytes_max = 16UL << 10U;    // copied behind the head; a larger one is sent beside it
+constexpr std::size_t kept_capacity_bytes_max = 2UL << 10U;  // what each string holds on to for the next request
 constexpr std::size_t reserved_body_bytes_max = 1UL << 20U;
 constexpr std::size_t spare_bytes = 64;  // behind a body, so that a JSON parser may read past its end
-constexpr std::size_t linger_bytes_max = 64UL << 10U;
+constexpr std::size_t chunked_read_bytes_max = 16UL
+                                               << 10U;  // what is left of such a read fits into a connection's buffer
+constexpr std::chrono::seconds unhurried_head{1};       // for a long head where others wait for its room
 
 void reuse(std::string& text) {
   text.clear();
-  if (text.capacity() > kept_capacity_bytes_max) text.shrink_to_fit();
+  if (text.capacity() > kept_capacity_bytes_max) std::string{}.swap(text);
 }
 
 /// A member of its own in every error, so that who quotes the answer quotes what the log knows it by.
@@ -57,7 +60,7 @@ struct Connection::Telling {
 };
 
 Connection::Connection(Loop& loop, Socket socket)
-    : loop_{loop}, socket_{std::move(socket)}, in_{2 * loop.options().limits.head_bytes_max} {
+    : loop_{loop}, socket_{std::move(socket)}, in_{loop.options().limits.head_bytes_max + ReadBuffer::first_bytes} {
   error_code ignored;
   socket_.non_blocking(true, ignored);
   loop_.enter(*this);
@@ -74,28 +77,30 @@ Task<void> Connection::run() {
       begin_waiting_for_head();
       error_code failed;
       co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
-      if (!receive()) break;
+      if (!receive_head()) break;
     }
-    if (timed_out_ && !in_.empty()) refusal_ = 408;
-    if (head != Progress::done && refusal_ == 0) co_return;  // between requests a client may leave
+    if (timed_out_ && !in_.empty()) refusal_ = {.status = 408};
+    if (head != Progress::done && !refusal_) co_return;  // between requests a client may leave
 
     begun_ = std::chrono::steady_clock::now();
-    request_id_ = request_id_of(refusal_ == 0 ? request_->field(request_id_name) : std::string_view{});
+    request_id_ = request_id_of(!refusal_ ? request_->field(request_id_name) : std::string_view{});
     Response response;
-    if (refusal_ == 0) {
+    if (!refusal_) {
       response = co_await answer();
       name_in(response, request_id_);
       if (dress(response)) co_await compress(response);
       hold(response);
     } else {
-      response = refusal(refusal_);
+      response = answer_of(refusal_);
       name_in(response, request_id_);
+      // Of a head that could not be read to its end nobody knows the origin.
+      loop_.options().cors.allow(response, request_ ? request_->field("Origin") : any_origin);
     }
     const auto stream = request_ && request_->method() != "HEAD" ? response.stream : nullptr;
     if (!stream) count(response.status);
     const Telling telling{.connection = *this, .status = response.status};
     if (gone_) co_return;
-    open = refusal_ == 0 && !response.close && !loop_.closing() && request_->keep_alive() && skip_body();
+    open = !refusal_ && !response.close && !loop_.closing() && request_->keep_alive() && skip_body();
     if (stream && request_->http10()) open = false;  // the end of the connection is the body's
     prepare_answer(std::move(response), open);
     const bool head_is_written = co_await write();
@@ -114,13 +119,14 @@ void Connection::begin_request() {
   request_.reset();
   route_ = nullptr;
   reuse(body_);
+  reuse(head_copy_);
   body_share_.reset();
   body_share_bytes_ = 0;
   client_.clear();
   file_.clear();
   sent_ = 0;
   before_ = 0;
-  refusal_ = 0;
+  refusal_ = {};
   timed_out_ = false;
   continue_due_ = false;
   phase_ = Phase::idle;
@@ -136,10 +142,14 @@ void Connection::enter_phase(Phase phase, std::chrono::milliseconds limit) {
 
 void Connection::begin_waiting_for_head() {
   const auto& deadlines = loop_.options().deadlines;
-  if (in_.empty())
+  if (in_.empty()) {
+    if (in_.capacity() > ReadBuffer::first_bytes) in_.release();
+    head_share_.reset();
+    head_share_bytes_ = 0;
     enter_phase(Phase::idle, deadlines.idle);
-  else if (phase_ != Phase::head)  // the whole head has one deadline, however it trickles in
+  } else if (phase_ != Phase::head) {  // the whole head has one deadline, however it trickles in
     enter_phase(Phase::head, deadlines.head);
+  }
 }
 
 Connection::Progress Connection::take_head() {
@@ -154,12 +164,12 @@ Connection::Progress Connection::take_head() {
       ::memmem(bytes.data(), std::min(bytes.size(), limits.head_bytes_max), head_end.data(), head_end.size()));
   if (end == nullptr) {
     refusal_ = RequestParser::judge_incomplete(bytes, limits);
-    return refusal_ == 0 ? Progress::more : Progress::failed;
+    return refusal_ ? Progress::failed : Progress::more;
   }
   const auto head = bytes.substr(0, static_cast<std::size_t>(end - bytes.data()) + head_end.size());
   request_.emplace();
-  refusal_ = request_->parse_head(head, limits);
-  if (refusal_ != 0) return Progress::failed;
+  refusal_ = request_->parse_head(in_.front(head.size()), limits);
+  if (refusal_) return Progress::failed;
   // Handlers get views of the head. `in_` stays as it is until the answer unless more of the body has to be read.
   const auto behind = bytes.size() - head.size();
   const bool body_is_here =
@@ -171,22 +181,55 @@ Connection::Progress Connection::take_head() {
         behind == 0 && !request_->http10() && equal_ignoring_case(request_->field("Expect"), "100-continue");
   }
   in_.consume(head.size());
+  if (in_.empty() && !body_is_here) in_.release();
   return Progress::done;
+}
+
+std::optional<std::size_t> Connection::read_some(std::span<char> room) {
+  error_code failed;
+  const auto count = socket_.read_some(asio::buffer(room.data(), room.size()), failed);
+  if (failed == asio::error::would_block || failed == asio::error::interrupted) return 0;
+  gone_ = failed.failed();
+  if (gone_) return std::nullopt;
+  window_bytes_ += count;
+  return count;
 }
 
 bool Connection::receive() {
   if (timed_out_) return false;
   const auto room = in_.room();
   if (room.empty()) return false;
-  error_code failed;
-  const auto count = socket_.read_some(asio::buffer(room.data(), room.size()), failed);
-  if (failed == asio::error::would_block || failed == asio::error::interrupted) return true;
-  if (failed) {
-    gone_ = true;
-    return false;
+  const auto count = read_some(room);
+  in_.commit(count.value_or(0));
+  return count.has_value();
+}
+
+bool Connection::receive_head() {
+  const auto wanted = in_.next_capacity();
+  if (!timed_out_ && wanted > ReadBuffer::first_bytes && wanted > head_share_bytes_) {
+    if (loop_.long_heads().is_spent()) {
+      refusal_ = {.status = 503, .why = "Too many requests with long headers at once: retry it"};
+      return false;
+    }
+    head_share_.reset();
+    head_share_ = loop_.long_heads().take(wanted);
+    head_share_bytes_ = wanted;
   }
-  in_.commit(count);
-  return true;
+  return receive();
+}
+
+bool Connection::receive_body(std::size_t bytes_max) {
+  if (!in_.empty()) return receive();  // a part of a chunk's frame, which the next bytes complete
+  if (timed_out_) return false;
+  // No more than belongs to the body, or fits into `in_`: what follows is the next request.
+  auto room = loop_.scratch();
+  const auto left = request_->content_length_remaining();
+  room = room.first(left ? std::min<std::size_t>(*left, room.size()) : chunked_read_bytes_max);
+  const auto count = read_some(room);
+  if (!count) return false;
+  const std::string_view bytes{room.data(), *count};
+  const auto taken = bytes.empty() ? 0 : request_->parse_body(bytes, body_, bytes_max, refusal_);
+  return refusal_ || in_.append(bytes.substr(taken));
 }
 
 Task<Response> Connection::answer() {
@@ -195,11 +238,9 @@ Task<Response> Connection::answer() {
   const bool asks_options = request_->method() == "OPTIONS";
   if (asks_options && request_->target() == "*") co_return options(loop_.router().methods());
   auto target = parse_target(request_->target());
-  if (!target) {
-    auto response = refusal(400);
-    response.close = false;  // only the target is bad; where the request ends is clear
-    co_return response;
-  }
+  if (!target) co_return problem(400, target.error());
+  if (target->path.size() > 1 && target->path.back().empty())
+    co_return problem(404, "No such path: none here ends with a slash");
   auto match = loop_.router().find(request_->method(), target->path);
   if (match.handler == nullptr) {
     if (match.allow.empty()) co_return problem(404, "Not found");
@@ -288,11 +329,12 @@ Task<void> Connection::compress(Response& response) {
 Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max, FairBudget* budget,
                                                                       std::string asker) {
   const auto announced = request_->content_length();
-  if (announced && *announced > bytes_max) co_return std::unexpected{refusal(413)};
-  if (budget != nullptr && !budget->has_room(asker, 0)) co_return std::unexpected{refusal(503)};
+  if (announced && *announced > bytes_max) co_return std::unexpected{too_large(bytes_max)};
+  if (budget != nullptr && !budget->has_room(asker, 0)) co_return std::unexpected{answer_of({.status = 503})};
   // What is only announced takes no memory yet.
   if (announced) body_.reserve(std::min<std::size_t>(*announced, reserved_body_bytes_max) + spare_bytes);
   enter_phase(Phase::body, loop_.options().deadlines.body);
+  window_bytes_ = 0;
   if (continue_due_) {
     continue_due_ = false;
     out_ = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -301,26 +343,28 @@ Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_
   }
   while (!gone_) {
     const auto taken = take_body(bytes_max);
-    if (budget != nullptr && taken != Progress::failed && !make_room_for_body(*budget, asker)) refusal_ = 503;
-    if (refusal_ != 0 || taken != Progress::more) break;
+    if (budget != nullptr && taken != Progress::failed && !make_room_for_body(*budget, asker))
+      refusal_ = {.status = 503};
+    if (refusal_ || taken != Progress::more) break;
     error_code failed;
     co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
-    if (timed_out_) refusal_ = 408;
+    if (timed_out_) refusal_ = {.status = 408};
     // A full buffer that holds no complete piece of a chunked body is a trailer or an extension without end.
-    else if (!receive() && !gone_)
-      refusal_ = 400;
-    if (refusal_ != 0) break;
+    else if (!receive_body(bytes_max) && !gone_)
+      refusal_ = {.status = 400, .why = "Bad request: a trailer or an extension of a chunk is too long"};
+    if (refusal_) break;
   }
   phase_ = Phase::handler;
   deadline_ = TimePoint::max();
-  if (gone_ && refusal_ == 0) refusal_ = 400;
-  if (refusal_ != 0) co_return std::unexpected{refusal(refusal_)};
+  if (gone_ && !refusal_) refusal_ = {.status = 400};
+  if (refusal_.status == 413) co_return std::unexpected{too_large(bytes_max)};
+  if (refusal_) co_return std::unexpected{answer_of(refusal_)};
   co_return std::string_view{body_};
 }
 
 Connection::Progress Connection::take_body(std::size_t bytes_max) {
   if (!request_->is_done() && !in_.empty()) in_.consume(request_->parse_body(in_.data(), body_, bytes_max, refusal_));
-  if (refusal_ != 0) return Progress::failed;
+  if (refusal_) return Progress::failed;
   return request_->is_done() ? Progress::done : Progress::more;
 }
 
@@ -345,9 +389,9 @@ bool Connection::skip_body() {
   return body_.empty() && length && *length <= in_.data().size() && take_body(in_.data().size()) == Progress::done;
 }
 
-Response Connection::refusal(int status) const {
+Response Connection::answer_of(const Refusal& refusal) {
   std::string_view text = "Bad request";
-  switch (status) {
+  switch (refusal.status) {
     case 408: text = "The request took too long"; break;
     case 413: text = "The body is too large"; break;
     case 414: text = "The path is too long"; break;
@@ -357,7 +401,14 @@ Response Connection::refusal(int status) const {
     case 505: text = "Only HTTP/1.0 and HTTP/1.1 are spoken here"; break;
     default: break;
   }
-  auto out = status == 503 ? try_later(text) : problem(status, text);
+  if (!refusal.why.empty()) text = refusal.why;
+  auto out = refusal.status == 503 ? try_later(text) : problem(refusal.status, text);
+  out.close = true;
+  return out;
+}
+
+Response Connection::too_large(std::size_t bytes_max) {
+  auto out = problem(413, "The body is too large: at most " + std::to_string(bytes_max) + " bytes are accepted here");
   out.close = true;
   return out;
 }
@@ -385,6 +436,7 @@ void Connection::hold(Response& response) {
   }
   response = try_later("Too many long answers wait to be read by their clients");
   name_in(response, request_id_);
+  loop_.options().cors.allow(response, request_->field("Origin"));
 }
 
 Connection::Progress Connection::send() {
@@ -492,22 +544,58 @@ Task<Result<bool>> Connection::make_piece(StreamedBody& body, std::string& piece
 }
 
 /// Closing with unread bytes would reset the connection, and the client might never see the answer (RFC 9112,
-/// section 9.6): so say that nothing follows, and let the client finish, within bounds.
+/// section 9.6): so say that nothing follows, and let the client finish, within bounds. Many clients read no answer
+/// before they have sent the whole body.
 Task<void> Connection::linger() {
   error_code failed;
   socket_.shutdown(Socket::shutdown_send, failed);
-  enter_phase(Phase::linger, loop_.options().deadlines.linger);
-  std::size_t dropped = in_.data().size();
-  while (!failed && !timed_out_ && dropped <= linger_bytes_max) {
+  const auto& options = loop_.options();
+  auto dropped = in_.data().size();
+  in_.consume(dropped);
+  release_buffers();
+  const auto begun = loop_.now();
+  const auto is_over = [&] {
+    const auto limit = loop_.closing() ? options.deadlines.linger_idle : options.deadlines.linger;
+    return loop_.now() - begun > limit || dropped > options.linger_bytes_max;
+  };
+  window_bytes_ = 0;
+  enter_phase(Phase::linger, options.deadlines.linger_idle);
+  while (!failed && !is_over()) {
     co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
-    in_.consume(in_.data().size());
-    if (failed || !receive()) break;
-    dropped += in_.data().size();
+    if (failed || timed_out_) break;
+    const auto count = read_some(loop_.scratch());
+    if (!count) break;
+    dropped += *count;
   }
 }
 
+void Connection::release_buffers() {
+  in_.release();
+  head_share_.reset();
+  head_share_bytes_ = 0;
+  body_share_.reset();
+  for (auto* text : {&head_copy_, &body_, &out_, &out_body_})
+    if (text->capacity() > std::string{}.capacity()) std::string{}.swap(*text);
+}
+
+bool Connection::is_hogging(TimePoint now) const {
+  return phase_ == Phase::head && head_share_ && loop_.long_heads().is_half_spent() &&
+         now > deadline_ - loop_.options().deadlines.head + unhurried_head;
+}
+
+bool Connection::comes_fast_enough(std::chrono::milliseconds window) {
+  const auto wanted = loop_.options().deadlines.body_bytes_per_second_min * static_cast<std::size_t>(window.count());
+  if (window_bytes_ * 1000 < wanted) return false;
+  window_bytes_ = 0;
+  deadline_ = loop_.now() + window;
+  return true;
+}
+
 void Connection::expire(TimePoint now) {
-  if (now < deadline_) return;
+  if (phase_ == Phase::idle && in_.empty() && in_.capacity() > 0) release_buffers();
+  if (now < deadline_ && !is_hogging(now)) return;
+  if (phase_ == Phase::body && comes_fast_enough(loop_.options().deadlines.body)) return;
+  if (phase_ == Phase::linger && comes_fast_enough(loop_.options().deadlines.linger_idle)) return;
   deadline_ = TimePoint::max();
   timed_out_ = true;
   error_code ignored;

@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "http/fair_budget.hpp"
@@ -19,7 +20,8 @@ namespace pebbles::http {
 class Loop;
 
 /// One client's connection: reads a request, has it answered, writes the answer, and so on. Parsing comes before
-/// waiting, so that pipelined requests need no system call, and answers go out in order. Threads: its loop's.
+/// waiting, so that pipelined requests need no system call, and answers go out in order. An idle one keeps no buffer:
+/// at most 12 KiB in all, its coroutines included. Threads: its loop's.
 class Connection : public boost::intrusive::list_base_hook<> {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -30,7 +32,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   /// Until the connection's end.
   Task<void> run();
 
-  /// Ends what takes too long: a request that was begun gets a 408, a handler may take its time.
+  /// Ends what takes too long: a request that was begun gets a 408, a handler may take its time. Called with each tick
+  /// of the loop, while the connection waits; an idle one gives its buffers back.
   void expire(TimePoint now);
   void close_if_idle();
   /// Ends an answer that is being streamed.
@@ -54,6 +57,12 @@ class Connection : public boost::intrusive::list_base_hook<> {
   void begin_waiting_for_head();
   Progress take_head();
   bool receive();
+  /// The same within what heads may hold in all.
+  bool receive_head();
+  /// The same for a body, which does not stay in `in_`.
+  bool receive_body(std::size_t bytes_max);
+  /// What one read from the socket brought; nothing where the client has gone.
+  std::optional<std::size_t> read_some(std::span<char> room);
   Progress take_body(std::size_t bytes_max);
   /// False when `budget` has no room of the asker's for what the body has grown to.
   bool make_room_for_body(FairBudget& budget, const std::string& asker);
@@ -62,7 +71,14 @@ class Connection : public boost::intrusive::list_base_hook<> {
   void prepare_answer(Response response, bool keep_alive);
   /// Takes room for a long answer, or puts a 503 in its place: who reads slowly must not fill the memory.
   void hold(Response& response);
-  [[nodiscard]] Response refusal(int status) const;
+  [[nodiscard]] static Response answer_of(const Refusal& refusal);
+  /// Of a body above the bound.
+  [[nodiscard]] static Response too_large(std::size_t bytes_max);
+  void release_buffers();
+  /// Whether what came in the last `window` keeps the least rate; if so, the next one begins.
+  bool comes_fast_enough(std::chrono::milliseconds window);
+  /// Whether others need the room that a head which is not complete holds.
+  [[nodiscard]] bool is_hogging(TimePoint now) const;
   Task<Response> answer();
   /// Counts what the handler, or whoever refused, has answered.
   void count(int status);
@@ -87,6 +103,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   Socket socket_;
   ReadBuffer in_;
   std::optional<RequestParser> request_;
+  std::shared_ptr<const void> head_share_;  ///< what a long head takes of a budget
+  std::size_t head_share_bytes_ = 0;
   std::string head_copy_;  ///< of a head whose body is still to come: `in_` moves while it does
   std::string body_;
   std::shared_ptr<const void> body_share_;  ///< what it takes of a budget
@@ -96,6 +114,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::shared_ptr<const void> share_;      ///< what it takes of a budget
   std::size_t sent_ = 0;                   ///< of `out_` and `out_body_`
   std::size_t before_ = 0;                 ///< sent of the same answer before them
+  std::size_t window_bytes_ = 0;           ///< of the body, since its present time began
   telemetry::HttpRoute* route_ = nullptr;  ///< of the request; null when no handler has it
   std::string request_id_;
   std::string client_;  ///< as this and the next, what a handler noted: for the log
@@ -103,7 +122,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   TimePoint begun_;  ///< when its head was there
   TimePoint deadline_ = TimePoint::max();
   Phase phase_ = Phase::idle;
-  int refusal_ = 0;            ///< the status of what is wrong with the framing, 0 while all is well
+  Refusal refusal_;            ///< what is wrong with the framing
   bool may_skip_line_ = true;  ///< some clients send an empty line behind a body (RFC 9112, section 2.2)
   bool timed_out_ = false;     ///< the present phase took too long
   bool in_pieces_ = false;     ///< the answer is being streamed

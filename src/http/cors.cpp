@@ -14,7 +14,9 @@ constexpr std::string_view exposed =
     "X-Request-Id";
 /// What it may send besides those.
 constexpr std::string_view accepted =
-    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, traceparent, tracestate, X-Request-Id";
+    "Authorization, baggage, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, "
+    "sentry-trace, "
+    "traceparent, tracestate, X-Request-Id";
 constexpr std::string_view preflight_age_s = "7200";  // the longest that Chromium keeps one
 
 /// Scheme, host and port as a browser writes them (RFC 6454, section 6.2): no path, nothing in upper case.

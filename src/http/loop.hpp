@@ -5,6 +5,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <chrono>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,9 +22,10 @@ namespace pebbles::http {
 /// What all loops of a server share.
 struct ServerState {
   explicit ServerState(const ServerOptions& options)
-      : long_answers{options.answers_bytes_max}, streams{options.streams} {}
+      : long_answers{options.answers_bytes_max}, long_heads{options.heads_bytes_max}, streams{options.streams} {}
 
   ByteBudget long_answers;  ///< those that are not yet sent
+  ByteBudget long_heads;
   StreamBudget streams;
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> closing{false};   ///< answers from now on end their connection
@@ -60,11 +63,16 @@ class Loop {
   [[nodiscard]] bool closing() const { return state_.closing.load(std::memory_order_relaxed); }
   [[nodiscard]] bool cutting() const { return state_.cutting.load(std::memory_order_relaxed); }
   [[nodiscard]] ByteBudget& long_answers() { return state_.long_answers; }
+  [[nodiscard]] ByteBudget& long_heads() { return state_.long_heads; }
+  /// For bytes that are used, or copied, before anything else of this loop runs.
+  [[nodiscard]] std::span<char> scratch() { return {scratch_.get(), scratch_bytes}; }
   [[nodiscard]] StreamBudget& streams() { return state_.streams; }
   void enter(Connection& connection) { connections_.push_back(connection); }
   void leave(Connection& connection);
 
  private:
+  static constexpr std::size_t scratch_bytes = 64UL << 10U;
+
   static Task<void> drive(std::unique_ptr<Connection> connection);
   void tick();
   void read_clocks();
@@ -73,6 +81,7 @@ class Loop {
   ServerState& state_;
   boost::intrusive::list<Connection> connections_;
   Clock::time_point now_;
+  std::unique_ptr<char[]> scratch_ = std::make_unique_for_overwrite<char[]>(scratch_bytes);
   std::time_t date_second_ = 0;
   std::string date_line_;
   asio::io_context context_;

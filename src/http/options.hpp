@@ -12,11 +12,13 @@ namespace pebbles::http {
 
 /// How long a client may take. Checked every `tick`, so each may last that much longer.
 struct Deadlines {
-  std::chrono::milliseconds idle{60'000};   ///< until the first byte of a request
-  std::chrono::milliseconds head{10'000};   ///< from its first byte to the end of the head
-  std::chrono::milliseconds body{20'000};   ///< for the whole body
-  std::chrono::milliseconds write{15'000};  ///< for taking the whole answer, or a piece of one that is streamed
-  std::chrono::milliseconds linger{1'000};  ///< for what a refused client still sends
+  std::chrono::milliseconds idle{75'000};  ///< until the first byte of a request
+  std::chrono::milliseconds head{10'000};  ///< from its first byte to the end of the head
+  std::chrono::milliseconds body{20'000};  ///< a body must keep its least rate over each such time, until it is whole
+  std::size_t body_bytes_per_second_min = 4UL << 10U;
+  std::chrono::milliseconds write{15'000};       ///< for taking the whole answer, or a piece of one that is streamed
+  std::chrono::milliseconds linger{30'000};      ///< for what a refused client still sends, in all,
+  std::chrono::milliseconds linger_idle{1'000};  ///< and below the least rate; in all when the server stops
   std::chrono::milliseconds tick{250};
 };
 
@@ -28,6 +30,10 @@ struct ServerOptions {
   /// Long answers that wait for their readers, all together; beyond it the next one is a 503. What is under way may go
   /// over it by an answer a loop.
   std::size_t answers_bytes_max = 128UL << 20U;
+  /// Heads of requests beyond their first 4 KiB, all together.
+  std::size_t heads_bytes_max = 16UL << 20U;
+  /// How much of a body that was refused is read, so that its sender gets to read the answer: the largest allowed body.
+  std::size_t linger_bytes_max = 17UL << 20U;
   StreamBudget::Bounds streams;
   FramingLimits limits;
   Deadlines deadlines;

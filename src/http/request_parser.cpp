@@ -4,56 +4,110 @@
 #include <boost/beast/http/error.hpp>
 
 #include "base/header_text.hpp"
+#include "http/authority.hpp"
 
 namespace pebbles::http {
 
 using boost::beast::http::error;
 using boost::beast::http::verb;
 
-int RequestParser::parse_head(std::string_view head, const FramingLimits& limits) {
+namespace {
+
+constexpr std::string_view crlf = "\r\n";
+
+/// "METHOD target HTTP/d.d" with one space between its parts (RFC 9112, section 3).
+bool is_request_line(std::string_view line) {
+  constexpr std::string_view version = " HTTP/1.1";
+  if (line.size() <= version.size() || std::ranges::count(line, ' ') != 2) return false;
+  const auto end = line.substr(line.size() - version.size());
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return end.starts_with(" HTTP/") && is_digit(end[6]) && end[7] == '.' && is_digit(end[8]);
+}
+
+void serve_as_1_1(std::span<char> head) {
+  const std::string_view text{head.data(), head.size()};
+  const auto size = text.find(crlf);
+  if (size == text.npos || !is_request_line(text.substr(0, size)) || head[size - 3] != '1') return;
+  if (head[size - 1] > '1') head[size - 1] = '1';
+}
+
+/// A list of codings that RFC 9112, section 6.1, allows, of which one is not known here: well-formed names, with
+/// `chunked` once at most, and then last. Anything else could be read in two ways.
+bool names_unknown_coding(std::string_view codings) {
+  static constexpr std::string_view token_marks = "!#$%&'*+-.^_`|~";
+  const auto is_token_character = [](char c) {
+    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || token_marks.contains(c);
+  };
+  bool was_chunked = false;
+  while (!codings.empty()) {
+    const auto coding = next_part(codings, ',');
+    if (was_chunked || coding.empty() || !std::ranges::all_of(coding, is_token_character)) return false;
+    was_chunked = equal_ignoring_case(coding, "chunked");
+  }
+  return true;
+}
+
+}  // namespace
+
+Refusal RequestParser::parse_head(std::span<char> bytes, const FramingLimits& limits) {
+  serve_as_1_1(bytes);
+  const std::string_view head{bytes.data(), bytes.size()};
   base_ = head.data();
   head_size_ = head.size();
   header_limit(static_cast<std::uint32_t>(limits.head_bytes_max + 1));  // judged by whoever found the head's end
   body_limit(boost::none);                                              // judged when the body is asked for
   ErrorCode failed;
   const auto taken = put({head.data(), head.size()}, failed);
-  if (target_.size > limits.target_bytes_max) return 414;
-  if (refusal_ != 0) return refusal_;
+  if (target_.size > limits.target_bytes_max) return {.status = 414};
+  if (refusal_) return refusal_;
+  const auto line = head.substr(0, head.find(crlf));
   if (failed == error::bad_version) {
-    // A version that is written like one, as in HTTP/2's preface, gets told; anything else is garbage.
-    const auto line = head.substr(0, head.find("\r\n"));
-    return line.size() > 9 && line.substr(line.size() - 9, 6) == " HTTP/" ? 505 : 400;
+    // A version that is written like one, as in HTTP/2's preface, is named; anything else is garbage.
+    if (is_request_line(line)) return {.status = 505};
+    return {.status = 400, .why = "Bad request: the first line is not METHOD, target and HTTP/1.1 with single spaces"};
   }
-  if (failed || taken != head.size() || !framing_is_clear()) return 400;
-  if (!known_method_) return 501;
-  return 0;
+  if (failed || taken != head.size()) return {.status = 400};
+  if (const auto unclear = judge_framing()) return unclear;
+  if (!known_method_) return {.status = 501};
+  return {};
 }
 
-int RequestParser::judge_incomplete(std::string_view head, const FramingLimits& limits) {
-  const auto line_end = head.find("\r\n");
-  auto line = head.substr(0, line_end);
-  if (line_end == head.npos && line.ends_with('\r')) line.remove_suffix(1);  // half of the end
-  if (line.size() > limits.target_bytes_max + 64) return 414;
-  if (head.size() >= limits.head_bytes_max) return 431;
-  if (line_end != head.npos && line.find(" HTTP/") == line.npos) return 400;
+Refusal RequestParser::judge_incomplete(std::string_view head, const FramingLimits& limits) {
+  const auto size = head.find(crlf);
+  auto line = head.substr(0, size);
+  if (size == head.npos && line.ends_with('\r')) line.remove_suffix(1);  // half of the end
+  if (line.size() > limits.target_bytes_max + 64) return {.status = 414};
+  if (head.size() >= limits.head_bytes_max) return {.status = 431};
+  if (size != head.npos && line.find(" HTTP/") == line.npos) return {.status = 400};
   for (std::size_t i = 0; i < head.size(); ++i)
-    if (head[i] == '\0' || (head[i] == '\n' && (i == 0 || head[i - 1] != '\r'))) return 400;
-  return 0;
+    if (head[i] == '\0' || (head[i] == '\n' && (i == 0 || head[i - 1] != '\r'))) return {.status = 400};
+  return {};
 }
 
-bool RequestParser::framing_is_clear() const {
+Refusal RequestParser::judge_framing() const {
   const auto hosts = count_of("Host");
-  if (hosts > 1 || (hosts == 0 && version_ == 11)) return false;
+  if (hosts > 1 || (hosts == 0 && version_ == 11))
+    return {.status = 400, .why = "Bad request: one Host header is needed"};
+  // A request without an authority has an empty one (RFC 9112, section 3.2).
+  if (const auto host = field("Host"); !host.empty() && !is_authority(host))
+    return {.status = 400, .why = "Bad request: Host is not a host with an optional port"};
   const auto lengths = count_of("Content-Length");
   const auto length = field("Content-Length");
   if (lengths > 1 || (lengths == 1 && (length.empty() || length.find_first_not_of("0123456789") != length.npos)))
-    return false;
+    return {.status = 400, .why = "Bad request: Content-Length is not one whole number"};
   const auto encodings = count_of("Transfer-Encoding");
-  if (encodings == 0) return true;
-  return encodings == 1 && lengths == 0 && version_ == 11 && equal_ignoring_case(field("Transfer-Encoding"), "chunked");
+  if (encodings == 0) return {};
+  if (encodings > 1 || lengths > 0 || version_ != 11)
+    return {.status = 400, .why = "Bad request: the body could end in two places"};
+  const auto encoding = field("Transfer-Encoding");
+  if (equal_ignoring_case(encoding, "chunked")) return {};
+  if (!encoding.empty() && names_unknown_coding(encoding))
+    return {.status = 501, .why = "Of transfer codings only chunked is implemented"};
+  return {.status = 400, .why = "Bad request: Transfer-Encoding is not chunked"};
 }
 
-std::size_t RequestParser::parse_body(std::string_view bytes, std::string& body, std::size_t bytes_max, int& status) {
+std::size_t RequestParser::parse_body(std::string_view bytes, std::string& body, std::size_t bytes_max,
+                                      Refusal& refusal) {
   body_ = &body;
   body_bytes_max_ = bytes_max;
   eager(true);
@@ -62,9 +116,9 @@ std::size_t RequestParser::parse_body(std::string_view bytes, std::string& body,
   while (taken < bytes.size() && !is_done() && !failed)
     taken += put({bytes.data() + taken, bytes.size() - taken}, failed);
   if (failed == error::body_limit)
-    status = 413;
+    refusal = {.status = 413};
   else if (failed && failed != error::need_more)
-    status = 400;
+    refusal = {.status = 400, .why = "Bad request: the body is not framed as its head says"};
   return taken;
 }
 
@@ -117,9 +171,9 @@ bool RequestParser::is_folded(BeastView name) const {
 void RequestParser::on_field_impl(boost::beast::http::field, BeastView name, BeastView value, ErrorCode& error) {
   if (head_is_done_) return;  // a trailer must not pass for a header
   if (is_folded(name)) {
-    refusal_ = 400;
+    refusal_ = {.status = 400, .why = "Bad request: a header is folded over lines"};
   } else if (field_count_ == fields_max) {
-    refusal_ = 431;
+    refusal_ = {.status = 431};
   } else {
     fields_[field_count_++] = {.name = place_of(name), .value = value.empty() ? Place{} : place_of(value)};
     return;

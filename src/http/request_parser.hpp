@@ -2,6 +2,7 @@
 #include <array>
 #include <boost/beast/http/basic_parser.hpp>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,25 +14,33 @@ struct FramingLimits {
 };
 inline constexpr std::size_t fields_max = 100;
 
-/// Frames one request with Boost.Beast's parser, and is stricter where Beast is lenient (RFC 9112, sections 5 to 7):
-/// one `Host`, one `Content-Length` of digits, `Transfer-Encoding` only as one `chunked` in HTTP/1.1, no folded lines.
-/// Header fields are places in the head's bytes, not copies; what a trailer says is dropped. One object per request.
+/// Why a request cannot be served. After one, the connection can't be used for another request.
+struct Refusal {
+  int status = 0;             ///< 0: nothing is wrong
+  std::string_view why = {};  ///< for the client, of static storage; "" for what the status says
+  explicit operator bool() const { return status != 0; }
+};
+
+/// Frames one request with Boost.Beast's parser, and is stricter where Beast is lenient (RFC 9112, sections 3.2 and 5
+/// to 7): one valid `Host`, one `Content-Length` of digits, `Transfer-Encoding` only as one `chunked` in HTTP/1.1, no
+/// folded lines. Header fields are places in the head's bytes, not copies; what a trailer says is dropped. One object
+/// per request.
 class RequestParser final : public boost::beast::http::basic_parser<true> {
   using Base = boost::beast::http::basic_parser<true>;
   using BeastView = boost::beast::string_view;
   using ErrorCode = boost::beast::error_code;
 
  public:
-  /// 0 when the head is well-formed and allowed, else the status of the refusal: 400, 414, 431, 501 or 505. Afterwards
-  /// the connection can't be used for another request. `head` ends with the empty line. Call once, first.
-  [[nodiscard]] int parse_head(std::string_view head, const FramingLimits& limits);
+  /// Refuses with 400, 414, 431, 501 or 505. `head` ends with the empty line. A later minor version of HTTP/1 is served
+  /// as 1.1 (RFC 9110, section 2.5); Beast does not know them, so the digit is changed in place. Call once, first.
+  [[nodiscard]] Refusal parse_head(std::span<char> head, const FramingLimits& limits);
 
-  /// For a head that is still incomplete: the status to refuse it with at once, 0 to wait for more.
-  [[nodiscard]] static int judge_incomplete(std::string_view head, const FramingLimits& limits);
+  /// For a head that is still incomplete: why to refuse it at once, or nothing to wait for more.
+  [[nodiscard]] static Refusal judge_incomplete(std::string_view head, const FramingLimits& limits);
 
   /// Takes body bytes and returns how many; `is_done()` tells when the body is complete. `body` grows to `bytes_max`
-  /// at most. `status` becomes 400 or 413 when the body can't be taken.
-  std::size_t parse_body(std::string_view bytes, std::string& body, std::size_t bytes_max, int& status);
+  /// at most. `refusal` becomes 400 or 413 when the body can't be taken.
+  std::size_t parse_body(std::string_view bytes, std::string& body, std::size_t bytes_max, Refusal& refusal);
 
   /// Says that the head's bytes now stand at `base`.
   void move_head(const char* base) { base_ = base; }
@@ -58,7 +67,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
 
   [[nodiscard]] Place place_of(BeastView text) const;
   [[nodiscard]] std::string_view text_of(Place place) const { return {base_ + place.offset, place.size}; }
-  [[nodiscard]] bool framing_is_clear() const;
+  [[nodiscard]] Refusal judge_framing() const;
   [[nodiscard]] bool is_folded(BeastView name) const;
   void append(BeastView bytes, ErrorCode& error);
 
@@ -79,7 +88,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   int version_ = 11;
   bool known_method_ = true;
   bool head_is_done_ = false;
-  int refusal_ = 0;  ///< a status that an `on_` function chose
+  Refusal refusal_;  ///< that an `on_` function chose
   std::string* body_ = nullptr;
   std::size_t body_bytes_max_ = 0;
   std::size_t field_count_ = 0;

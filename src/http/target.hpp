@@ -1,7 +1,7 @@
 #pragma once
 #include <array>
 #include <cstddef>
-#include <optional>
+#include <expected>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,9 +23,9 @@ struct Target {
 inline constexpr std::size_t path_segments_max = 16;
 inline constexpr std::size_t parameters_max = 64;
 
-/// Origin form and absolute form are understood. Nullopt for anything else, for a bad percent escape, and for what is
-/// not UTF-8 or holds a NUL once decoded.
-[[nodiscard]] std::optional<Target> parse_target(std::string_view raw);
+/// Origin form and absolute form are understood, the latter without a path too. The error says, for the client, what is
+/// wrong and where: another form, a bad percent escape, or what is not UTF-8 or holds a NUL once decoded.
+[[nodiscard]] std::expected<Target, std::string> parse_target(std::string_view raw);
 
 /// Appends `text` with everything but RFC 3986's unreserved characters percent-encoded.
 void append_percent_encoded(std::string& out, std::string_view text);

@@ -272,7 +272,7 @@ def test_sixteen_mebibytes_and_one_more(api, krn, form):
     full = batch + b" " * (bytes_max - len(batch))
     assert statuses(send(api, krn, full, form)) == [200] * 16
     answer = send(api, krn, full + b" ", form)
-    assert_problem(answer, 413, "The body is too large")
+    assert_problem(answer, 413, f"The body is too large: at most {16 << 20} bytes are accepted here")
     assert all(record["counts"]["done"] == 1 for record in api.listed(krn))
 
 

@@ -69,29 +69,31 @@ class Framing {
   bool take_request() {
     RequestParser request;
     bool may_skip_line = true;
-    int status = 0;
-    while (!take_head(request, may_skip_line, status)) {
-      if (status != 0) return refuse(status);
+    http::Refusal refusal;
+    while (!take_head(request, may_skip_line, refusal)) {
+      if (refusal) return refuse(refusal.status);
       if (!receive()) return false;
     }
     const auto announced = request.content_length();
     if (announced && *announced > body_bytes_max) return refuse(413);
     std::string body;
     while (!request.is_done()) {
-      if (!in_.empty()) in_.consume(request.parse_body(in_.data(), body, body_bytes_max, status));
+      if (!in_.empty()) in_.consume(request.parse_body(in_.data(), body, body_bytes_max, refusal));
       PEBBLES_ASSERT(body.size() <= body_bytes_max, "a body over the limit");
-      if (status != 0) return refuse(status);
+      if (refusal) return refuse(refusal.status);
       if (request.is_done()) break;
       if (in_.room().empty()) return refuse(400);
       if (!receive()) return false;
     }
     check_head(request);
-    served_.requests.push_back(
-        {.head = head_, .body = body, .keep_alive = request.keep_alive(), .end = received_ - in_.data().size()});
+    served_.requests.push_back({.head = received_head_,
+                                .body = body,
+                                .keep_alive = request.keep_alive(),
+                                .end = received_ - in_.data().size()});
     return request.keep_alive();
   }
 
-  bool take_head(RequestParser& request, bool& may_skip_line, int& status) {
+  bool take_head(RequestParser& request, bool& may_skip_line, http::Refusal& refusal) {
     if (may_skip_line && in_.data().starts_with("\r\n")) {
       in_.consume(2);
       may_skip_line = false;
@@ -100,12 +102,13 @@ class Framing {
     if (bytes.empty()) return false;
     const auto end = bytes.substr(0, limits.head_bytes_max).find(head_end);
     if (end == bytes.npos) {
-      status = RequestParser::judge_incomplete(bytes, limits);
+      refusal = RequestParser::judge_incomplete(bytes, limits);
       return false;
     }
     const auto head = bytes.substr(0, end + head_end.size());
-    status = request.parse_head(head, limits);
-    if (status != 0) return false;
+    received_head_ = head;
+    refusal = request.parse_head(in_.front(head.size()), limits);
+    if (refusal) return false;
     head_ = head;
     request.move_head(head_.data());
     in_.consume(head.size());
@@ -158,6 +161,9 @@ class Framing {
   }
 
   static void check_framing(const RequestParser& request) {
+    for (const char c : request.field("Host"))
+      PEBBLES_ASSERT(c > ' ' && c < 0x7f && std::string_view{"\"/<>?@\\^`{|}#"}.find(c) == std::string_view::npos,
+                     "a Host that is none");
     const auto lengths = request.count_of("Content-Length");
     const auto encodings = request.count_of("Transfer-Encoding");
     PEBBLES_ASSERT(request.count_of("Host") == 1 || (request.http10() && request.count_of("Host") == 0),
@@ -173,6 +179,7 @@ class Framing {
   std::string_view stream_;
   Pieces pieces_;
   http::ReadBuffer in_{2 * limits.head_bytes_max};
+  std::string received_head_;  ///< before parsing, which changes the digit of a later version
   std::string head_;
   std::size_t received_ = 0;
   Served served_;
