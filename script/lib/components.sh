@@ -9,6 +9,8 @@ kafka=$root/build/components/kafka      # the jars of a broker
 connect=$root/build/components/connect  # of Kafka Connect with MongoDB's sink connector, a peer to measure against
 kafka_version=3.9.1
 elasticmq=$root/build/components/elasticmq  # the jars of a queue service that speaks SQS's protocol
+node_clients=$root/build/components/node-clients
+node_packages=axios@1.21.1
 elasticmq_package=org.elasticmq:elasticmq-server_2.13:1.6.12
 kafka_folder= kafka_pid=
 
@@ -93,12 +95,23 @@ fetch_jars() {
     "-DoutputDirectory=$folder.new" && mv "$folder.new" "$folder"
 }
 
+# ensure_node_clients: HTTP clients of Node.js that the tests look through; quick when they are there.
+ensure_node_clients() {
+  export PEBBLES_NODE_CLIENTS=$node_clients
+  [[ $(cat "$node_clients/.stamp" 2>/dev/null) == "$node_packages" ]] && return 0
+  say "Getting $node_packages into build/components"
+  # shellcheck disable=SC2086 # several names
+  quietly fetch-node-clients npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$node_clients" $node_packages
+  printf '%s\n' "$node_packages" >"$node_clients/.stamp"
+}
+
 # ensure_servers: what the tests need beside the build, quick when it is there.
 ensure_servers() {
   ensure_venv
   ensure_mongod
   ensure_kafka
   ensure_elasticmq
+  ensure_node_clients
 }
 
 # start_kafka: a broker for the C++ tests, told to them in a variable.

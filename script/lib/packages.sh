@@ -10,7 +10,8 @@ packages_debian_12() {
       ;;
     test)
       echo python3 python3-venv python3-pip strace distro-info-data curl jq util-linux faketime libcurl4 liblzma5 \
-        maven openjdk-17-jre-headless haproxy prometheus slowhttptest systemd binutils
+        maven openjdk-17-jre-headless haproxy prometheus slowhttptest systemd binutils \
+        "$(unless_there node nodejs)" "$(unless_there npm npm)"
       ;;
     # clang 14, the default here, cannot read libstdc++'s <expected>, <ranges> and <coroutine>; 19 can.
     check) echo clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev python3 util-linux shellcheck ;;
@@ -18,6 +19,9 @@ packages_debian_12() {
     *) fail "no packages are listed for '$1'" ;;
   esac
 }
+
+# unless_there COMMAND PACKAGE: the package, where nothing has that command: some come from elsewhere too.
+unless_there() { command -v "$1" >/dev/null || echo "$2"; }
 
 # Not tried: the same names but for Boost.
 packages_ubuntu_24_04() { packages_debian_12 "$1" | sed 's/1\.81/1.83/g'; }
