@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -44,9 +45,14 @@ int verify(const Config& config, const VerifyRequest& request);
 /// Exit code 1 when a stream could not be derived.
 int rebuild(const Config& config);
 
-/// Applies the configured retention once: deletes what is too old, or, in a dry run, counts it. Of the embedded store
-/// only while no server has it, which does so itself.
-int prune(const Config& config, bool dry_run);
+enum class Pruning : std::uint8_t {
+  as_configured,
+  dry_run,  ///< only counted
+  now,  ///< and what deleted files contained is erased without the hour of waiting, out of the file's free space too
+};
+/// Applies the configured retention once: deletes what is too old. Of the embedded store only while no server has it,
+/// which does so itself.
+int prune(const Config& config, Pruning how);
 
 /// Copies the embedded store to a new file, beside a running server too.
 int backup(const Config& config, const std::string& file);

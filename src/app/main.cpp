@@ -92,9 +92,15 @@ int run(int argc, char** argv) {
   prove->add_option("--write-heads", proof.write_heads, "write the heads to this file, to keep them elsewhere");
   add("rebuild", "derive the snapshots and indexes from the log again", rebuild);
   bool dry_run = false;
-  add("prune", "delete what RETENTION_DAYS and EVENTS_RETENTION_DAYS say is too old", [&](const Config& config) {
-    return prune(config, dry_run);
-  })->add_flag("--dry-run", dry_run, "count, and delete nothing");
+  bool at_once = false;
+  auto* const pruning =
+      add("prune", "delete what RETENTION_DAYS and EVENTS_RETENTION_DAYS say is too old", [&](const Config& config) {
+        const auto how = at_once ? Pruning::now : Pruning::as_configured;
+        return prune(config, dry_run ? Pruning::dry_run : how);
+      });
+  auto* const count_only = pruning->add_flag("--dry-run", dry_run, "count, and delete nothing");
+  pruning->add_flag("--now", at_once, "erase what deleted files contained at once, and out of free space too")
+      ->excludes(count_only);
   std::string health_url;
   add("health", "ask the server on this host whether it is ready: exit code 0 or 1", [&](const Config& config) {
     return ask_health(config, health_url);

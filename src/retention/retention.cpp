@@ -88,6 +88,12 @@ Result<Report> Retention::run(Mode mode) {
   return report;
 }
 
+Result<Report> Retention::erase_deleted() {
+  Report report;
+  PEBBLES_TRY_VOID(repeat(Mode::at_once, report, [&] { return pruner_.erase_deleted(); }));
+  return report;
+}
+
 Result<void> Retention::delete_files(Mode mode, Timestamp now, Report& report) {
   return each_part(rules_.files, [&](const Clients& clients, std::chrono::days days) {
     return delete_files_of(clients, now - days, mode, report);

@@ -42,6 +42,9 @@ class Retention {
   /// Errors: store_unavailable, store_corrupt; what was done until then stays done. Ends early once stopped.
   [[nodiscard]] Result<Report> run(Mode mode);
 
+  /// Erases what deleted files contained, those too that were deleted just now.
+  [[nodiscard]] Result<Report> erase_deleted();
+
   void stop();
 
  private:

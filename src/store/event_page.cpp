@@ -41,13 +41,22 @@ Result<EventPage> EventPageMaker::finish() const {
   return EventPage{.events = std::move(events), .more = is_full_};
 }
 
+void FeedPageMaker::begin(std::int64_t place) {
+  if (place == place_) return;
+  if (at_place_ > 0) passed(place_);
+  at_place_ = 0;
+  skip_ = 0;
+  place_ = place;
+}
+
+bool FeedPageMaker::add_last(std::int64_t place, const domain::Filename& filename, std::string_view text) {
+  begin(place);
+  at_place_ = number_of_last - 1;
+  return add(place, filename, text);
+}
+
 bool FeedPageMaker::add(std::int64_t place, const domain::Filename& filename, std::string_view text) {
-  if (place != place_) {
-    if (at_place_ > 0) passed(place_);
-    at_place_ = 0;
-    skip_ = 0;
-    place_ = place;
-  }
+  begin(place);
   while (!text.empty()) {
     const auto line = take_line(text);
     if (at_place_ < skip_ || is_baseline(line)) {

@@ -59,12 +59,18 @@ class FeedPageMaker {
 
   /// False when the page is full: nothing more may be added.
   bool add(std::int64_t place, const domain::Filename& filename, std::string_view text);
+  /// The same of a place of which only the last event is left, whatever its number was. False when the page is full.
+  bool add_last(std::int64_t place, const domain::Filename& filename, std::string_view text);
   /// All up to that place has been looked at.
   void passed(std::int64_t place);
   /// What was added, when all was added that there is (else `more`). Error: store_corrupt.
   [[nodiscard]] Result<FeedPage> finish(bool more) &&;
 
  private:
+  /// More than the events of any chunk.
+  static constexpr std::int64_t number_of_last = 1 << 20;
+  void begin(std::int64_t place);
+
   FeedPage page_;
   std::string lines_;  ///< of the entries, whose events are read at the end
   PageRoom room_;

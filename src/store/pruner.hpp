@@ -72,6 +72,10 @@ class Pruner {
   /// Replaces the log of files that were deleted over `deletions_stay` ago by what a redelivery is recognised by, and
   /// takes away even that where they were deleted before `tombstones_before` and no new life has begun.
   [[nodiscard]] virtual Result<Pruned> bury(Timestamp tombstones_before, bool dry_run) = 0;
+
+  /// Erases the events of deleted files without waiting for `deletions_stay`. Those who follow the change feed are told
+  /// of the deletion all the same, but no more of who did it.
+  [[nodiscard]] virtual Result<Pruned> erase_deleted() = 0;
 };
 
 }  // namespace pebbles::store

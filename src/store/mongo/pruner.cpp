@@ -64,6 +64,10 @@ class MongoPruner final : public Pruner {
     return out;
   }
 
+  Result<Pruned> erase_deleted() override {
+    return failure(Errc::invalid_argument, "MongoDB: what was deleted within the last hour cannot be erased sooner");
+  }
+
  private:
   Result<Lease> ready() {
     auto lease = shared_->lease();

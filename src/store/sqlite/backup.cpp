@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "store/sqlite/database.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -11,29 +12,36 @@ namespace pebbles::store {
 namespace sqlite {
 namespace {
 
-/// Copies every page as of one moment. In one step, because a copy in several begins again with each commit.
-void copy_pages(const Connection& from, const Connection& to) {
-  auto* const copying = sqlite3_backup_init(to.get(), "main", from.get(), "main");
-  if (copying == nullptr) throw Failure{sqlite3_extended_errcode(to.get()), sqlite3_errmsg(to.get())};
-  const int copied = sqlite3_backup_step(copying, -1);
-  const int finished = sqlite3_backup_finish(copying);
-  if (copied == SQLITE_DONE && finished == SQLITE_OK) return;
-  const int code = finished != SQLITE_OK ? finished : copied;
-  throw Failure{code, sqlite3_errstr(code)};
-}
+/// Writes every row as of one moment into a new file. Not a copy of the pages: in a file that an earlier version wrote,
+/// those have more than the rows, such as what was deleted.
+void copy_rows(const Connection& from, std::string_view to) { from.prepare("VACUUM INTO ?").execute(to); }
 
-Result<void> sync_folder(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+Result<void> sync(const std::filesystem::path& file_or_folder) {
+  const int descriptor = ::open(file_or_folder.c_str(), O_RDONLY | O_CLOEXEC);
   const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
   const int why = errno;
   if (descriptor >= 0) ::close(descriptor);
   if (synced) return {};
   return failure(Errc::store_unavailable,
-                 fmt::format("cannot sync {}: {}", folder.string(), std::generic_category().message(why)));
+                 fmt::format("cannot sync {}: {}", file_or_folder.string(), std::generic_category().message(why)));
 }
 
 }  // namespace
 }  // namespace sqlite
+
+Result<std::uintmax_t> compact_sqlite(const SqliteOptions& options) {
+  PEBBLES_TRY(lock, sqlite::FileLock::take(options.path));
+  return sqlite::guarded(
+      [&] {
+        const auto connection = sqlite::open_writer({.path = options.path, .vfs = options.vfs});
+        connection.execute("VACUUM");
+        const int code =
+            sqlite3_wal_checkpoint_v2(connection.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        if (code != SQLITE_OK) throw sqlite::Failure{code, sqlite3_errmsg(connection.get())};
+        return std::filesystem::file_size(options.path);
+      },
+      options.path);
+}
 
 Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::string& to) {
   namespace fs = std::filesystem;
@@ -46,12 +54,12 @@ Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::st
   auto copied = sqlite::guarded(
       [&] {
         const auto from = sqlite::open_reader({.path = options.path, .vfs = options.vfs});
-        const sqlite::Connection copy{partial, {}, sqlite::Access::read_write};
-        copy.execute("PRAGMA synchronous=EXTRA");
-        sqlite::copy_pages(from, copy);
+        sqlite::copy_rows(from, partial);
         return fs::file_size(partial);
       },
       options.path);
+  if (copied)
+    if (const auto synced = sqlite::sync(partial); !synced) copied = std::unexpected{synced.error()};
   if (copied) fs::rename(partial, to, error);
   if (!copied || error) {
     const auto why = error;
@@ -59,7 +67,7 @@ Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::st
     if (!copied) return copied;
     return failure(Errc::store_unavailable, fmt::format("cannot make {}: {}", to, why.message()));
   }
-  PEBBLES_TRY_VOID(sqlite::sync_folder(fs::absolute(to).parent_path()));
+  PEBBLES_TRY_VOID(sqlite::sync(fs::absolute(to).parent_path()));
   return copied;
 }
 

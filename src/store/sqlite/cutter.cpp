@@ -13,6 +13,7 @@ namespace {
 /// The `at` of a key that stays as long as its file's tombstone, from when it is older than others stay.
 constexpr std::int64_t held = INT64_MAX;
 constexpr std::int64_t keys_max = 100;  ///< that one statement looks at
+constexpr std::size_t deletions_max = 100;
 
 constexpr auto oldest = "(k.stream, k.hash) IN (SELECT stream, hash FROM kept_keys WHERE at<?1 ORDER BY at LIMIT ?2)";
 constexpr auto is_of_grave = "EXISTS (SELECT 1 FROM tombstones t WHERE t.stream=k.stream AND t.version>=k.version)";
@@ -113,8 +114,9 @@ Cutter::Cutter(const Connection& connection, Rows& rows, const RecentStreams& re
           fmt::format("SELECT {} FROM stream_chunks c JOIN progress_events e USING(seq) WHERE c.stream=? "
                       "ORDER BY c.first_version",
                       chunk_columns))},
-      put_baseline_{connection.prepare("UPDATE progress_events SET n=1, prev_version=0, prev_hash=NULL, hash=?, "
-                                       "writer=?, sequence=?, events=? WHERE seq=?")},
+      put_baseline_{connection.prepare("UPDATE progress_events SET first_version=?, n=1, prev_version=0, "
+                                       "prev_hash=NULL, hash=?, writer=?, sequence=?, events=? WHERE seq=?")},
+      insert_chunk_{connection.prepare("INSERT INTO stream_chunks VALUES(?,?,?)")},
       erase_event_{connection.prepare("DELETE FROM progress_events WHERE seq=?")},
       // The numbers behind it may have been given out as positions: no later row may get one of them again.
       note_erased_{connection.prepare("INSERT INTO meta VALUES('erased_seq', ?) ON CONFLICT(name) DO UPDATE SET "
@@ -153,8 +155,8 @@ Cutter::Cut Cutter::cut(std::span<const std::int64_t> rows, Timestamp before, Ti
   return out;
 }
 
-Cutter::Extent Cutter::cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget,
-                                  Pruned& done) {
+Cutter::Extent Cutter::cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget, Pruned& done,
+                                  Place place) {
   Beginning beginning;
   beginning.state.stream = stream.id;
   auto out = Extent::part;
@@ -168,7 +170,7 @@ Cutter::Extent Cutter::cut_stream(const Stream& stream, const Bound& bound, Time
   }
   if (beginning.events == 0) return out;
   for (const auto& chunk : beginning.chunks) keep_keys(stream.row, chunk, now);
-  replace(stream.row, beginning);
+  replace(stream.row, beginning, out == Extent::whole ? place : Place::first);
   ++done.logs;
   done.events += beginning.events;
   return out;
@@ -202,18 +204,21 @@ void Cutter::keep_keys(std::int64_t row, const StoredChunk& chunk, Timestamp now
   }
 }
 
-void Cutter::replace(std::int64_t row, const Beginning& beginning) {
+void Cutter::replace(std::int64_t row, const Beginning& beginning, Place place) {
   const auto& [state, chunks, events] = beginning;
-  const auto& first = chunks.front();
+  const bool is_last = place == Place::last;
+  const auto seq = is_last ? chunks.back().seq : chunks.front().seq;
+  const auto first = is_last ? state.progress.version : chunks.front().chunk.first;
   std::string text;
   append_event(text, baseline_of(state));
-  const auto hash = hash_chunk(state.stream, first.chunk.first, 1, {}, text);
-  put_baseline_.execute(Blob{hash}, static_cast<std::int64_t>(baseline_token.writer),
-                        static_cast<std::int64_t>(baseline_token.sequence), std::string_view{text}, first.seq);
-  for (std::size_t i = 1; i < chunks.size(); ++i) {
-    erase_event(chunks[i].seq);
-    erase_chunk_.execute(row, chunks[i].chunk.first);
+  const auto hash = hash_chunk(state.stream, first, 1, {}, text);
+  for (const auto& stored : chunks) {
+    if (stored.seq != seq) erase_event(stored.seq);
+    erase_chunk_.execute(row, stored.chunk.first);
   }
+  put_baseline_.execute(first, Blob{hash}, static_cast<std::int64_t>(baseline_token.writer),
+                        static_cast<std::int64_t>(baseline_token.sequence), std::string_view{text}, seq);
+  insert_chunk_.execute(row, first, seq);
 }
 
 void Cutter::erase_event(std::int64_t seq) {
@@ -221,49 +226,57 @@ void Cutter::erase_event(std::int64_t seq) {
   erase_event_.execute(seq);
 }
 
-Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
-  Pruned out;
-  Budget budget;
-  struct Grave {
-    Stream stream;
-    Version version = 0;
-    Timestamp deleted_at;
-  };
-  constexpr std::size_t graves_max = 100;
-  const auto read = [](Statement::Rows rows) {
-    std::vector<Grave> graves;
-    while (graves.size() < graves_max && rows.next())
-      graves.push_back({.stream = {.row = rows.integer(0), .id = stream_of(rows, 2)},
-                        .version = rows.integer(1),
-                        .deleted_at = time_of(rows.integer(4))});
-    return graves;
-  };
-  const auto unburied = read(unburied_.run(graves_passed_));
-  out.more = unburied.size() == graves_max;
+std::vector<Cutter::Deletion> Cutter::read_deletions(Statement::Rows rows) {
+  std::vector<Deletion> out;
+  while (out.size() < deletions_max && rows.next())
+    out.push_back({.stream = {.row = rows.integer(0), .id = stream_of(rows, 2)},
+                   .version = rows.integer(1),
+                   .at = time_of(rows.integer(4))});
+  return out;
+}
+
+bool Cutter::cut_deleted(Timestamp deleted_by, Place place, Timestamp now, Budget& budget, Pruned& done) {
+  const auto unburied = read_deletions(unburied_.run(graves_passed_));
+  done.more = unburied.size() == deletions_max;
   bool passes = true;
-  for (const auto& grave : unburied) {
+  for (const auto& deletion : unburied) {
+    const auto row = deletion.stream.row;
     if (budget.is_spent()) {
-      out.more = true;
-      return out;
+      done.more = true;
+      return false;
     }
-    if (recent_.find(grave.stream.id) != nullptr) {
-      out.more = true;  // it is written out soon
+    if (recent_.find(deletion.stream.id) != nullptr) {
+      done.more = true;  // it is written out soon
       passes = false;
       continue;
     }
-    if (!damaged_.contains(grave.stream.row) && grave.deleted_at + deletions_stay_ <= now) {
-      const Bound bound{.before = Timestamp::max(), .version = grave.version};
-      const auto extent = cut_stream(grave.stream, bound, now, budget, out);
-      out.more = out.more || extent != Extent::none;
-      if (extent == Extent::part) return out;
-      if (extent == Extent::whole) buried_.execute(grave.stream.row, grave.version);
+    if (!damaged_.contains(row) && deletion.at <= deleted_by) {
+      const Bound bound{.before = Timestamp::max(), .version = deletion.version};
+      const auto extent = cut_stream(deletion.stream, bound, now, budget, done, place);
+      done.more = done.more || extent != Extent::none;
+      if (extent == Extent::part) return false;
+      if (extent == Extent::whole) buried_.execute(row, deletion.version);
     }
-    if (passes) graves_passed_ = grave.stream.row;
+    if (passes) graves_passed_ = row;
   }
-  if (unburied.size() < graves_max) graves_passed_ = 0;
+  if (unburied.size() < deletions_max) graves_passed_ = 0;
+  return true;
+}
+
+Pruned Cutter::erase_deleted(Timestamp now) {
+  Pruned out;
+  Budget budget;
+  (void)cut_deleted(Timestamp::max(), Place::last, now, budget, out);
+  return out;
+}
+
+Pruned Cutter::bury(Timestamp tombstones_before, Timestamp now) {
+  Pruned out;
+  Budget budget;
+  if (!cut_deleted(now - deletions_stay_, Place::first, now, budget, out)) return out;
   // Before tombstones, so that those have few left.
   if (expire_keys(now - keys_stay)) out.more = true;
-  for (const auto& grave : read(expired_.run(number_of(tombstones_before)))) {
+  for (const auto& grave : read_deletions(expired_.run(number_of(tombstones_before)))) {
     if (budget.is_spent()) {
       out.more = true;
       return out;

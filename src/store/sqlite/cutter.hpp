@@ -37,6 +37,10 @@ class Cutter {
 
   [[nodiscard]] Pruned bury(Timestamp tombstones_before, Timestamp now);
 
+  /// Takes the events of deleted files out of the log whenever they were deleted. The baseline that stands for them has
+  /// the place of the deletion and its version in the name: readers of the feed are told of the deletion by it.
+  [[nodiscard]] Pruned erase_deleted(Timestamp now);
+
  private:
   /// What one step may do. Each chunk that is read here has still to be erased.
   struct Budget {
@@ -71,13 +75,23 @@ class Cutter {
     part,
     none,  ///< it is damaged
   };
-  [[nodiscard]] Extent cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget,
-                                  Pruned& done);
+  /// Where the baseline goes: the first chunk of the log, or the last one of those that it stands for.
+  enum class Place : std::uint8_t { first, last };
+  [[nodiscard]] Extent cut_stream(const Stream& stream, const Bound& bound, Timestamp now, Budget& budget, Pruned& done,
+                                  Place place = Place::first);
   [[nodiscard]] bool read_beginning(std::int64_t row, const Bound& bound, Budget& budget, Beginning& out);
-  void replace(std::int64_t row, const Beginning& beginning);
+  void replace(std::int64_t row, const Beginning& beginning, Place place);
   void keep_keys(std::int64_t row, const StoredChunk& chunk, Timestamp now);
   void erase_event(std::int64_t seq);
   [[nodiscard]] bool expire_keys(Timestamp before);
+  struct Deletion {
+    Stream stream;
+    Version version = 0;
+    Timestamp at;
+  };
+  [[nodiscard]] static std::vector<Deletion> read_deletions(Statement::Rows rows);
+  /// Of deleted files whose log still stands; false where the step ended before the last one that it found.
+  [[nodiscard]] bool cut_deleted(Timestamp deleted_by, Place place, Timestamp now, Budget& budget, Pruned& done);
   [[nodiscard]] bool erase_keys(std::int64_t row, std::int64_t from, Budget& budget);
 
   Rows& rows_;
@@ -86,7 +100,8 @@ class Cutter {
   std::chrono::seconds deletions_stay_;
   std::unordered_set<std::int64_t> damaged_;  ///< streams that are left as they are, for `verify` to name
   std::int64_t graves_passed_ = 0;            ///< the row up to which the next step need not look; 0 begins anew
-  Statement standing_, chunks_, put_baseline_, erase_event_, note_erased_, erase_chunk_, erase_key_, keep_key_;
+  Statement standing_, chunks_, put_baseline_, insert_chunk_, erase_event_, note_erased_, erase_chunk_, erase_key_,
+      keep_key_;
   Statement unburied_, buried_, expired_, erase_tombstone_, erase_stream_, erase_kept_of_, erase_kept_, hold_kept_;
 };
 

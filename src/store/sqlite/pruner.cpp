@@ -68,6 +68,12 @@ class LanePruner final : public Pruner {
     return buried.answer;
   }
 
+  Result<Pruned> erase_deleted() override {
+    PEBBLES_TRY(erased, in_lane([now = clock_.now()](Writer& writer) { return writer.erase_deleted(now); }));
+    erased.answer.worked = erased.took;
+    return erased.answer;
+  }
+
  private:
   /// What one read looks at, at most: the writer may have to wait for its end.
   static constexpr std::int64_t looked_at_max = 2'000;

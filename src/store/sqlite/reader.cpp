@@ -20,8 +20,9 @@ struct ReadConnection {
         tail{connection.prepare(fmt::format("SELECT {}, s.client, s.filename FROM progress_events e "
                                             "JOIN streams s USING(stream) WHERE e.seq>? ORDER BY e.seq",
                                             chunk_columns))},
-        feed{connection.prepare("SELECT e.seq, e.format, s.client, s.filename, e.events FROM progress_events e "
-                                "JOIN streams s USING(stream) WHERE e.seq>? AND e.seq<=? ORDER BY e.seq")},
+        feed{connection.prepare("SELECT e.seq, e.format, s.client, s.filename, e.events, e.first_version, "
+                                "e.writer=0 AND e.sequence=0 FROM progress_events e JOIN streams s USING(stream) WHERE "
+                                "e.seq>? AND e.seq<=? ORDER BY e.seq")},
         feed_end{connection.prepare("SELECT ifnull(max(seq),0) FROM progress_events")},
         ping{connection.prepare("SELECT value FROM meta WHERE name='indexed_seq'")} {}
 
@@ -123,7 +124,12 @@ class Reader final : public ProgressReader {
                       continue;
                     }
                     require_known_format(static_cast<int>(rows.integer(1)));
-                    if (!page.add(seq, domain::Filename{std::string{rows.text(3)}}, rows.text(4))) return true;
+                    const domain::Filename filename{std::string{rows.text(3)}};
+                    if (rows.integer(6) == 0) {
+                      if (!page.add(seq, filename, rows.text(4))) return true;
+                      continue;
+                    }
+                    if (!page.add_last(seq, filename, told_by_chunk(rows.integer(5), true, rows.text(4)))) return true;
                   }
                   return true;
                 }));
@@ -143,6 +149,7 @@ class Reader final : public ProgressReader {
       auto rows = on.tail.run(cursor);
       while (page.entries.size() < limit && rows.next()) {
         auto stored = read_chunk(rows);
+        stored.text = told_by_chunk(stored.chunk.first, stored.is_baseline(), stored.text);
         decode(stored);
         const StreamId stream{domain::ClientKrn{std::string{rows.text(10)}},
                               domain::Filename{std::string{rows.text(11)}}};

@@ -59,6 +59,18 @@ StoredChunk read_chunk(const Statement::Rows& rows) {
   return out;
 }
 
+std::string told_by_chunk(Version first, bool is_baseline, std::string_view text) {
+  if (!is_baseline) return std::string{text};
+  auto event = or_corrupt(decode_event(text));
+  const auto* const baseline = std::get_if<domain::Baseline>(&event.what);
+  if (baseline == nullptr || baseline->state->exists() || event.version != first) return std::string{text};
+  const auto state = baseline->state;
+  event.what = domain::Deleted{.positions = state->positions};
+  std::string out;
+  append_event(out, event);
+  return out;
+}
+
 void require_known_format(int format) {
   if (format != log_format)
     throw Failure{SQLITE_CORRUPT, fmt::format("log format {}; this program knows {}", format, log_format)};

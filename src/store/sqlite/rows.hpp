@@ -30,6 +30,10 @@ struct StoredChunk {
   [[nodiscard]] bool is_baseline() const { return chunk.token == baseline_token; }
 };
 
+/// What a chunk tells readers of the feed: its text, or, for the baseline of a file whose contents were erased before
+/// all were told of its deletion, that deletion. Such a baseline has its own version in its name. Error: store_corrupt.
+[[nodiscard]] std::string told_by_chunk(Version first, bool is_baseline, std::string_view text);
+
 /// The statements over one connection. Threads: as the connection.
 class Rows {
  public:

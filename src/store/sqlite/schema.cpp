@@ -2,14 +2,14 @@
 
 #include <fmt/core.h>
 
+#include "store/sqlite/page_cache.hpp"
+#include "store/sqlite/wiping_vfs.hpp"
+
 namespace pebbles::store::sqlite {
 namespace {
 
 constexpr std::int64_t application_id = 0x50424c31;  // "PBL1"
 constexpr std::int64_t schema_version = 2;
-
-/// For locks that the connections of one process hold for moments.
-constexpr int busy_ms_max = 2000;
 
 // `progress_events` is the log: rows are only ever added, in ascending `seq`, which is also the order of the tail.
 // Everything below it follows from the log and lags a little behind it: see recent_streams.hpp.
@@ -115,20 +115,21 @@ void upgrade_tables(const Connection& connection) {
 }  // namespace
 
 Connection open_writer(const OpenOptions& options) {
-  Connection connection{options.path, options.vfs, Access::read_write};
+  spare_page_cache_walks();  // before anything that starts SQLite
+  Connection connection{options.path, wiping_vfs(options.vfs), Access::read_write};
   // A reader that meets a half-written header of the write-ahead log takes the write lock to read it again.
   sqlite3_busy_timeout(connection.get(), busy_ms_max);
   const bool fresh = is_empty(connection) && connection.integer_of("PRAGMA application_id") == 0;
   const auto version = fresh ? schema_version : require_ours(connection);
   if (fresh) {
-    connection.execute("PRAGMA page_size=4096");
+    connection.execute(fmt::format("PRAGMA page_size={}", page_bytes));
     connection.execute("PRAGMA auto_vacuum=NONE");  // on by default in Debian's build; costs pointer-map pages
   }
   connection.execute("PRAGMA journal_mode=WAL");
   connection.execute(options.durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF");
   connection.execute("PRAGMA wal_autocheckpoint=0");          // the writer checkpoints between batches
   connection.execute("PRAGMA journal_size_limit=134217728");  // a reused log is cheaper to sync than a growing one
-  connection.execute("PRAGMA secure_delete=OFF");
+  connection.execute("PRAGMA secure_delete=ON");   // ADR 23: also in rewrites, whose old texts would stay till then
   connection.execute("PRAGMA cache_size=-65536");  // KiB
   if (fresh) create_tables(connection);
   if (version < schema_version) upgrade_tables(connection);

@@ -5,6 +5,9 @@
 
 namespace pebbles::store::sqlite {
 
+/// For locks that the connections of one process hold for moments.
+inline constexpr int busy_ms_max = 2000;
+
 struct OpenOptions {
   std::string path;
   std::string vfs;      ///< empty: the system's

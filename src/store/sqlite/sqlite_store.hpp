@@ -47,4 +47,9 @@ class SqliteStore : public Store {
 /// invalid_argument when `to` is there; otherwise as for `SqliteStore::open`.
 [[nodiscard]] Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::string& to);
 
+/// Writes the file again with nothing in it but its rows, which makes it as small as it can be; gives its bytes. Needs
+/// as much room beside it and in the folder for temporary files ($SQLITE_TMPDIR, else $TMPDIR). Errors: as for
+/// `SqliteStore::open`; store_unavailable while a server has the file.
+[[nodiscard]] Result<std::uintmax_t> compact_sqlite(const SqliteOptions& options);
+
 }  // namespace pebbles::store

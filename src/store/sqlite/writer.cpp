@@ -12,10 +12,16 @@
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::store::sqlite {
+
+using std::chrono::steady_clock;
+
 namespace {
 
 /// Index rows written out at a time: well under a millisecond, so that a new batch hardly waits.
 constexpr std::size_t portion_rows_max = 100;
+
+/// What was erased leaves the write-ahead log so long after that at the latest, however busy the lane is.
+constexpr std::chrono::seconds erased_stay_max{60};
 
 /// Rolls back unless `done()`.
 class Transaction {
@@ -440,9 +446,12 @@ template <class Step>
 auto Writer::prune(Step&& step) {
   const Unsynced unsynced{connection_, shared_->options.durable};
   Transaction transaction{begin_, rollback_};
+  const auto changes = sqlite3_total_changes64(connection_.get());
   const auto done = step();
   commit_.execute();
   transaction.done();
+  erasing_ = true;
+  if (!erased_since_ && sqlite3_total_changes64(connection_.get()) > changes) erased_since_ = steady_clock::now();
   return done;
 }
 
@@ -452,7 +461,14 @@ Cutter::Cut Writer::cut_logs(std::span<const std::int64_t> rows, Timestamp befor
 
 Pruned Writer::bury(Timestamp tombstones_before, Timestamp now) {
   write_out_between_batches();  // of files that were deleted just now
-  return prune([&] { return cutter_.bury(tombstones_before, now); });
+  const auto done = prune([&] { return cutter_.bury(tombstones_before, now); });
+  erasing_ = done.more;  // a run ends with it
+  return done;
+}
+
+Pruned Writer::erase_deleted(Timestamp now) {
+  write_out_between_batches();
+  return prune([&] { return cutter_.erase_deleted(now); });
 }
 
 /// One at a time, and where updates wait only one that has waited long itself.
@@ -469,6 +485,7 @@ bool Writer::maintain(Load load) {
       checkpoint_between_batches();
       if (wal_pages_ == 0) return load == Load::idle;
     }
+    if (must_forget_erased(load)) forget_erased();
     if (load == Load::busy) return false;
     if (load == Load::pause && recent_.row_count() <= options.recent_rows_max / 2) return false;
     if (recent_.by_age().empty()) {
@@ -500,7 +517,30 @@ void Writer::checkpoint_between_batches() {
   checkpoint(SQLITE_CHECKPOINT_PASSIVE);
 }
 
-void Writer::checkpoint(int mode) {
+bool Writer::must_forget_erased(Load load) const {
+  if (!erased_since_) return false;
+  const auto now = steady_clock::now();
+  if (now < forget_after_) return false;
+  if (load == Load::idle && !erasing_ && recent_.by_age().empty()) return true;
+  return now - *erased_since_ >= erased_stay_max;
+}
+
+void Writer::forget_erased() {
+  constexpr std::chrono::seconds pause{1};  // where it does not work; it may cost some milliseconds each time
+  forget_after_ = steady_clock::now() + pause;
+  // What is long is done beside the readers.
+  if (!checkpoint(SQLITE_CHECKPOINT_PASSIVE)) return;
+  const auto alone = shared_->gate.enter_alone();
+  // Pages here have unused bytes that are zeroed only in the file (wiping_vfs.hpp): they must not come to the log
+  // again.
+  sqlite3_db_release_memory(connection_.get());
+  sqlite3_busy_timeout(connection_.get(), 0);
+  const bool emptied = checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  sqlite3_busy_timeout(connection_.get(), busy_ms_max);
+  if (emptied) erased_since_.reset();
+}
+
+bool Writer::checkpoint(int mode) {
   // On the one connection that also commits: before SQLite 3.51.3 a checkpoint on another can lose pages.
   PEBBLES_CRASH_POINT("before-checkpoint");
   int pages_in_log = 0;
@@ -508,8 +548,10 @@ void Writer::checkpoint(int mode) {
   const int code = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, &pages_in_log, &pages_copied);
   if (code != SQLITE_OK && code != SQLITE_BUSY)
     throw Failure{sqlite3_extended_errcode(connection_.get()), sqlite3_errmsg(connection_.get())};
+  const bool whole = code == SQLITE_OK && pages_in_log == pages_copied;
   if (pages_in_log == pages_copied) wal_pages_ = 0;
   PEBBLES_CRASH_POINT("after-checkpoint");
+  return whole;
 }
 
 void Writer::note_commit(bool good, const std::string& what) {

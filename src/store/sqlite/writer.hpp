@@ -1,5 +1,7 @@
 #pragma once
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -26,6 +28,7 @@ class Writer final : public EventStore {
   /// Steps of the pruner (LaneJobs), each in a transaction of its own. Throws Failure.
   Cutter::Cut cut_logs(std::span<const std::int64_t> rows, Timestamp before, Timestamp now);
   Pruned bury(Timestamp tombstones_before, Timestamp now);
+  Pruned erase_deleted(Timestamp now);
 
  private:
   /// Where a stream stands: what an append is checked against.
@@ -75,7 +78,12 @@ class Writer final : public EventStore {
   void write_out_all();
   void write_out_between_batches();
   void checkpoint_between_batches();
-  void checkpoint(int mode);
+  /// True when the whole write-ahead log is copied.
+  bool checkpoint(int mode);
+  [[nodiscard]] bool must_forget_erased(Load load) const;
+  /// Takes what was erased out of the write-ahead log and the cache of pages. Not while another process reads the file:
+  /// then it is tried again later.
+  void forget_erased();
   void note_commit(bool good, const std::string& what);
 
   std::shared_ptr<Shared> shared_;
@@ -89,6 +97,10 @@ class Writer final : public EventStore {
   std::int64_t next_seq_ = 1;
   std::size_t rows_owed_ = 0;  ///< index rows that should have been written out, and were saved up
   int wal_pages_ = 0;          ///< in the write-ahead log, as of the last commit
+  /// Since when the write-ahead log may have what is erased in the tables; a run that was killed may have left some.
+  std::optional<std::chrono::steady_clock::time_point> erased_since_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point forget_after_{};  ///< not before
+  bool erasing_ = false;                                  ///< a run of pruning is under way, which may erase more
   std::int64_t failed_batches_ = 0;
   std::unordered_set<KeyInStream, KeyInStreamHash> known_absent_;  ///< looked up since the last commit
 };

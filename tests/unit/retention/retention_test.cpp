@@ -24,6 +24,7 @@ class Steps final : public store::Pruner {
     if (left_-- == first_) began_.set_value();
     return store::Pruned{.logs = 1, .events = 2, .more = left_ > 0, .worked = worked_};
   }
+  Result<store::Pruned> erase_deleted() override { return store::Pruned{}; }
   Result<store::Pruned> bury(Timestamp, bool) override { return store::Pruned{.tombstones = 3}; }
 
   /// Waits for the first step.

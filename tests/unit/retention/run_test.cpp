@@ -37,6 +37,7 @@ class ScriptedPruner final : public store::Pruner {
     note("cut", clients, before, dry_run);
     return step(cuts);
   }
+  Result<Pruned> erase_deleted() override { return Pruned{}; }
   Result<Pruned> bury(Timestamp before, bool dry_run) override {
     note("bury", {}, before, dry_run);
     return step(burials);
