@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "store/log_format.hpp"
 #include "store/mongo/log_cutter.hpp"
 #include "store/mongo/queries.hpp"
 
@@ -61,6 +62,64 @@ Result<Pruned> Burial::bury_documents(DeletionCursor& cursor, bool dry_run) {
   }
   out.more = out.more || (found == page && !tombstones.empty());  // a page of what cannot be read would come again
   return out;
+}
+
+Result<Pruned> Burial::erase_contents(DeletionCursor& cursor, bool& waits) {
+  Pruned out;
+  const auto page = PruneStep::page_max + static_cast<std::int64_t>(cursor.seen.size());
+  Bson range, filter, index, options;
+  range.time("$gte", cursor.at);
+  filter.document("deletedAt", range);
+  index.small("deletedAt", 1);
+  options.document("sort", index).document("hint", index).integer("limit", page);
+  std::vector<std::shared_ptr<Snapshot>> tombstones;
+  std::int64_t found = 0;
+  PEBBLES_TRY_VOID(find(step_.progress(), filter, options, [&](const bson_t* document) {
+    ++found;
+    auto read = read_snapshot(document);
+    if (!read || read->snapshot->progress.exists() || cursor.seen.contains(read->snapshot->stream)) return true;
+    tombstones.push_back(std::move(read->snapshot));
+    return true;
+  }));
+  for (const auto& tombstone : tombstones) {
+    PEBBLES_TRY(passes, erase_contents_of(*tombstone, out, waits));
+    if (!passes) {
+      out.more = true;
+      return out;
+    }
+    cursor.pass(tombstone->progress.updated_at, tombstone->stream);
+  }
+  out.more = found == page && !tombstones.empty();
+  return out;
+}
+
+/// False where the step ended before all was done.
+Result<bool> Burial::erase_contents_of(const Snapshot& state, Pruned& out, bool& waits) {
+  const auto& stream = state.stream;
+  const auto version = state.progress.version;
+  if (!step_.takes_another()) return false;
+  PEBBLES_TRY(first, find_beginning(step_.events(), stream));
+  if (!first) return true;
+  const auto& whole = first->stored;
+  if (!whole.cut && whole.chunk.first + whole.events - 1 == version && whole.at < step_.old()) {
+    auto decoded = decode_events(whole.text);
+    if (!decoded || decoded->empty()) return true;  // it is damaged, and left for `verify` to tell of
+    auto deletion = whole;
+    deletion.chunk.events = *std::move(decoded);
+    PEBBLES_TRY_VOID(keep_deletion(step_, deletion));
+  }
+  LogCutter cutter{step_, step_.old()};
+  PEBBLES_TRY(done, cutter.cut(stream, version));
+  if (done.events > 0) ++out.logs;
+  out.events += done.events;
+  if (!done.is_complete) {
+    if (done.events > 0) return false;  // of a long log a part
+    waits = true;
+    return true;
+  }
+  PEBBLES_TRY(baseline, find_beginning(step_.events(), stream));
+  if (!baseline || !baseline->stored.cut) return true;
+  return erase_covered(step_, *baseline, version);
 }
 
 /// From here on the baseline alone tells of the life that is over.

@@ -27,10 +27,15 @@ class Burial {
   /// Deleted files whose document still stands: first their log is cut, then that goes.
   [[nodiscard]] Result<Pruned> bury_documents(DeletionCursor& cursor, bool dry_run);
 
+  /// Erases what deleted files contained, whenever they were deleted, as far as nobody has anything of it under way:
+  /// `waits` becomes true where somebody has. The step's waits are to be those of that.
+  [[nodiscard]] Result<Pruned> erase_contents(DeletionCursor& cursor, bool& waits);
+
   /// What was left of files that were deleted before `before`.
   [[nodiscard]] Result<Pruned> end_tombstones(DeletionCursor& cursor, Timestamp before, bool dry_run);
 
  private:
+  [[nodiscard]] Result<bool> erase_contents_of(const Snapshot& state, Pruned& out, bool& waits);
   [[nodiscard]] Result<void> end_document(const Snapshot& state) const;
   [[nodiscard]] Result<bool> has_chunk_behind(const LogBeginning& first) const;
   [[nodiscard]] Result<Remains> forget_keys(const LogBeginning& first) const;

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "store/log_format.hpp"
 
 namespace pebbles::store::mongo {
 namespace {
@@ -63,6 +66,32 @@ Result<void> strip(const PruneStep& step, Writes& writes, const LogBeginning& fi
     // Those of a life that is over stay as long as its tombstone.
     if (whole->chunk.first > first.deleted_version) set.time("due", seconds_of(whole->at) + step.waits().keys);
     writes.update(same_chunk(*whole), change_of(set, {"events", "at", "prev", "hash", "token"}));
+    return true;
+  });
+}
+
+/// The last event of a chunk, without who did it.
+std::string deletion_in(const StoredChunk& whole) {
+  auto event = whole.chunk.events.back();
+  event.by = {};
+  std::string out;
+  append_event(out, event);
+  return out;
+}
+
+/// Leaves of the chunk of a deletion what is told of it.
+Result<void> strip_deletion(const PruneStep& step, Writes& writes, const StoredChunk& deletion) {
+  return find(step.events(), same_chunk(deletion), by_id(), [&](const bson_t* document) {
+    const auto whole = read_whole_chunk(document);
+    if (!whole || whole->at == 0) return true;
+    Bson set;
+    set.small("n", 0).text("events", deletion_in(*whole));
+    const auto keys = keys_of(whole->chunk);
+    if (keys.empty())
+      set.time("due", step.now() + step.waits().grace);
+    else
+      append_keys(set, keys);
+    writes.update(same_chunk(*whole), change_of(set, {"prev", "hash", "token"}));
     return true;
   });
 }
@@ -160,6 +189,43 @@ Result<bool> clear_due(PruneStep& step) {
   }
   PEBBLES_TRY_VOID(execute(writes));
   return more;
+}
+
+Result<bool> erase_covered(const PruneStep& step, const LogBeginning& first, Version deleted) {
+  auto of_deleted = first;
+  of_deleted.deleted_version = std::max(first.deleted_version, deleted);
+  for (;;) {
+    PEBBLES_TRY(covered, find_covered(step, first, 2));
+    Writes writes{step.events(), nullptr};
+    std::vector<Covered> keyed;
+    for (const auto& one : covered) {
+      if (one.stored.chunk.first + one.stored.events - 1 == deleted) {
+        PEBBLES_TRY_VOID(strip_deletion(step, writes, one.stored));
+      } else if (one.has_keys) {
+        keyed.push_back(one);
+      } else {
+        Bson set;
+        set.small("n", 0).time("due", step.now() + step.waits().grace);
+        writes.update(same_chunk(one.stored), change_of(set, {"events", "at", "prev", "hash", "token"}));
+      }
+    }
+    if (!keyed.empty()) PEBBLES_TRY_VOID(strip(step, writes, of_deleted, keyed));
+    PEBBLES_TRY(done, execute(writes));
+    if (std::cmp_less(covered.size(), PruneStep::portion_max)) return true;
+    if (done.matched == 0 || step.is_spent()) return done.matched == 0;  // what is damaged stays
+  }
+}
+
+Result<void> keep_deletion(const PruneStep& step, const StoredChunk& whole) {
+  const auto version = whole.chunk.events.back().version;
+  Bson set = stream_filter(whole.stream);
+  set.small("n", 0).small("format", log_format).text("events", deletion_in(whole));
+  append_time(set, "at", whole.at);
+  set.time("due", step.now() + step.waits().grace);
+  Writes writes{step.events(), nullptr};
+  writes.update(only_id(whole.stream, version), change_of(set, {}), true);
+  PEBBLES_TRY_VOID(execute(writes));
+  return {};
 }
 
 Result<Remains> remove_covered(const PruneStep& step, const LogBeginning& first) {

@@ -11,6 +11,14 @@ namespace pebbles::store::mongo {
 /// there may be more.
 [[nodiscard]] Result<bool> clear_due(PruneStep& step);
 
+/// Takes all texts out of what the baseline of a deleted file covers, in place, so that no version becomes free. Of the
+/// deletion, at that version, the chunk keeps the event without who did it: readers of the feed are told of it until
+/// the chunk is removed. True when that was all.
+[[nodiscard]] Result<bool> erase_covered(const PruneStep& step, const LogBeginning& first, Version deleted);
+
+/// The document of a deletion that is told and nothing else: for a log that has it in its first chunk.
+[[nodiscard]] Result<void> keep_deletion(const PruneStep& step, const StoredChunk& whole);
+
 enum class Remains : std::uint8_t {
   gone,
   stay,     ///< for another run

@@ -21,16 +21,17 @@ ServerTime server_time_of(Timestamp time) {
   return static_cast<ServerTime>(std::clamp<std::int64_t>(count, 0, std::numeric_limits<std::int32_t>::max())) << 32U;
 }
 
-Result<PruneStep> PruneStep::begin(Shared& shared, const Lease& lease) {
+Result<PruneStep> PruneStep::begin(Shared& shared, const Lease& lease, const PruneWaits& waits) {
   const auto began = steady_clock::now();
   PEBBLES_TRY(times, shared.settled(lease));
-  return PruneStep{shared, lease, times, began + time_max};
+  return PruneStep{shared, lease, times, waits, began + time_max};
 }
 
-PruneStep::PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times, steady_clock::time_point end)
+PruneStep::PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times, const PruneWaits& waits,
+                     steady_clock::time_point end)
     : events_{shared.collection(lease, events_name)},
       progress_{shared.collection(lease, progress_name)},
-      waits_{shared.options().prune_waits},
+      waits_{waits},
       now_{seconds_of(times.now)},
       settled_{times.settled},
       old_{std::min(settled_, server_time_of(now_ - waits_.age + seconds{1}))},

@@ -18,7 +18,7 @@ namespace pebbles::store::mongo {
 class PruneStep {
  public:
   /// Asks how far pruning may go at this moment. Error: store_unavailable.
-  [[nodiscard]] static Result<PruneStep> begin(Shared& shared, const Lease& lease);
+  [[nodiscard]] static Result<PruneStep> begin(Shared& shared, const Lease& lease, const PruneWaits& waits);
 
   /// So many entries of an index are looked at at a time, and so many chunks are written.
   static constexpr std::int64_t page_max = 100;
@@ -42,7 +42,7 @@ class PruneStep {
   [[nodiscard]] bool is_young(ServerTime at) const { return seconds_of(at) + waits_.keys > now_; }
 
  private:
-  PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times,
+  PruneStep(Shared& shared, const Lease& lease, const Shared::Settled& times, const PruneWaits& waits,
             std::chrono::steady_clock::time_point end);
 
   Collection events_;

@@ -1,6 +1,8 @@
 #include "store/pruner.hpp"
 
+#include <chrono>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "store/mongo/burial.hpp"
@@ -20,6 +22,9 @@ struct Cursors {
   std::map<std::pair<std::optional<domain::ClientKrn>, bool>, LogRun> logs;  ///< of a client or all, dry or not
   std::map<bool, DeletionCursor> tombstones;                                 ///< dry or not
   std::map<bool, DeletionCursor> remains;
+  DeletionCursor erased = {};  ///< of erasing what was deleted at once
+  bool waits = false;          ///< some of it is open still: another round
+  int pauses = 0;              ///< made for that
 };
 
 class MongoPruner final : public Pruner {
@@ -65,7 +70,28 @@ class MongoPruner final : public Pruner {
   }
 
   Result<Pruned> erase_deleted() override {
-    return failure(Errc::invalid_argument, "MongoDB: what was deleted within the last hour cannot be erased sooner");
+    constexpr std::chrono::milliseconds pause{100};
+    constexpr int pauses_max = 200;
+    const auto began = std::chrono::steady_clock::now();
+    PEBBLES_TRY(lease, ready());
+    auto waits = shared_->options().prune_waits;
+    waits.age = std::chrono::seconds{0};
+    waits.grace = deletions_stay;  // until then nothing is removed: no version becomes free
+    PEBBLES_TRY(step, PruneStep::begin(*shared_, lease, waits));
+    bool open = false;
+    PEBBLES_TRY(out, Burial{step}.erase_contents(cursors_.erased, open));
+    cursors_.waits = cursors_.waits || open;
+    if (!out.more) {
+      cursors_.erased = {};
+      if (std::exchange(cursors_.waits, false)) {
+        if (++cursors_.pauses > pauses_max)
+          return failure(Errc::store_unavailable, "MongoDB: another instance has had updates open for too long");
+        std::this_thread::sleep_for(pause);
+        out.more = true;
+      }
+    }
+    out.worked = std::chrono::steady_clock::now() - began;
+    return out;
   }
 
  private:
@@ -80,7 +106,7 @@ class MongoPruner final : public Pruner {
   Result<Pruned> step(bool dry_run, Work&& work) {
     const auto began = std::chrono::steady_clock::now();
     PEBBLES_TRY(lease, ready());
-    PEBBLES_TRY(step, PruneStep::begin(*shared_, lease));
+    PEBBLES_TRY(step, PruneStep::begin(*shared_, lease, shared_->options().prune_waits));
     bool more = false;
     if (!dry_run) {
       PEBBLES_TRY(more_due, clear_due(step));

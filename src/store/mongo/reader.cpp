@@ -77,7 +77,10 @@ class Reader final : public ProgressReader {
       if (*next > last) return std::move(page).finish(false);
       PEBBLES_TRY_VOID(each_chunk(
           events.get(), feed_filter(client, query.after, last), feed_order(), [&](const StoredChunk& stored) {
-            return page.add(static_cast<std::int64_t>(stored.at), stored.stream.filename, stored.text);
+            const auto place = static_cast<std::int64_t>(stored.at);
+            // Of a deleted file whose contents were erased the deletion is left.
+            return stored.events == 0 ? page.add_last(place, stored.stream.filename, stored.text)
+                                      : page.add(place, stored.stream.filename, stored.text);
           }));
       return std::move(page).finish(false);
     });
