@@ -282,6 +282,59 @@ TEST_P(PrunerContract, OneRunBuriesAllThatWereDeletedAtOneTime) {
   expect_clean();
 }
 
+TEST_P(PrunerContract, WhatWasDeletedJustNowIsErasedAndItsDeletionTold) {
+  auto state = tell(file, nullptr, told(0));
+  for (int i = 1; i < 40; ++i) state = tell(file, state, told(i));
+  // The deletion is the last of three events of its chunk here, and the last of the only chunk there.
+  state = tell(file, state, {{.at = now(), .key = "p:last"}, {.at = now()}, {.at = now(), .deletes = true}});
+  auto brief = tell(stream_id("krn:acme", "brief.csv"), nullptr, {{.at = now()}, {.at = now(), .deletes = true}});
+  auto reborn = tell(stream_id("krn:acme", "reborn.csv"), nullptr, {{.at = now()}});
+  reborn = tell(reborn->stream, reborn, {{.at = now(), .deletes = true}});
+  reborn = tell(reborn->stream, reborn, {{.at = now(), .counts = {.done = 7}}});
+  const auto feed = [&](store::FeedPosition after) {
+    const auto page =
+        fixture->reader().client_events(domain::ClientKrn{"krn:acme"}, {.after = after, .bounds = {.events = 1000}});
+    EXPECT_TRUE(page);
+    return page->entries;
+  };
+  const auto before = feed({});
+  for (int round = 0; round < 2; ++round) {
+    const auto done = all_steps([](Pruner& pruner) { return pruner.erase_deleted(); });
+    EXPECT_EQ(done.events, round == 0 ? 40 * 2 + 3 + 2 + 2 : 0);
+    expect_clean();
+  }
+  expect_stands(state);
+  expect_stands(brief);
+  expect_stands(reborn);
+  const auto is_told = [&](const std::vector<store::FeedEntry>& entries, const SnapshotPtr& of) {
+    return std::ranges::count_if(entries, [&](const store::FeedEntry& entry) {
+      return entry.filename == of->stream.filename && std::holds_alternative<domain::Deleted>(entry.event.what) &&
+             entry.event.by == domain::Email{};
+    });
+  };
+  const auto after = feed({});
+  EXPECT_EQ(after.size(), 4U);
+  for (const auto& one : {state, brief, reborn}) EXPECT_EQ(is_told(after, one), 1);
+  for (const auto& entry : after) {
+    EXPECT_EQ(feed(entry.position).size(), static_cast<std::size_t>(&after.back() - &entry));
+  }
+  // Whoever had read a part of the chunk is told of the rest: the deletion. A position on the deletion itself may be
+  // told of it once more.
+  for (const auto& entry : before) {
+    const auto rest = feed(entry.position);
+    const bool was_told = std::ranges::any_of(std::span{before.data(), &entry + 1}, [&](const auto& one) {
+      return one.filename == file.filename && std::holds_alternative<domain::Deleted>(one.event.what);
+    });
+    const bool is_on_it = entry.filename == file.filename && std::holds_alternative<domain::Deleted>(entry.event.what);
+    EXPECT_LE(is_told(rest, state), was_told && !is_on_it ? 0 : 1);
+    EXPECT_GE(is_told(rest, state), was_told ? 0 : 1);
+  }
+  EXPECT_TRUE(hit("p:last"));
+  EXPECT_EQ(tell(file, state, {{.at = now(), .counts = {.done = 1}}})->progress.counts.done, 1);
+  (void)bury();
+  EXPECT_TRUE(hit("p:last"));
+}
+
 TEST_P(PrunerContract, KeysOfADeletedFileStayKnown) {
   SnapshotPtr state;
   for (int i = 0; i < 5; ++i) state = tell(file, state, {{.at = now(), .key = fmt::format("p:{}", i)}});
