@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "store/client_summary.hpp"
+#include "store/cursor_key.hpp"
 #include "store/event_store.hpp"
 #include "store/list_query.hpp"
 
@@ -45,6 +46,7 @@ struct FeedPage {
   std::vector<FeedEntry> entries;
   FeedPosition next;
   bool more = false;  ///< there may be: also where a look at what others did took long enough, and the page is empty
+  bool full = false;  ///< it had no room for the next event
 };
 
 /// A place in the tail. 0 is before everything; otherwise what `TailPage::next` said.
@@ -96,6 +98,10 @@ class ProgressReader {
   /// commits, at least one if there is any, and no more than needed for `limit` events. Nothing that commits later
   /// ever appears behind a cursor that was given out (invariant 16).
   [[nodiscard]] virtual Result<TailPage> tail(TailCursor cursor, std::size_t limit) = 0;
+
+  /// What cursors are sealed with: one for all instances, kept as long as nobody removes it from the store. Never
+  /// blocks. Error: store_unavailable while it could not be read, or made, yet.
+  [[nodiscard]] virtual Result<CursorKey> cursor_key() = 0;
 
   /// Whether the store answers, for /health.
   [[nodiscard]] virtual Result<void> ping() = 0;

@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <future>
+#include <set>
+#include <thread>
 
 #include "contract/deleting_contract.hpp"
 #include "contract/event_store_contract.hpp"
@@ -90,6 +92,13 @@ class MongoFixture final : public StoreFixture {
       return done;
     });
   }
+  void remove(const char* collection) {
+    with(collection, [](mongoc_collection_t* in) {
+      bson_error_t error;
+      return mongoc_collection_delete_many(in, from_json("{}").get(), nullptr, nullptr, &error);
+    });
+  }
+  [[nodiscard]] const store::MongoOptions& options() const { return options_; }
   void remove_snapshots() {
     with("progress", [](mongoc_collection_t* in) {
       bson_error_t error;
@@ -247,6 +256,45 @@ TEST_P(MongoSnapshots, WhatCompletesAFileIsWrittenAtOnce) {
   const auto append = support::append_to(file, state, {{}, {}, {}, {}, {.is_last = true}});
   EXPECT_EQ(fixture->store().commit(std::vector{append}).front(), store::AppendOutcome::stored);
   EXPECT_EQ(listed_version(), 25);
+}
+
+TEST_P(MongoSnapshots, TheKeyOfCursorsIsOneForAllThatStartAtOnce) {
+  for (int round = 0; round < 3; ++round) {
+    mongo(*fixture).remove("pebbles_secrets");
+    std::vector<std::future<store::CursorKey>> starts(4);
+    for (auto& start : starts)
+      start = std::async(std::launch::async, [this] {
+        const auto opened = fixture->open_another();
+        for (;;) {  // the loser of a race may have to look again
+          if (const auto key = opened->reader().cursor_key()) return *key;
+          std::this_thread::sleep_for(std::chrono::milliseconds{10});
+        }
+      });
+    std::set<store::CursorKey> keys;
+    for (auto& start : starts) keys.insert(start.get());
+    EXPECT_EQ(keys.size(), 1U);
+  }
+}
+
+TEST_P(MongoSnapshots, AKeyOfCursorsIsNotReplacedWhereItIsWrong) {
+  for (const auto* wrong : {R"({"_id": "cursorKey"})", R"({"_id": "cursorKey", "key": null})",
+                            R"({"_id": "cursorKey", "key": "0123456789abcdef0123456789abcdef"})",
+                            R"({"_id": "cursorKey", "key": {"$binary": {"base64": "", "subType": "00"}}})",
+                            R"({"_id": "cursorKey", "key": {"$binary": {"base64": "AAAA", "subType": "00"}}})",
+                            R"({"_id": "cursorKey", "key": 32})"}) {
+    mongo(*fixture).remove("pebbles_secrets");
+    mongo(*fixture).insert("pebbles_secrets", wrong);
+    const auto opened = store::MongoStore::open(mongo(*fixture).options());
+    ASSERT_FALSE(opened) << wrong;
+    EXPECT_EQ(opened.error().code, Errc::store_corrupt);
+    EXPECT_TRUE(opened.error().detail.contains("the document 'cursorKey' of pebbles_secrets")) << opened.error().detail;
+    EXPECT_EQ(mongo(*fixture).count("pebbles_secrets", wrong), 1) << "it is left alone";
+  }
+  const auto key = fixture->reader().cursor_key().value();
+  mongo(*fixture).remove("pebbles_secrets");
+  EXPECT_EQ(fixture->reader().cursor_key().value(), key) << "who runs goes on";
+  fixture->reopen();
+  EXPECT_NE(fixture->reader().cursor_key().value(), key);
 }
 
 class MongoDeleting : public MongoSnapshots {

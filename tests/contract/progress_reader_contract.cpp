@@ -47,6 +47,23 @@ TEST_P(ProgressReaderContract, AnEmptyStore) {
   EXPECT_TRUE(reader.tail(page->next, 10)->entries.empty());
 }
 
+TEST_P(ProgressReaderContract, TheKeyOfCursorsStays) {
+  const auto key = fixture->reader().cursor_key();
+  ASSERT_TRUE(key) << key.error().detail;
+  EXPECT_NE(*key, store::CursorKey{});
+  EXPECT_EQ(fixture->reader().cursor_key().value(), *key);
+  tell(sales, nullptr, {{}});
+  fixture->reopen();
+  EXPECT_EQ(fixture->reader().cursor_key().value(), *key);
+  ASSERT_TRUE(fixture->verify());
+  ASSERT_TRUE(fixture->rebuild());
+  fixture->reopen();
+  EXPECT_EQ(fixture->reader().cursor_key().value(), *key);
+  const auto another = fixture->open_another();
+  EXPECT_TRUE(!another || another->reader().cursor_key().value() == *key);
+  EXPECT_NE(GetParam().make()->reader().cursor_key().value(), *key) << "another database has another key";
+}
+
 TEST_P(ProgressReaderContract, ReadsWhatWasCommittedJustBefore) {
   SnapshotPtr state;
   for (int i = 1; i <= 50; ++i) {

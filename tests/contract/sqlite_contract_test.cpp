@@ -38,9 +38,12 @@ class SqliteFixture final : public StoreFixture {
   store::EventStore& store() override { return *writer_; }
   store::ProgressReader& reader() override { return store_->reader(); }
   [[nodiscard]] std::string path() const { return folder_ / "pebbles.db"; }
-  void reopen() override {
+  void close() {
     writer_.reset();
     store_.reset();
+  }
+  void reopen() override {
+    close();
     auto options = this->options();
     if (upkeep_ == Upkeep::at_once) {
       options.recent_rows_max = 4;
@@ -105,6 +108,41 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, ProgressReaderContract, sqlite_implementations,
 INSTANTIATE_TEST_SUITE_P(Sqlite, DeletingContract, sqlite_implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, PrunerContract, sqlite_implementations, name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, FindingContract, sqlite_implementations, name_of);
+
+TEST(SqliteStore, AKeyOfCursorsIsNotReplacedWhereItIsWrong) {
+  SqliteFixture fixture{Upkeep::never};
+  const auto key = fixture.reader().cursor_key().value();
+  fixture.close();
+  const auto change = [&](const std::string& sql) {
+    store::sqlite::Connection{fixture.path(), "", store::sqlite::Access::read_write}.execute(sql);
+  };
+  for (const auto* wrong :
+       {"'0123456789abcdef0123456789abcdef'", "32", "x''", "x'00'", "zeroblob(31)", "zeroblob(33)"}) {
+    change(fmt::format("UPDATE secrets SET value={}", wrong));
+    const auto opened = store::SqliteStore::open({.path = fixture.path(), .vfs = {}});
+    ASSERT_FALSE(opened) << wrong;
+    EXPECT_EQ(opened.error().code, Errc::store_corrupt);
+    EXPECT_TRUE(opened.error().detail.contains("'cursor_key' of the table secrets")) << opened.error().detail;
+    const store::sqlite::Connection other{fixture.path(), "", store::sqlite::Access::read_only};
+    EXPECT_EQ(other.integer_of(fmt::format("SELECT count(*) FROM secrets WHERE value={}", wrong)), 1);
+  }
+  change("DELETE FROM secrets");
+  fixture.reopen();
+  const auto second = fixture.reader().cursor_key().value();
+  EXPECT_NE(second, key);
+  fixture.close();
+  change("DROP TABLE secrets");  // as in a file of an earlier version
+  fixture.reopen();
+  EXPECT_NE(fixture.reader().cursor_key().value(), second);
+}
+
+TEST(SqliteStore, ABackupHasTheKeyOfCursors) {
+  SqliteFixture fixture{Upkeep::never};
+  const auto to = fixture.path() + ".copy";
+  ASSERT_TRUE(store::backup_sqlite({.path = fixture.path(), .vfs = {}}, to));
+  const auto restored = store::SqliteStore::open({.path = to, .vfs = {}}).value();
+  EXPECT_EQ(restored->reader().cursor_key().value(), fixture.reader().cursor_key().value());
+}
 
 /// More than one read looks at.
 TEST(SqliteStore, APrunerPassesOverAnyNumberOfWhatIsNotMeant) {

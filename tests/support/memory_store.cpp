@@ -360,6 +360,11 @@ Result<store::FeedPage> MemoryReader::client_events(const domain::ClientKrn& cli
 
 Result<std::int64_t> MemoryReader::feed_end() { return log_.horizon(); }
 
+Result<store::CursorKey> MemoryReader::cursor_key() {
+  if (!log_.cursor_key) return failure(Errc::store_unavailable, "the memory store is away");
+  return *log_.cursor_key;
+}
+
 Result<store::TailPage> MemoryReader::tail(store::TailCursor cursor, std::size_t limit) {
   return log_.tail(cursor, limit);
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -54,6 +55,7 @@ class MemoryLog {
   };
 
   Broken broken;
+  std::optional<store::CursorKey> cursor_key = store::draw_cursor_key();  ///< none: as while the store is away
   /// What the store can never take; nothing by default.
   std::function<bool(const store::Append&)> refuses;
 
@@ -167,6 +169,7 @@ class MemoryReader final : public store::ProgressReader {
   Result<store::FeedPage> client_events(const domain::ClientKrn& client, const store::FeedQuery& query) override;
   Result<std::int64_t> feed_end() override;
   Result<store::TailPage> tail(store::TailCursor cursor, std::size_t limit) override;
+  Result<store::CursorKey> cursor_key() override;
   Result<void> ping() override { return {}; }
 
  private:

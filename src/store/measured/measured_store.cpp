@@ -97,6 +97,7 @@ class MeasuredReader final : public ProgressReader {
   Result<TailPage> tail(TailCursor cursor, std::size_t limit) override {
     return timed(StoreOperation::tail, [&] { return reader_.tail(cursor, limit); });
   }
+  Result<CursorKey> cursor_key() override { return reader_.cursor_key(); }
   Result<void> ping() override {
     return timed(StoreOperation::ping, [&] { return reader_.ping(); });
   }

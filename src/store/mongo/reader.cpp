@@ -124,6 +124,11 @@ class Reader final : public ProgressReader {
     });
   }
 
+  Result<CursorKey> cursor_key() override {
+    if (const auto key = shared_->cursor_key()) return *key;
+    return failure(Errc::store_unavailable, "MongoDB: no server has answered yet");
+  }
+
   Result<void> ping() override {
     return with_client([&](const Lease& lease) -> Result<void> {
       PEBBLES_TRY_VOID(shared_->prepare(lease));

@@ -156,6 +156,8 @@ Result<void> Shared::prepare(const Lease& lease) {
     return failure(Errc::store_corrupt, "this MongoDB server is older than 4.4, which Pebbles needs");
   if (hello.has_arbiter) telemetry::database_has_arbiter();
   PEBBLES_TRY_VOID(make_indexes(lease.get(), database_));
+  PEBBLES_TRY(key, find_or_make_cursor_key(collection(lease, secrets_name).get()));
+  cursor_key_ = key;
   PEBBLES_TRY_VOID(beat(lease));  // before the first commit: readers of the tail have to know of it
   topology_ = hello.topology;
   return {};

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "store/cursor_key.hpp"
 #include "store/mongo/driver.hpp"
 #include "store/mongo/mongo_store.hpp"
 
@@ -17,6 +18,7 @@ namespace pebbles::store::mongo {
 inline constexpr std::string_view progress_name = "progress";
 inline constexpr std::string_view events_name = "progress_events";
 inline constexpr std::string_view instances_name = "pebbles_instances";
+inline constexpr std::string_view secrets_name = "pebbles_secrets";
 
 /// A time of the database's clock: seconds in the upper half, increment in the lower.
 using ServerTime = std::uint64_t;
@@ -92,6 +94,8 @@ class Shared {
   Result<void> prepare(const Lease& lease);
   [[nodiscard]] bool is_prepared() const { return topology_.load() != Topology::unknown; }
   [[nodiscard]] Topology topology() const { return topology_.load(); }
+  /// Nothing before the store is prepared.
+  [[nodiscard]] std::optional<CursorKey> cursor_key() const { return is_prepared() ? cursor_key_ : std::nullopt; }
 
   /// What the database's clock shows; chunks that are written later stand behind it. Error: store_unavailable.
   Result<ServerTime> server_time(const Lease& lease);
@@ -147,6 +151,7 @@ class Shared {
   std::atomic<ServerTime> last_horizon_{0};
   std::mutex sessions_mutex_;
   std::map<const mongoc_client_session_t*, Bson> sessions_;  ///< their `lsid`s
+  std::optional<CursorKey> cursor_key_;                      ///< fixed before the topology is known
   std::atomic<Topology> topology_{Topology::unknown};
   PoolCounts counts_;
   ClientPool pool_;  // last: its clients go first
@@ -155,6 +160,11 @@ class Shared {
 /// Makes the indexes of docs/log-format.md that are not there yet. One with the same keys and options counts under any
 /// name. Errors: store_corrupt where the same keys have other options, store_unavailable.
 Result<void> make_indexes(mongoc_client_t* client, const std::string& database);
+
+/// The key of cursors, of a document of `pebbles_secrets`; where that is not there yet it is made, and every instance
+/// that starts at the same moment gets the one that was made first. Errors: store_unavailable; store_corrupt where the
+/// document holds something else, which is left alone.
+Result<CursorKey> find_or_make_cursor_key(mongoc_collection_t* secrets);
 
 /// Runs a command on a database and reads the reply. Error: store_unavailable.
 Result<Bson> run(mongoc_client_t* client, const std::string& database, const Bson& command);

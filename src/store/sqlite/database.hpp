@@ -14,6 +14,7 @@
 #include "store/sqlite/schema.hpp"
 #include "store/sqlite/snapshot_cache.hpp"
 #include "store/sqlite/sqlite_store.hpp"
+#include "store/sqlite/stored_cursor_key.hpp"
 
 namespace pebbles::store::sqlite {
 
@@ -62,6 +63,7 @@ struct Shared {
   std::atomic<std::size_t> readers_waiting{0};
   RecentStreams recent;
   SnapshotCache cache;  ///< asked after `recent`
+  StoredCursorKey cursor_key;
   LaneJobs jobs;
   Gate gate;  ///< readers are inside for the length of a call; the writer when the log has to be reset
 };

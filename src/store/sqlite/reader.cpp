@@ -161,6 +161,11 @@ class Reader final : public ProgressReader {
     });
   }
 
+  Result<CursorKey> cursor_key() override {
+    if (const auto key = shared_->cursor_key.get()) return *key;
+    return failure(Errc::store_unavailable, "SQLite: the key of cursors could not be stored yet");
+  }
+
   Result<void> ping() override {
     const auto answer = with_connection([](ReadConnection& on) { return on.ping.run().next(); });
     if (!answer) return std::unexpected{answer.error()};

@@ -122,6 +122,18 @@ Writer::Writer(std::shared_ptr<Shared> shared)
       },
       &wal_pages_);
   replay();
+  learn_cursor_key();
+}
+
+/// A disk that is full stops no start: reads without cursors can be served, and the key is stored when there is room.
+void Writer::learn_cursor_key() {
+  try {
+    shared_->cursor_key.learn(connection_);
+  } catch (const Failure& failure) {
+    end_if_sync_failed(failure);
+    if (failure.primary() == SQLITE_CORRUPT) throw;
+    telemetry::read_failed(fmt::format("the key of cursors cannot be stored: {}", failure.what()));
+  }
 }
 
 Writer::~Writer() {
@@ -480,6 +492,7 @@ void Writer::do_job(Load load) {
 bool Writer::maintain(Load load) {
   const auto& options = shared_->options;
   try {
+    learn_cursor_key();
     do_job(load);
     if (wal_pages_ >= (load == Load::busy ? 4 : 1) * options.checkpoint_pages) {
       checkpoint_between_batches();

@@ -51,6 +51,7 @@ class Writer final : public EventStore {
   };
 
   void replay();
+  void learn_cursor_key();
   void replay_chunk(std::int64_t row, StreamId stream, StoredChunk stored);
   [[nodiscard]] Loaded load_one(const StreamId& stream, LoadMode mode);
   /// Where a key of `queries` stands.

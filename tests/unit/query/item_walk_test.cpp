@@ -28,6 +28,7 @@ class Events final : public store::ProgressReader {
   Result<store::FeedPage> client_events(const domain::ClientKrn&, const store::FeedQuery&) override { return {}; }
   Result<std::int64_t> feed_end() override { return 0; }
   Result<store::TailPage> tail(store::TailCursor, std::size_t) override { return {}; }
+  Result<store::CursorKey> cursor_key() override { return store::CursorKey{}; }
   Result<void> ping() override { return {}; }
 
   /// Errors are named after the event and their place: "2.1" is the first of event 2.

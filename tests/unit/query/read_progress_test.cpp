@@ -70,6 +70,10 @@ class FewRecords final : public store::ProgressReader {
   Result<store::FeedPage> client_events(const domain::ClientKrn&, const store::FeedQuery&) override { return {}; }
   Result<std::int64_t> feed_end() override { return 0; }
   Result<store::TailPage> tail(store::TailCursor, std::size_t) override { return {}; }
+  Result<store::CursorKey> cursor_key() override {
+    if (!has_key) return failure(Errc::store_unavailable, "secret");
+    return store::CursorKey{1};
+  }
   Result<void> ping() override {
     if (away) return failure(Errc::store_unavailable, "secret");
     return {};
@@ -78,6 +82,7 @@ class FewRecords final : public store::ProgressReader {
   std::vector<store::SnapshotPtr> records;
   std::function<store::EventPage(domain::Version)> log;  ///< the page behind a version
   std::atomic<bool> away = false;
+  std::atomic<bool> has_key = true;
   std::atomic<bool> held = false;  ///< reads of a file by its name wait
   std::atomic<int> reads = 0;
   std::atomic<int> summaries = 0;
