@@ -2,6 +2,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <set>
 #include <thread>
 
 #include "ingest/file_ids.hpp"
@@ -31,15 +32,35 @@ TEST(Prefer, ReturnMinimal) {
     EXPECT_FALSE(prefers_minimal(no));
 }
 
-TEST(FileIds, LookLikeObjectIds) {
+TEST(FileIds, GrowAndTellNothing) {
+  using std::chrono::milliseconds;
   ingest::FileIds ids;
   const auto now = Timestamp{std::chrono::seconds{0x65554e80}};
-  const auto first = ids.next(now);
-  const auto second = ids.next(now);
-  EXPECT_EQ((std::vector<int>{first.begin(), first.begin() + 4}), (std::vector<int>{0x65, 0x55, 0x4e, 0x80}));
-  EXPECT_TRUE(std::equal(first.begin(), first.begin() + 9, second.begin()));
-  EXPECT_NE(first, second);
-  EXPECT_NE(ingest::FileIds{}.next(now), first);
+  std::set<domain::FileId> seen;
+  domain::FileId last{};
+  for (int i = 0; i < 3000; ++i) {
+    const auto id = ids.next(now + milliseconds{i / 3});  // three in each millisecond, over seconds
+    EXPECT_GT(id, last);
+    EXPECT_TRUE(seen.insert(id).second);
+    last = id;
+  }
+  EXPECT_EQ((std::vector<int>{last.begin(), last.begin() + 4}), (std::vector<int>{0x65, 0x55, 0x4e, 0x80}));
+  EXPECT_GT(ids.next(now + milliseconds{1000}), last);
+  // How far apart two are does not tell how many were made in between.
+  std::set<std::int64_t> steps;
+  const auto number_of = [](const domain::FileId& id) {
+    std::int64_t out = 0;
+    for (std::size_t i = 5; i < id.size(); ++i) out = out << 8 | id[i];
+    return out;
+  };
+  for (int i = 0; i < 100; ++i) {
+    const auto first = number_of(ids.next(now));
+    steps.insert(number_of(ids.next(now)) - first);
+  }
+  EXPECT_GT(steps.size(), 90U);
+  const auto backwards = ids.next(now - milliseconds{1});
+  EXPECT_TRUE(seen.insert(backwards).second);
+  EXPECT_NE(ingest::FileIds{}.next(now), ingest::FileIds{}.next(now));
 }
 
 TEST(Answers, SayTheState) {
