@@ -81,6 +81,7 @@ void FeedPageMaker::passed(std::int64_t place) {
 Result<FeedPage> FeedPageMaker::finish(bool more) && {
   if (!is_full_ && at_place_ > 0) passed(place_);
   page_.more = more || is_full_;
+  page_.full = is_full_;
   std::string_view rest = lines_;
   for (auto& entry : page_.entries) {
     PEBBLES_TRY(event, decode_event(take_line(rest)));

@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/assert.hpp"
 #include "base/result.hpp"
 #include "store/log_format.hpp"
 #include "store/progress_reader.hpp"
@@ -33,7 +34,9 @@ class PageRoom {
 /// up while the store is read does so for no longer than that takes.
 class EventPageMaker {
  public:
-  EventPageMaker(Version after, const PageBounds& bounds) : room_{bounds}, after_{after} {}
+  EventPageMaker(Version after, const PageBounds& bounds) : room_{bounds}, after_{after} {
+    PEBBLES_ASSERT(after >= 0, "a page behind a version below 0");
+  }
 
   /// Takes the events of a chunk that are not there yet; false when the page is full.
   bool add(std::string_view text);
@@ -54,6 +57,7 @@ class FeedPageMaker {
  public:
   explicit FeedPageMaker(const FeedQuery& query)
       : room_{query.bounds}, skip_{query.after.given}, place_{query.after.place} {
+    PEBBLES_ASSERT(skip_ >= 0 && place_ >= 0, "a page behind a place below 0");
     page_.next = query.after;
   }
 

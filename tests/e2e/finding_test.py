@@ -97,7 +97,7 @@ def test_a_cursor_is_of_its_filters_and_order(api, krn):
         missing = {key: value for key, value in asked.items() if key != name}
         for parameters in (other, missing):
             assert_problem(api.get(krn, cursor=cursor, **parameters), 400,
-                           "Invalid parameters: cursor is not one of this list")
+                           "Invalid parameters: cursor is not one of this list: start again without cursor")
 
 
 bad_values = {"status": ["", "done", "RUNNING", "running,completed"], "filenamePrefix": [""],

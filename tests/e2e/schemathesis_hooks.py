@@ -17,8 +17,8 @@ refusals = {
     "This file processing has already been completed",
     "This key was used with a different update",
     "Invalid parameters: counts would pass 9007199254740991",
-    "Invalid parameters: cursor is not one of this list",
-    "Invalid parameters: after is not a cursor of this feed",
+    "Invalid parameters: cursor is not one of this list: start again without cursor",
+    "Invalid parameters: after is not a cursor of this feed: start again without after",
     "Invalid parameters: Idempotency-Key and eventId differ",
     # A month does not have that day.
     "Invalid parameters: createdAfter must be a time such as 2025-06-04T12:40:07.512Z",

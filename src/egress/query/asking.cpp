@@ -39,6 +39,11 @@ std::string_view name_of(Format format) {
 
 Response invalid(std::string_view what) { return http::problem(400, "Invalid parameters: " + std::string{what}); }
 
+Response bad_cursor(std::string_view parameter, std::string_view what) {
+  const std::string name{parameter};
+  return invalid(name + " is not " + std::string{what} + ": start again without " + name);
+}
+
 Response read_failure(const Error& error) {
   telemetry::read_failed(error.detail);
   if (error.code == Errc::store_unavailable) return http::try_later("The store is not available");

@@ -23,6 +23,9 @@ namespace pebbles::query {
 inline constexpr std::string_view unknown_file = "Progress not found for this file";
 
 [[nodiscard]] http::Response invalid(std::string_view what);
+/// For a cursor that is not authentic, of an earlier version, of something else, or of a key that is no longer there.
+/// `parameter` held it; `what` is what it should have been of.
+[[nodiscard]] http::Response bad_cursor(std::string_view parameter, std::string_view what);
 /// For what the store could not do; says so in the log.
 [[nodiscard]] http::Response read_failure(const Error& error);
 

@@ -1,86 +1,117 @@
 #include "egress/query/cursor.hpp"
 
-#include <algorithm>
-
+#include "base/assert.hpp"
 #include "crypto/base64url.hpp"
 #include "crypto/sha256.hpp"
 
 namespace pebbles::query {
 namespace {
 
-using store::ListOrder;
+/// 1 and 2 had a check without a key.
+constexpr char format = 3;
 
-constexpr char format = 2;
-constexpr std::size_t time_bytes = 8;
-constexpr std::size_t id_bytes = std::tuple_size_v<domain::FileId>;
-constexpr std::size_t check_bytes = 8;
-
-void append_big_endian(std::string& out, std::uint64_t number) {
+void append_number(std::string& out, std::uint64_t number) {
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(number >> static_cast<unsigned>(shift));
-}
-
-void append_big_endian_time(std::string& out, Timestamp time) {
-  append_big_endian(out, static_cast<std::uint64_t>(time.time_since_epoch().count()));
-}
-
-Timestamp time_of(std::string_view bytes) {
-  std::uint64_t milliseconds = 0;
-  for (const char byte : bytes) milliseconds = milliseconds << 8U | static_cast<std::uint8_t>(byte);
-  return Timestamp{std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)}};
-}
-
-/// All that makes a list, so that no two lists have one text.
-std::string text_of(const domain::ClientKrn& client, const store::ListQuery& list) {
-  std::string out;
-  const auto add = [&](std::string_view part) {  // the length in front keeps parts from running into each other
-    append_big_endian(out, part.size());
-    out += part;
-  };
-  const auto add_time = [&](const std::optional<Timestamp>& time) {
-    out += time ? 't' : '-';
-    if (time) append_big_endian_time(out, *time);
-  };
-  add(*client);
-  out += list.owner ? 'o' : '-';
-  if (list.owner) add(**list.owner);
-  out += list.status ? static_cast<char>('a' + std::to_underlying(*list.status)) : '-';
-  add(list.filename_prefix);
-  add_time(list.created_after);
-  add_time(list.updated_after);
-  out += static_cast<char>('a' + std::to_underlying(list.sort.by));
-  out += list.sort.descending ? 'd' : 'a';
-  return out;
-}
-
-std::string check_of(const domain::ClientKrn& client, const store::ListQuery& list, std::string_view position) {
-  const auto digest = crypto::sha256({"pebbles list cursor", text_of(client, list), position});
-  return {reinterpret_cast<const char*>(digest.data()), check_bytes};
 }
 
 }  // namespace
 
-std::string make_cursor(const domain::ClientKrn& client, const store::ListQuery& list,
-                        const store::ListPosition& position) {
-  std::string bytes{format};
-  if (list.sort.by == ListOrder::updated) append_big_endian_time(bytes, position.updated_at);
-  bytes.append(reinterpret_cast<const char*>(position.id.data()), position.id.size());
-  if (list.sort.by == ListOrder::filename) bytes += *position.filename;
-  bytes += check_of(client, list, bytes);
-  return crypto::to_base64url(bytes);
+CursorScope::CursorScope(CursorKind kind, const domain::ClientKrn& client) : kind_{kind} {
+  add(static_cast<std::int64_t>(kind)).add(std::string_view{*client});
 }
 
-std::optional<store::ListPosition> read_cursor(const domain::ClientKrn& client, const store::ListQuery& list,
-                                               std::string_view cursor) {
+CursorScope& CursorScope::add(std::string_view part) {
+  append_number(text_, part.size());  // in front, so that parts do not run into each other
+  text_ += part;
+  return *this;
+}
+
+CursorScope& CursorScope::add(std::int64_t number) {
+  append_number(text_, static_cast<std::uint64_t>(number));
+  return *this;
+}
+
+CursorScope scope_of(const domain::ClientKrn& client, const store::ListQuery& list) {
+  CursorScope out{CursorKind::list, client};
+  std::optional<std::int64_t> status;
+  if (list.status) status = std::to_underlying(*list.status);
+  out.add(list.owner).add(status).add(std::string_view{list.filename_prefix});
+  out.add(list.created_after).add(list.updated_after);
+  return out.add(std::int64_t{std::to_underlying(list.sort.by)}).add(std::int64_t{list.sort.descending});
+}
+
+std::string CursorCodec::make(const CursorScope& scope, const ItemPosition& place) const {
+  PEBBLES_ASSERT(scope.kind() == CursorKind::errors || scope.kind() == CursorKind::warnings, "a place of items");
+  return seal(scope, encode(place));
+}
+std::string CursorCodec::make(const CursorScope& scope, const HistoryPosition& place) const {
+  PEBBLES_ASSERT(scope.kind() == CursorKind::history, "a place of a history");
+  return seal(scope, encode(place));
+}
+std::string CursorCodec::make(const CursorScope& scope, const store::FeedPosition& place) const {
+  PEBBLES_ASSERT(scope.kind() == CursorKind::feed, "a place of a feed");
+  // A place within one of the tenant's own chunks does not move with what others write.
+  return place.given > 0 ? seal(scope, encode(place), Salt{}) : seal(scope, encode(place));
+}
+std::string CursorCodec::make(const CursorScope& scope, const store::ListSort& sort,
+                              const store::ListPosition& place) const {
+  PEBBLES_ASSERT(scope.kind() == CursorKind::list, "a place of a list");
+  const auto bytes = encode(sort, place);
+  return bytes ? seal(scope, *bytes) : std::string{};
+}
+
+std::optional<ItemPosition> CursorCodec::read_item(const CursorScope& scope, std::string_view cursor) const {
+  const auto bytes = open(scope, cursor);
+  return bytes ? decode_item(*bytes) : std::nullopt;
+}
+std::optional<HistoryPosition> CursorCodec::read_history(const CursorScope& scope, std::string_view cursor) const {
+  const auto bytes = open(scope, cursor);
+  return bytes ? decode_history(*bytes) : std::nullopt;
+}
+std::optional<store::FeedPosition> CursorCodec::read_feed(const CursorScope& scope, std::string_view cursor) const {
+  const auto bytes = open(scope, cursor);
+  return bytes ? decode_feed(*bytes) : std::nullopt;
+}
+std::optional<store::ListPosition> CursorCodec::read_list(const CursorScope& scope, const store::ListQuery& list,
+                                                          std::string_view cursor) const {
+  const auto bytes = open(scope, cursor);
+  return bytes ? decode_list(list, *bytes) : std::nullopt;
+}
+
+std::string CursorCodec::seal(const CursorScope& scope, std::string_view bytes) const {
+  Salt salt{};
+  if (scope.kind() == CursorKind::feed) crypto::fill_random(salt);
+  return seal(scope, bytes, salt);
+}
+
+std::string CursorCodec::seal(const CursorScope& scope, std::string_view bytes, const Salt& salt) const {
+  std::string out{format};
+  if (scope.kind() == CursorKind::feed) {
+    std::string salted{reinterpret_cast<const char*>(salt.data()), salt.size()};
+    out += sealer_.seal(scope.text(), salted.append(bytes));
+  } else {
+    out += sealer_.seal(scope.text(), bytes);
+  }
+  return crypto::to_base64url(out);
+}
+
+std::optional<std::string> CursorCodec::open(const CursorScope& scope, std::string_view cursor) const {
   const auto bytes = crypto::from_base64url(cursor);
-  const std::size_t fixed = 1 + (list.sort.by == ListOrder::updated ? time_bytes : 0) + id_bytes;
-  if (!bytes || bytes->size() < fixed + check_bytes || bytes->front() != format) return std::nullopt;
-  const auto position = std::string_view{*bytes}.substr(0, bytes->size() - check_bytes);
-  if (std::string_view{*bytes}.substr(position.size()) != check_of(client, list, position)) return std::nullopt;
-  store::ListPosition out;
-  if (list.sort.by == ListOrder::updated) out.updated_at = time_of(position.substr(1, time_bytes));
-  std::copy_n(position.data() + fixed - id_bytes, id_bytes, reinterpret_cast<char*>(out.id.data()));
-  out.filename = domain::Filename{std::string{position.substr(fixed)}};
+  if (!bytes || bytes->empty() || bytes->front() != format) return std::nullopt;
+  auto out = sealer_.open(scope.text(), std::string_view{*bytes}.substr(1));
+  if (!out || scope.kind() != CursorKind::feed) return out;
+  if (out->size() < Salt{}.size()) return std::nullopt;
+  out->erase(0, Salt{}.size());
   return out;
+}
+
+Result<std::shared_ptr<const CursorCodec>> Cursors::codec() {
+  const std::lock_guard lock{mutex_};
+  if (!codec_) {
+    PEBBLES_TRY(key, reader_.cursor_key());
+    codec_ = std::make_shared<const CursorCodec>(key);
+  }
+  return codec_;
 }
 
 }  // namespace pebbles::query

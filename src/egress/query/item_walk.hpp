@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "egress/query/places.hpp"
 #include "store/progress_reader.hpp"
 
 namespace pebbles::query {
@@ -19,18 +20,11 @@ struct ItemFilter {
   [[nodiscard]] bool takes(const domain::Item& item) const;
 };
 
-/// Behind some of a file's items: those of all events up to `version`, or of that one only the first `index`.
-struct ItemPosition {
-  store::Version version = 0;  ///< 0: before everything
-  std::int64_t index = 0;      ///< 0: all of that version
-  std::int64_t seen = 0;       ///< how many that are: where they are all, the rest of the log need not be read
-  bool in_life = false;        ///< the file's first event is behind too: it may have been deleted and made again before
-};
-
 /// Every error, or warning, that was ever sent of a file, in order, read from the log page by page: to go on costs the
 /// same wherever it is. Of what retention took there are only the first; who had gone further can't go on from there.
 /// Threads: one at a time; it blocks. Lifetime: the reader outlives it.
-/// Errors: those of the reader; not_found where retention took what stood behind the position.
+/// Errors: those of the reader; not_found where retention took what stood behind the position, or it is a place that
+/// the file does not have.
 class ItemWalk {
  public:
   enum class Step : std::uint8_t {
@@ -66,7 +60,8 @@ class ItemWalk {
  private:
   [[nodiscard]] const domain::ItemList& list_of(const domain::Reported& reported) const;
   [[nodiscard]] Result<Step> turn_page();
-  [[nodiscard]] bool is_gone() const;
+  [[nodiscard]] bool is_inside() const { return events_read_ == 0 && position_.index > 0; }
+  [[nodiscard]] bool is_gone(bool was_inside) const;
   bool take_event();
 
   store::ProgressReader& reader_;

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "egress/query/asking.hpp"
-#include "egress/query/cursor.hpp"
 
 namespace pebbles::query {
 
@@ -70,7 +69,7 @@ std::optional<std::string_view> read_order(const Exchange& exchange, store::List
 }  // namespace
 
 std::expected<ListRequest, Response> read_list_request(const Exchange& exchange, const QueryOptions& options,
-                                                       Timestamp now) {
+                                                       Timestamp now, Cursors& cursors) {
   ListRequest out{.client = domain::ClientKrn{std::string{exchange.capture(0)}}, .query = {}};
   auto& query = out.query;
   query.stalled_before = now - options.stalled_after;
@@ -80,14 +79,18 @@ std::expected<ListRequest, Response> read_list_request(const Exchange& exchange,
   PEBBLES_TRY(limit, read_limit(exchange, options.limit_default, options.limit_max));
   query.limit = limit;
   if (const auto* cursor = exchange.parameter("cursor")) {
-    query.after = read_cursor(out.client, query, *cursor);
-    if (!query.after) return std::unexpected{invalid("cursor is not one of this list")};
+    const auto codec = cursors.codec();
+    if (!codec) return std::unexpected{read_failure(codec.error())};
+    query.after = (*codec)->read_list(scope_of(out.client, query), query, *cursor);
+    if (!query.after) return std::unexpected{bad_cursor("cursor", "one of this list")};
   }
   return out;
 }
 
-std::string page_reference(const ListRequest& request, const store::ListPosition& position) {
+std::string page_reference(const ListRequest& request, const store::ListPosition& position, const CursorCodec& codec) {
   const auto& query = request.query;
+  const auto cursor = codec.make(scope_of(request.client, query), query.sort, position);
+  if (cursor.empty()) return {};
   std::string out = "?limit=" + std::to_string(query.limit);
   const auto add = [&](std::string_view name, std::string_view value) {
     out.append("&").append(name).append("=");
@@ -99,7 +102,7 @@ std::string page_reference(const ListRequest& request, const store::ListPosition
   if (query.created_after) add("createdAfter", to_rfc3339(*query.created_after));
   if (query.updated_after) add("updatedAfter", to_rfc3339(*query.updated_after));
   if (query.sort != store::ListSort{}) add("sort", std::ranges::find(sorts, query.sort, &NamedSort::sort)->name);
-  return out + "&cursor=" + make_cursor(request.client, query, position);
+  return out + "&cursor=" + cursor;
 }
 
 }  // namespace pebbles::query

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "egress/query/cursor.hpp"
 #include "egress/query/read_progress.hpp"
 #include "http/exchange.hpp"
 #include "http/response.hpp"
@@ -23,10 +24,12 @@ inline constexpr std::array<std::string_view, 9> list_parameters{
 
 /// The error is the answer to give. `now` is what files are stalled by.
 [[nodiscard]] std::expected<ListRequest, http::Response> read_list_request(const http::Exchange& exchange,
-                                                                           const QueryOptions& options, Timestamp now);
+                                                                           const QueryOptions& options, Timestamp now,
+                                                                           Cursors& cursors);
 
 /// A list's parameters with the cursor of a place in it, as a reference relative to the list itself (RFC 3986, section
-/// 5.2), so that it holds behind any proxy's prefix.
-[[nodiscard]] std::string page_reference(const ListRequest& request, const store::ListPosition& position);
+/// 5.2), so that it holds behind any proxy's prefix. Empty where no cursor can name the place.
+[[nodiscard]] std::string page_reference(const ListRequest& request, const store::ListPosition& position,
+                                         const CursorCodec& codec);
 
 }  // namespace pebbles::query

@@ -1,13 +1,14 @@
 #include "egress/query/read_history.hpp"
 
 #include <array>
+#include <chrono>
 
-#include "base/hex.hpp"
+#include "base/assert.hpp"
 #include "egress/query/asking.hpp"
+#include "egress/query/cursor.hpp"
 #include "egress/query/etag.hpp"
 #include "egress/query/event_json.hpp"
 #include "egress/query/long_answers.hpp"
-#include "egress/query/place_cursor.hpp"
 #include "json/writer.hpp"
 
 namespace pebbles::query {
@@ -24,6 +25,9 @@ constexpr std::array<std::string_view, 3> feed_parameters{"limit", "after", "for
 
 /// How much of the log one piece of a stream reads at once.
 constexpr store::PageBounds piece_bounds{.events = 1'000, .bytes = 256UL << 10U};
+/// How long a page of a feed that is not full looks on for more. Where it ended would else tell, by the look, how much
+/// all the others have written in between.
+constexpr std::chrono::seconds feed_search_max{5};
 /// Events in a page of JSON take no more than this, however few they are.
 constexpr std::size_t page_bytes = 2UL << 20U;
 
@@ -32,7 +36,6 @@ struct Request {
   domain::ClientKrn client;
   Format format = Format::json;
   std::size_t limit = 0;
-  std::string scope;  ///< of cursors
 };
 
 std::expected<Request, Response> read_request(const Exchange& exchange, const QueryOptions& options) {
@@ -51,24 +54,29 @@ std::expected<Request, Response> read_request(const Exchange& exchange, const Qu
 
 struct HistoryRequest : Request {
   domain::FileId id{};
-  store::Version after = 0;
-  bool in_life = false;  ///< the file's first event is behind: it may have been deleted and made again before
+  HistoryPosition after;
   std::string if_none_match;
 };
 
-std::expected<HistoryRequest, Response> read_history_request(const Exchange& exchange, const QueryOptions& options) {
+CursorScope scope_of(const HistoryRequest& request) {
+  CursorScope out{CursorKind::history, request.client};
+  return out.add(std::string_view{reinterpret_cast<const char*>(request.id.data()), request.id.size()});
+}
+
+std::expected<HistoryRequest, Response> read_history_request(const Exchange& exchange, const QueryOptions& options,
+                                                             Cursors& cursors) {
   HistoryRequest out;
   PEBBLES_TRY(request, read_request(exchange, options));
   static_cast<Request&>(out) = request;
   const auto id = read_id(exchange.capture(1));
   if (!id) return std::unexpected{http::problem(404, unknown_file)};
   out.id = *id;
-  out.scope.append("events").append(1, '\0').append(*out.client).append(1, '\0').append(to_hex(*id));
   if (const auto* cursor = exchange.parameter("cursor")) {
-    std::array<std::int64_t, 2> place{};
-    if (!read_place(out.scope, *cursor, place)) return std::unexpected{invalid("cursor is not one of this list")};
-    out.after = place[0];
-    out.in_life = place[1] != 0;
+    const auto codec = cursors.codec();
+    if (!codec) return std::unexpected{read_failure(codec.error())};
+    const auto place = (*codec)->read_history(scope_of(out), *cursor);
+    if (!place) return std::unexpected{bad_cursor("cursor", "one of this list")};
+    out.after = *place;
   }
   out.if_none_match = exchange.combined_header("If-None-Match");
   return out;
@@ -77,31 +85,31 @@ std::expected<HistoryRequest, Response> read_history_request(const Exchange& exc
 /// A file's events, page by page, up to what it has now.
 class HistoryWalk {
  public:
-  HistoryWalk(store::ProgressReader& reader, store::SnapshotPtr file, store::Version after, bool in_life)
-      : reader_{reader}, file_{std::move(file)}, after_{after}, in_life_{in_life} {}
+  HistoryWalk(store::ProgressReader& reader, store::SnapshotPtr file, const HistoryPosition& after)
+      : reader_{reader}, file_{std::move(file)}, at_{after} {
+    PEBBLES_ASSERT(after.version >= 0, "a place before the first event");
+  }
 
   /// Calls `take` with each event of the next page; true while there is more.
   template <class Take>
   Result<bool> next(const store::PageBounds& bounds, Take&& take) {
     const auto last = file_->progress.version;
-    if (after_ >= last) return false;
-    PEBBLES_TRY(page, reader_.events(file_->stream, after_, bounds));
+    if (at_.version >= last) return false;
+    PEBBLES_TRY(page, reader_.events(file_->stream, at_.version, bounds));
     for (const auto& event : page.events) {
       if (event.version > last) return false;
-      if (event.id) in_life_ = *event.id == file_->progress.id;
-      if (in_life_) take(event);
-      after_ = event.version;
+      if (event.id) at_.in_life = *event.id == file_->progress.id;
+      if (at_.in_life) take(event);
+      at_.version = event.version;
     }
-    return !page.events.empty() && after_ < last;
+    return !page.events.empty() && at_.version < last;
   }
-  [[nodiscard]] store::Version after() const { return after_; }
-  [[nodiscard]] bool in_life() const { return in_life_; }
+  [[nodiscard]] const HistoryPosition& position() const { return at_; }
 
  private:
   store::ProgressReader& reader_;
   store::SnapshotPtr file_;
-  store::Version after_;
-  bool in_life_;
+  HistoryPosition at_;
 };
 
 class HistoryLines final : public http::BodySource {
@@ -130,11 +138,21 @@ struct FeedRequest : Request {
   std::optional<store::FeedPosition> after;  ///< nothing: from the end
 };
 
-std::expected<FeedRequest, Response> read_feed_request(const Exchange& exchange, const QueryOptions& options) {
+/// A page of JSON while it is filled, look by look.
+struct FeedSearch {
+  FeedRequest request;  ///< of what is missing
+  std::chrono::steady_clock::time_point until;
+  std::string events;
+  bool goes_on = false;
+};
+
+CursorScope scope_of(const FeedRequest& request) { return {CursorKind::feed, request.client}; }
+
+std::expected<FeedRequest, Response> read_feed_request(const Exchange& exchange, const QueryOptions& options,
+                                                       Cursors& cursors) {
   FeedRequest out;
   PEBBLES_TRY(request, read_request(exchange, options));
   static_cast<Request&>(out) = request;
-  out.scope.append("feed").append(1, '\0').append(*out.client);
   const auto* const after = exchange.parameter("after");
   out.after.emplace();
   if (after == nullptr) return out;
@@ -142,14 +160,11 @@ std::expected<FeedRequest, Response> read_feed_request(const Exchange& exchange,
     out.after.reset();
     return out;
   }
-  std::array<std::int64_t, 2> place{};
-  if (!read_place(out.scope, *after, place)) return std::unexpected{invalid("after is not a cursor of this feed")};
-  out.after = {.place = place[0], .given = place[1]};
+  const auto codec = cursors.codec();
+  if (!codec) return std::unexpected{read_failure(codec.error())};
+  out.after = (*codec)->read_feed(scope_of(out), *after);
+  if (!out.after) return std::unexpected{bad_cursor("after", "a cursor of this feed")};
   return out;
-}
-
-std::string feed_cursor(const std::string& scope, const store::FeedPosition& position) {
-  return make_place(scope, std::array{position.place, position.given});
 }
 
 void append_feed_entry(std::string& out, const store::FeedEntry& entry) {
@@ -161,7 +176,8 @@ void append_feed_entry(std::string& out, const store::FeedEntry& entry) {
 
 class FeedLines final : public http::BodySource {
  public:
-  FeedLines(store::ProgressReader& reader, FeedRequest request) : reader_{reader}, request_{std::move(request)} {}
+  FeedLines(store::ProgressReader& reader, FeedRequest request, std::shared_ptr<const CursorCodec> codec)
+      : reader_{reader}, request_{std::move(request)}, codec_{std::move(codec)} {}
 
   Result<bool> next(std::string& out) override {
     if (!until_) {  // what comes while it is sent is for the next time
@@ -174,29 +190,39 @@ class FeedLines final : public http::BodySource {
     PEBBLES_TRY(page,
                 reader_.client_events(request_.client, {.after = *request_.after, .until = until_, .bounds = bounds}));
     for (const auto& entry : page.entries) {
-      append_feed_entry(out, entry);
-      out += R"(,"cursor":")" + feed_cursor(request_.scope, entry.position) + "\"}\n";
+      append_feed_entry(unsent_, entry);
+      unsent_ += R"(,"cursor":")" + codec_->make(scope_, entry.position) + "\"}\n";
     }
     request_.limit -= page.entries.size();
     request_.after = page.next;
-    return page.more && request_.limit > 0;
+    const bool more = page.more && request_.limit > 0;
+    // Nobody sees where a look ended, which others' events decide.
+    if (!more || page.full || unsent_.size() >= piece_bytes) out += std::exchange(unsent_, {});
+    return more;
   }
 
  private:
   store::ProgressReader& reader_;
   FeedRequest request_;
+  const std::shared_ptr<const CursorCodec> codec_;
+  const CursorScope scope_ = scope_of(request_);
   std::optional<std::int64_t> until_;
+  std::string unsent_;
 };
 
 class ReadHistory {
  public:
   ReadHistory(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, gate_{parts.client_rule, std::move(guard)}, answers_{loop, parts.logs} {}
+      : loop_{loop},
+        parts_{parts},
+        cursors_{parts.reader},
+        gate_{parts.client_rule, std::move(guard)},
+        answers_{loop, parts.logs} {}
 
   Task<Response> history(Exchange& exchange) {
     exchange.note(exchange.capture(0));
     if (auto refused = co_await gate_.refuse(exchange, history_parameters)) co_return *std::move(refused);
-    auto request = read_history_request(exchange, parts_.options);
+    auto request = read_history_request(exchange, parts_.options, cursors_);
     if (!request) co_return std::move(request).error();
     std::string client = *request->client;
     const auto format = request->format;
@@ -207,20 +233,25 @@ class ReadHistory {
   Task<Response> feed(Exchange& exchange) {
     exchange.note(exchange.capture(0));
     if (auto refused = co_await gate_.refuse(exchange, feed_parameters)) co_return *std::move(refused);
-    auto request = read_feed_request(exchange, parts_.options);
+    auto request = read_feed_request(exchange, parts_.options, cursors_);
     if (!request) co_return std::move(request).error();
-    std::string client = *request->client;
-    const auto format = request->format;
-    auto work = [this, asked = *std::move(request)] { return show_feed(asked); };
-    co_return co_await answers_.show(std::move(client), format, std::move(work));
+    const auto search = std::make_shared<FeedSearch>(FeedSearch{
+        .request = *std::move(request), .until = std::chrono::steady_clock::now() + feed_search_max, .events = {}});
+    for (;;) {  // in turns with others: each look is a job of its own
+      search->goes_on = false;
+      std::string client = *search->request.client;
+      auto work = [this, search] { return show_feed(*search); };
+      auto out = co_await answers_.show(std::move(client), search->request.format, std::move(work));
+      if (!search->goes_on) co_return out;
+    }
   }
 
  private:
-  Response show_history(const HistoryRequest& request) const {
+  Response show_history(const HistoryRequest& request) {
     const auto file = parts_.reader.by_id(request.client, request.id);
     if (!file) return read_failure(file.error());
     if (!*file) return http::problem(404, unknown_file);
-    HistoryWalk walk{parts_.reader, *file, request.after, request.in_life};
+    HistoryWalk walk{parts_.reader, *file, request.after};
     if (request.format == Format::ndjson)
       return answers_.stream(*request.client, ndjson_type,
                              std::make_unique<HistoryLines>(std::move(walk), request.limit));
@@ -239,20 +270,26 @@ class ReadHistory {
     if (!more) return read_failure(more.error());
     out.body += ']';
     if (*more) {
-      const auto cursor = make_place(request.scope, std::array{walk.after(), std::int64_t{walk.in_life()}});
+      const auto codec = cursors_.codec();
+      if (!codec) return read_failure(codec.error());
+      const auto cursor = (*codec)->make(scope_of(request), walk.position());
       http::add_header(out, "Link",
                        "<?limit=" + std::to_string(request.limit) + "&cursor=" + cursor + R"(>; rel="next")");
     }
     return out;
   }
 
-  Response show_feed(const FeedRequest& request) const {
+  Response show_feed(FeedSearch& search) {
+    auto& request = search.request;
+    const auto codec = cursors_.codec();  // every page has one
+    if (!codec) return read_failure(codec.error());
     if (request.format == Format::ndjson)
-      return answers_.stream(*request.client, ndjson_type, std::make_unique<FeedLines>(parts_.reader, request));
+      return answers_.stream(*request.client, ndjson_type, std::make_unique<FeedLines>(parts_.reader, request, *codec));
     store::FeedPage page;
     if (request.after) {
+      const auto bytes = page_bytes - std::min(search.events.size(), page_bytes - 1);
       auto read = parts_.reader.client_events(
-          request.client, {.after = *request.after, .bounds = {.events = request.limit, .bytes = page_bytes}});
+          request.client, {.after = *request.after, .bounds = {.events = request.limit, .bytes = bytes}});
       if (!read) return read_failure(read.error());
       page = *std::move(read);
     } else {
@@ -260,21 +297,28 @@ class ReadHistory {
       if (!end) return read_failure(end.error());
       page.next = {.place = *end};
     }
+    for (const auto& entry : page.entries) {
+      if (!search.events.empty()) search.events += ',';
+      append_feed_entry(search.events, entry);
+      search.events += '}';
+    }
+    request.limit -= page.entries.size();
+    request.after = page.next;
+    const bool has_room = !page.full && request.limit > 0 && search.events.size() < page_bytes;
+    search.goes_on = page.more && has_room && !loop_.cutting() && std::chrono::steady_clock::now() < search.until;
+    if (search.goes_on) return {};  // which nobody sees
     Response out{.status = 200, .content_type = http::json_type, .headers = {}, .body = {}};
     http::add_header(out, "Vary", "Accept");
     http::add_header(out, "Cache-Control", "no-cache");
-    out.body = R"({"events":[)";
-    for (const auto& entry : page.entries) {
-      if (&entry != page.entries.data()) out.body += ',';
-      append_feed_entry(out.body, entry);
-      out.body += '}';
-    }
-    out.body += R"(],"next":")" + feed_cursor(request.scope, page.next) + R"(","more":)";
+    out.body = R"({"events":[)" + search.events;
+    out.body += R"(],"next":")" + (*codec)->make(scope_of(request), page.next) + R"(","more":)";
     out.body += page.more ? "true}" : "false}";
     return out;
   }
 
+  http::Loop& loop_;
   QueryParts parts_;
+  Cursors cursors_;
   ReadGate gate_;
   LongAnswers answers_;
 };

@@ -4,13 +4,12 @@
 #include <array>
 #include <memory>
 
-#include "base/hex.hpp"
 #include "egress/query/asking.hpp"
+#include "egress/query/cursor.hpp"
 #include "egress/query/etag.hpp"
 #include "egress/query/item_text.hpp"
 #include "egress/query/item_walk.hpp"
 #include "egress/query/long_answers.hpp"
-#include "egress/query/place_cursor.hpp"
 #include "http/attachment.hpp"
 
 namespace pebbles::query {
@@ -41,18 +40,16 @@ struct ItemRequest {
   Format format = Format::json;
   std::size_t limit = 0;
   bool with_bom = false;
-  std::string cursor_scope;
   std::string if_none_match;
 };
 
 std::string_view name_of(ItemKind kind) { return kind == ItemKind::errors ? "errors" : "warnings"; }
 
-std::string scope_of(const ItemRequest& request) {
-  std::string out{name_of(request.kind)};
-  out.append(1, '\0').append(*request.client).append(1, '\0').append(to_hex(request.id));
-  for (const auto& line : {request.filter.line_from, request.filter.line_to})
-    out.append(1, '\0').append(line ? std::to_string(*line) : "");
-  return out.append(1, '\0').append(request.filter.contains);
+CursorScope scope_of(const ItemRequest& request) {
+  CursorScope out{request.kind == ItemKind::errors ? CursorKind::errors : CursorKind::warnings, request.client};
+  out.add(std::string_view{reinterpret_cast<const char*>(request.id.data()), request.id.size()});
+  out.add(request.filter.line_from).add(request.filter.line_to);
+  return out.add(std::string_view{request.filter.contains});
 }
 
 std::expected<std::optional<std::int64_t>, Response> read_line(const Exchange& exchange, std::string_view name) {
@@ -78,8 +75,8 @@ std::expected<ItemFilter, Response> read_filter(const Exchange& exchange) {
   return out;
 }
 
-std::expected<ItemRequest, Response> read_request(const Exchange& exchange, ItemKind kind,
-                                                  const QueryOptions& options) {
+std::expected<ItemRequest, Response> read_request(const Exchange& exchange, ItemKind kind, const QueryOptions& options,
+                                                  Cursors& cursors) {
   ItemRequest out;
   out.client = domain::ClientKrn{std::string{exchange.capture(0)}};
   out.kind = kind;
@@ -99,18 +96,18 @@ std::expected<ItemRequest, Response> read_request(const Exchange& exchange, Item
   const auto id = read_id(exchange.capture(1));
   if (!id) return std::unexpected{http::problem(404, unknown_file)};
   out.id = *id;
-  out.cursor_scope = scope_of(out);
   if (const auto* cursor = exchange.parameter("cursor")) {
-    std::array<std::int64_t, 4> place{};
-    if (!read_place(out.cursor_scope, *cursor, place))
-      return std::unexpected{invalid("cursor is not one of this list")};
-    out.from = {.version = place[0], .index = place[1], .seen = place[2], .in_life = place[3] != 0};
+    const auto codec = cursors.codec();
+    if (!codec) return std::unexpected{read_failure(codec.error())};
+    const auto place = (*codec)->read_item(scope_of(out), *cursor);
+    if (!place) return std::unexpected{bad_cursor("cursor", "one of this list")};
+    out.from = *place;
   }
   out.if_none_match = exchange.combined_header("If-None-Match");
   return out;
 }
 
-void add_next_page(Response& out, const ItemRequest& request, const ItemPosition& position) {
+void add_next_page(Response& out, const ItemRequest& request, const ItemPosition& position, const CursorCodec& codec) {
   std::string link = "<?limit=" + std::to_string(request.limit);
   if (request.filter.line_from) link += "&lineFrom=" + std::to_string(*request.filter.line_from);
   if (request.filter.line_to) link += "&lineTo=" + std::to_string(*request.filter.line_to);
@@ -118,8 +115,7 @@ void add_next_page(Response& out, const ItemRequest& request, const ItemPosition
     link += "&contains=";
     http::append_percent_encoded(link, request.filter.contains);
   }
-  const std::array place{position.version, position.index, position.seen, std::int64_t{position.in_life}};
-  link += "&cursor=" + make_place(request.cursor_scope, place) + R"(>; rel="next")";
+  link += "&cursor=" + codec.make(scope_of(request), position) + R"(>; rel="next")";
   http::add_header(out, "Link", link);
 }
 
@@ -149,7 +145,8 @@ Response walk_failure(const Error& error, ItemKind kind) {
   return read_failure(error);
 }
 
-Response show_page(store::ProgressReader& reader, const store::SnapshotPtr& file, const ItemRequest& request) {
+Response show_page(store::ProgressReader& reader, const store::SnapshotPtr& file, const ItemRequest& request,
+                   Cursors& cursors) {
   // A small page reads no more of the log than it is likely to need.
   constexpr std::size_t events_min = 64;
   const auto events = std::clamp(request.limit, events_min, events_per_page_max);
@@ -165,7 +162,10 @@ Response show_page(store::ProgressReader& reader, const store::SnapshotPtr& file
   const auto more = fill_page(out.body, walk, request);
   if (!more) return walk_failure(more.error(), request.kind);
   out.body += ']';
-  if (*more) add_next_page(out, request, walk.position());
+  if (!*more) return out;
+  const auto codec = cursors.codec();
+  if (!codec) return read_failure(codec.error());
+  add_next_page(out, request, walk.position(), **codec);
   return out;
 }
 
@@ -214,12 +214,12 @@ class ItemTable final : public http::BodySource {
 class ReadItems {
  public:
   ReadItems(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, gate_{parts.client_rule, std::move(guard)}, answers_{loop, parts.logs} {}
+      : parts_{parts}, cursors_{parts.reader}, gate_{parts.client_rule, std::move(guard)}, answers_{loop, parts.logs} {}
 
   Task<Response> get(Exchange& exchange, ItemKind kind) {
     exchange.note(exchange.capture(0));
     if (auto refused = co_await gate_.refuse(exchange, parameters)) co_return *std::move(refused);
-    auto request = read_request(exchange, kind, parts_.options);
+    auto request = read_request(exchange, kind, parts_.options, cursors_);
     if (!request) co_return std::move(request).error();
     std::string client = *request->client;
     const auto format = request->format;
@@ -228,11 +228,11 @@ class ReadItems {
   }
 
  private:
-  Response answer(ItemRequest request) const {
+  Response answer(ItemRequest request) {
     const auto file = parts_.reader.by_id(request.client, request.id);
     if (!file) return read_failure(file.error());
     if (!*file) return http::problem(404, unknown_file);
-    if (request.format == Format::json) return show_page(parts_.reader, *file, request);
+    if (request.format == Format::json) return show_page(parts_.reader, *file, request, cursors_);
     return show_table(*file, std::move(request));
   }
 
@@ -249,6 +249,7 @@ class ReadItems {
   }
 
   QueryParts parts_;
+  Cursors cursors_;
   ReadGate gate_;
   LongAnswers answers_;
 };

@@ -49,9 +49,14 @@ Response show_record(const Result<store::SnapshotPtr>& found, std::string_view i
 }
 
 Response show_list(const Result<store::ListPage>& page, const ListRequest& request, std::string_view if_none_match,
-                   const View& view) {
+                   const View& view, Cursors& cursors) {
   if (!page) return read_failure(page.error());
-  const auto next = page->next ? page_reference(request, *page->next) : std::string{};
+  std::string next;
+  if (page->next) {
+    const auto codec = cursors.codec();
+    if (!codec) return read_failure(codec.error());
+    next = page_reference(request, *page->next, **codec);
+  }
   auto out = tagged(if_none_match, tag_of(*page, next, tag_scope(view)));
   if (!next.empty()) http::add_header(out, "Link", "<" + next + R"(>; rel="next")");
   if (out.status == 304) return out;
@@ -71,6 +76,7 @@ class ReadProgress {
  public:
   ReadProgress(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
       : parts_{parts},
+        cursors_{parts.reader},
         gate_{parts.client_rule, std::move(guard)},
         answers_{loop, parts.lists},
         reads_{loop.executor(), parts.pool},
@@ -80,8 +86,8 @@ class ReadProgress {
     const auto* const file = exchange.parameter("filename");
     exchange.note(exchange.capture(0), file != nullptr ? std::string_view{*file} : std::string_view{});
     if (auto refused = co_await gate_.refuse(exchange, list_parameters)) co_return *std::move(refused);
-    auto request = read_list_request(exchange, parts_.options,
-                                     parts_.clock.now());  // what is wrong is said, whether it counts or not
+    auto request = read_list_request(exchange, parts_.options, parts_.clock.now(),
+                                     cursors_);  // what is wrong is said, whether it counts or not
     if (!request) co_return std::move(request).error();
     auto known = exchange.combined_header("If-None-Match");
     if (const auto* filename = exchange.parameter("filename")) {
@@ -95,7 +101,7 @@ class ReadProgress {
     std::string client = *request->client;
     auto work = [this, list = *std::move(request), known = std::move(known)] {
       const View view{.now = parts_.clock.now(), .options = parts_.options};
-      return show_list(parts_.reader.list(list.client, list.query), list, known, view);
+      return show_list(parts_.reader.list(list.client, list.query), list, known, view, cursors_);
     };
     co_return co_await answers_.show(std::move(client), Format::json, std::move(work));
   }
@@ -132,6 +138,7 @@ class ReadProgress {
   }
 
   QueryParts parts_;
+  Cursors cursors_;
   ReadGate gate_;
   LongAnswers answers_;
   SharedReads reads_;

@@ -2,10 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
+#include <limits>
 
 #include "egress/query/item_text.hpp"
-#include "egress/query/place_cursor.hpp"
 
 namespace pebbles::query {
 namespace {
@@ -233,20 +232,46 @@ TEST(ItemWalk, TellsTheBaselineWithWhichItsPageBegins) {
   EXPECT_EQ(baseline({.version = 3, .seen = 3}), 0);
 }
 
-TEST(PlaceCursor, IsOneScopes) {
-  const std::array<std::int64_t, 2> place{7, -1};
-  const auto cursor = make_place("errors of a", place);
-  std::array<std::int64_t, 2> read{};
-  EXPECT_TRUE(read_place("errors of a", cursor, read));
-  EXPECT_EQ(read, place);
-  std::array<std::int64_t, 3> more{};
-  EXPECT_FALSE(read_place("errors of a", cursor, more));
-  EXPECT_FALSE(read_place("errors of b", cursor, read));
-  for (std::size_t i = 0; i < cursor.size(); ++i) {
-    auto other = cursor;
-    other[i] = other[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(read_place("errors of a", other, read)) << i;
-    EXPECT_FALSE(read_place("errors of a", cursor.substr(0, i), read)) << i;
+TEST(ItemWalk, APlaceThatTheFileDoesNotHave) {
+  struct Case {
+    ItemPosition from;
+    std::string_view rest;
+  };
+  constexpr std::int64_t version_max = domain::count_max, index_max = std::numeric_limits<std::int32_t>::max();
+  for (const auto& [from, rest] : {
+           Case{{.version = 1, .index = 2, .seen = 2, .in_life = true}, "3.1 3.2 4.1 "},
+           {{.version = 1, .index = 3, .seen = 3, .in_life = true}, "gone"},
+           {{.version = 2, .index = 1, .seen = 1, .in_life = true}, "gone"},  // it has none
+           {{.version = 3, .index = index_max, .seen = 1, .in_life = true}, "gone"},
+           {{.version = 3, .index = index_max, .seen = 1, .in_life = false}, "gone"},
+           {{.version = 0, .index = 1, .seen = 1}, "1.2 3.1 3.2 4.1 "},  // the file had no log then
+           {{.version = 0, .index = index_max, .seen = index_max}, ""},
+           {{.version = 4, .index = 0, .seen = 0, .in_life = true}, ""},
+           {{.version = 5, .index = 1, .seen = 1, .in_life = true}, "gone"},
+           {{.version = 6, .index = 1, .seen = 1, .in_life = true}, ""},
+           {{.version = version_max, .index = 0, .seen = 0, .in_life = true}, ""},
+           {{.version = version_max, .index = index_max, .seen = version_max, .in_life = true}, ""},
+           {{.version = 2, .index = 0, .seen = version_max, .in_life = true}, ""},
+       }) {
+    for (const std::size_t per_page : {1U, 1000U}) {
+      Events events;
+      for (const std::size_t errors : {2, 0, 2, 1, 0})
+        events.happened(errors, events.kept.empty() ? std::optional{one} : std::nullopt);
+      events.per_page = per_page;
+      auto at = from;
+      EXPECT_EQ(walk(events, events.file(one, 5), at), rest) << from.version << ' ' << from.index << ' ' << per_page;
+    }
+  }
+}
+
+TEST(ItemWalk, AFileWithoutALogEndsBehindWhatIsKept) {
+  Events events;
+  auto file = std::make_shared<store::Snapshot>(*events.file(one, 5));
+  file->progress.errors.first = domain::ItemList{{{.message = "x"}, {.message = "y"}}};
+  for (const std::int64_t index : {2, 3, std::numeric_limits<std::int32_t>::max()}) {
+    ItemWalk walk{events, file, ItemKind::errors, {.version = 0, .index = index, .seen = index}, 1000};
+    EXPECT_EQ(walk.begin().has_value(), index == 2) << index;
+    EXPECT_EQ(walk.next().value(), ItemWalk::Step::end) << index;
   }
 }
 

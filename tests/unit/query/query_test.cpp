@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "egress/query/cursor.hpp"
 #include "egress/query/etag.hpp"
 #include "egress/query/record_json.hpp"
 
@@ -89,49 +88,6 @@ TEST(ETag, MatchesListsWeakly) {
     EXPECT_TRUE(matches(yes, tag)) << yes;
   for (const auto* no : {"", "a", R"("b")", R"("a)", R"("A")", R"("a,b")", R"(x"a")", R"(w/"a")", R"("b" "a")"})
     EXPECT_FALSE(matches(no, tag)) << no;
-}
-
-TEST(Cursor, HoldsForItsListAlone) {
-  using std::chrono::milliseconds;
-  const domain::ClientKrn client{"krn:a"};
-  const Timestamp time{milliseconds{1'700'000'000'001}};
-  store::ListQuery list;
-  std::vector<store::ListQuery> others;
-  const auto add = [&](auto change) { change(others.emplace_back(list)); };
-  add([](auto& other) { other.owner = domain::Email{""}; });
-  add([](auto& other) { other.owner = domain::Email{"a@b.c"}; });
-  add([](auto& other) { other.status = store::ListStatus::running; });
-  add([](auto& other) { other.status = store::ListStatus::completed; });
-  add([](auto& other) { other.filename_prefix = "a"; });
-  add([&](auto& other) { other.created_after = time; });
-  add([&](auto& other) { other.created_after = time + milliseconds{1}; });
-  add([&](auto& other) { other.updated_after = time; });
-  add([](auto& other) { other.sort.descending = false; });
-  add([](auto& other) { other.sort.by = store::ListOrder::created; });
-  add([](auto& other) { other.sort.by = store::ListOrder::filename; });
-  others.push_back(list);
-  for (const auto& mine : others) {
-    store::ListPosition position{.updated_at = {}, .id = {1, 2, 3}};
-    if (mine.sort.by == store::ListOrder::updated) position.updated_at = time;
-    if (mine.sort.by == store::ListOrder::filename) position.filename = domain::Filename{"ä \"b\".csv"};
-    const auto cursor = make_cursor(client, mine, position);
-    EXPECT_EQ(read_cursor(client, mine, cursor), position);
-    EXPECT_FALSE(read_cursor(domain::ClientKrn{"krn:b"}, mine, cursor));
-    for (const auto& other : others) EXPECT_EQ(read_cursor(client, other, cursor).has_value(), &other == &mine);
-    auto another_page = mine;
-    another_page.limit = 7;
-    another_page.after = position;
-    another_page.stalled_before = time;
-    EXPECT_EQ(read_cursor(client, another_page, cursor), position);
-    EXPECT_FALSE(read_cursor(client, mine, ""));
-    EXPECT_FALSE(read_cursor(client, mine, cursor + "A"));
-    EXPECT_FALSE(read_cursor(client, mine, std::string_view{cursor}.substr(1)));
-    for (std::size_t i = 0; i < cursor.size(); ++i) {
-      auto changed = cursor;
-      changed[i] = changed[i] == 'A' ? 'B' : 'A';
-      EXPECT_FALSE(read_cursor(client, mine, changed)) << i;
-    }
-  }
 }
 
 }  // namespace

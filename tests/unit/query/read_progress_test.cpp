@@ -183,6 +183,22 @@ TEST_F(ReadProgressTest, APastIsReadThoughItsLogIsCutMeanwhile) {
   EXPECT_EQ(between(get(path + "1970-01-01T00:00:05Z"), R"("done":)", ","), "5");
 }
 
+TEST_F(ReadProgressTest, WithoutTheKeyOfCursorsThereIsNoFurtherPage) {
+  reader.has_key = false;
+  EXPECT_EQ(status_of(get("/clients/krn:b/progress")), 200) << "a list that ends needs none";
+  for (const auto* path : {"/clients/krn:a/progress", "/clients/krn:a/progress?cursor=x"}) {
+    const auto refused = get(path);
+    EXPECT_EQ(status_of(refused), 503);
+    EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), refused.npos);
+    EXPECT_EQ(refused.find("secret"), refused.npos);
+  }
+  reader.has_key = true;
+  EXPECT_EQ(status_of(get("/clients/krn:a/progress")), 200);
+  const auto wrong = get("/clients/krn:a/progress?cursor=x");
+  EXPECT_EQ(status_of(wrong), 400);
+  EXPECT_NE(wrong.find("cursor is not one of this list: start again without cursor"), wrong.npos);
+}
+
 TEST_F(ReadProgressTest, ListsThatNobodyReadsAreNotFollowedByMore) {
   auto unread = budget->take(1);
   const auto refused = get("/clients/krn:a/progress");
