@@ -18,58 +18,50 @@ std::string_view take_line(std::string_view& rest) {
   return out;
 }
 
-store::ListPosition position_of(store::ListOrder order, std::string_view bytes) {
-  std::uint64_t milliseconds = 0;
-  store::ListPosition out{};
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const auto byte = static_cast<std::uint8_t>(bytes[i]);
-    if (i < 8)
-      milliseconds = milliseconds << 8U | byte;
-    else if (i < 8 + out.id.size())
-      out.id[i - 8] = byte;
-  }
-  if (order == store::ListOrder::updated)
-    out.updated_at = Timestamp{std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)}};
-  if (order == store::ListOrder::filename) out.filename = domain::Filename{std::string{bytes}};
-  return out;
+/// What is decoded is written as it stood there.
+void decode(const store::ListQuery& list, std::string_view bytes) {
+  if (const auto place = query::decode_item(bytes))
+    PEBBLES_ASSERT(query::encode(*place) == bytes, "a place of items is written in two ways");
+  if (const auto place = query::decode_history(bytes))
+    PEBBLES_ASSERT(query::encode(*place) == bytes, "a place of a history is written in two ways");
+  if (const auto place = query::decode_feed(bytes))
+    PEBBLES_ASSERT(query::encode(*place) == bytes, "a place of a feed is written in two ways");
+  if (const auto place = query::decode_list(list, bytes))
+    PEBBLES_ASSERT(query::encode(list.sort, *place) == bytes, "a place of a list is written in two ways");
 }
 
 }  // namespace
 
-/// Lines: a client, an owner (none if empty), a made-up cursor; then a position. What is made is read again, for its
-/// own list alone; every other text is refused.
+/// Lines: a client, an owner (none if empty), a made-up cursor; then the bytes of a place. A made-up cursor is refused,
+/// and so is one that was made for anything else, or that was changed. What walks from a place is tried by cursor_list,
+/// cursor_items, cursor_history and cursor_feed.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const query::CursorCodec codec{store::draw_cursor_key()}, other_key{store::draw_cursor_key()};
   std::string_view rest{reinterpret_cast<const char*>(data), size};
   const domain::ClientKrn client{std::string{take_line(rest)}};
-  std::optional<domain::Email> owner{domain::Email{std::string{take_line(rest)}}};
-  if ((*owner)->empty()) owner.reset();
-  const auto made_up = take_line(rest);
   store::ListQuery list;
-  list.owner = owner;
+  if (const auto owner = take_line(rest); !owner.empty()) list.owner = domain::Email{std::string{owner}};
   list.sort.by = static_cast<store::ListOrder>(size % 3);
-  if (const auto read = query::read_cursor(client, list, made_up))
-    PEBBLES_ASSERT(query::make_cursor(client, list, *read) == made_up, "a cursor that was never made was accepted");
+  const auto made_up = take_line(rest);
+  const auto scope = query::scope_of(client, list);
+  PEBBLES_ASSERT(!codec.read_list(scope, list, made_up), "a cursor that was never made was accepted");
+  decode(list, rest);
 
-  const auto position = position_of(list.sort.by, rest);
-  const auto cursor = query::make_cursor(client, list, position);
-  const auto read = query::read_cursor(client, list, cursor);
-  PEBBLES_ASSERT(read == position, "what was made was not read back");
+  const auto cursor = codec.seal(scope, rest);
+  PEBBLES_ASSERT(codec.read_list(scope, list, cursor) == query::decode_list(list, rest), "it is not read as made");
   const domain::ClientKrn other_client{*client + "x"};
-  auto other_owner = list, nobody = list, other_way = list;
-  other_owner.owner = domain::Email{owner ? **owner + "x" : "x"};
-  nobody.owner.reset();
+  auto other_owner = list, other_way = list;
+  other_owner.owner = domain::Email{list.owner ? **list.owner + "x" : "x"};
   other_way.sort.descending = false;
-  PEBBLES_ASSERT(!query::read_cursor(other_client, list, cursor), "another client's cursor");
-  PEBBLES_ASSERT(!query::read_cursor(client, other_owner, cursor), "another owner's cursor");
-  PEBBLES_ASSERT(!owner || !query::read_cursor(client, nobody, cursor), "a narrower cursor");
-  PEBBLES_ASSERT(!query::read_cursor(client, other_way, cursor), "a cursor of the other order");
+  PEBBLES_ASSERT(!codec.read_list(query::scope_of(other_client, list), list, cursor), "another client's cursor");
+  PEBBLES_ASSERT(!codec.read_list(query::scope_of(client, other_owner), list, cursor), "another owner's cursor");
+  PEBBLES_ASSERT(!codec.read_list(query::scope_of(client, other_way), list, cursor), "a cursor of the other order");
+  PEBBLES_ASSERT(!other_key.read_list(scope, list, cursor), "a cursor of another key");
   for (std::size_t i = 0; i < cursor.size(); ++i) {
     auto changed = cursor;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
-    PEBBLES_ASSERT(!query::read_cursor(client, list, changed), "a changed cursor was accepted");
-    // A name may have been chosen so that the half of its cursor is the cursor of half of it.
-    PEBBLES_ASSERT(list.sort.by == store::ListOrder::filename || !query::read_cursor(client, list, cursor.substr(0, i)),
-                   "half a cursor was accepted");
+    PEBBLES_ASSERT(!codec.read_list(scope, list, changed), "a changed cursor was accepted");
+    PEBBLES_ASSERT(!codec.read_list(scope, list, std::string_view{cursor}.substr(0, i)), "half a cursor was accepted");
   }
   return 0;
 }
