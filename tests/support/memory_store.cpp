@@ -187,8 +187,9 @@ Result<store::FeedPage> MemoryLog::feed(const domain::ClientKrn& client, const s
   const std::lock_guard lock{mutex_};
   store::FeedPageMaker page{query};
   const auto last = std::min(horizon_locked(), query.until.value_or(std::numeric_limits<std::int64_t>::max()));
-  const auto from = query.after.given > 0 ? query.after.place : query.after.place + 1;
-  for (auto batch = order_.lower_bound(from); batch != order_.end() && batch->first <= last; ++batch) {
+  const auto& [place, given] = query.after;
+  for (auto batch = given > 0 ? order_.lower_bound(place) : order_.upper_bound(place);
+       batch != order_.end() && batch->first <= last; ++batch) {
     for (const auto& [id, first] : batch->second) {
       if (id.client != client) continue;
       if (!page.add(batch->first, id.filename, streams_.at(id).rows.at(first).text))
