@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/assert.hpp"
+#include "http/asker.hpp"
 
 namespace pebbles::access {
 
@@ -32,6 +33,12 @@ Task<std::expected<domain::Email, Response>> Guard::admit(const http::Exchange& 
   if (options_.bound_to_clients && std::ranges::find(clients, client) == clients.end())
     co_return std::unexpected{problem(403, "Token is not valid for this client")};
   co_return email;
+}
+
+std::string Guard::requester_of(const http::Exchange& exchange) {
+  if (exchange.header_count("Authorization") == 1)
+    if (const auto identity = verify(exchange)) return "token " + *(*identity)->email;
+  return http::requester_of_address(exchange.peer());
 }
 
 Task<bool> Guard::keys_were_fetched() {

@@ -30,6 +30,9 @@ class Guard {
   [[nodiscard]] http::Task<std::expected<domain::Email, http::Response>> admit(const http::Exchange& exchange,
                                                                                std::string_view client);
 
+  /// Who sent the request, for sharing: the email of a token that verifies now, otherwise the address.
+  [[nodiscard]] std::string requester_of(const http::Exchange& exchange);
+
  private:
   [[nodiscard]] std::expected<const auth::Identity*, auth::TokenFault> verify(const http::Exchange& exchange);
   /// False at once when they will not be fetched.

@@ -214,6 +214,9 @@ bool is_not_empty(const std::string& value) { return !value.empty(); }
 bool is_mongo_uri(const std::string& value) {
   return value.starts_with("mongodb://") || value.starts_with("mongodb+srv://");
 }
+bool is_public_url(const std::string& value) {
+  return net::is_http_url(value) && !value.ends_with('/') && value.find_first_of("?#<>\" ") == value.npos;
+}
 bool is_cors_policy(const std::string& value) { return http::CorsPolicy::parse(value).has_value(); }
 bool is_any_name(std::string_view) { return true; }
 bool is_level(const std::string& value) {
@@ -337,6 +340,9 @@ std::vector<Setting> make_settings() {
   out.push_back(seconds("HTTP_HEAD_TIMEOUT_S", "--http-head-timeout-s", &Config::head_timeout, time_out));
   out.push_back(seconds("HTTP_BODY_TIMEOUT_S", "--http-body-timeout-s", &Config::body_timeout, time_out));
   out.push_back(seconds("HTTP_WRITE_TIMEOUT_S", "--http-write-timeout-s", &Config::write_timeout, time_out));
+  out.push_back(text("PUBLIC_URL", "--public-url",
+                     "an http or https address without a query, and without a slash at its end", &Config::public_url,
+                     is_public_url));
   out.push_back(text("CORS_ORIGINS", "--cors-origins",
                      "*, none, or origins such as https://app.example.com with commas between them",
                      &Config::cors_origins, is_cors_policy));

@@ -48,6 +48,7 @@ struct Config {
   std::chrono::seconds body_timeout{20};
   std::chrono::seconds write_timeout{15};
   std::string cors_origins = "*";
+  std::string public_url;  ///< without a slash at the end
   std::chrono::seconds shutdown_delay{0};
   std::chrono::seconds shutdown_timeout{30};
   std::string log_level = "info";

@@ -178,7 +178,8 @@ class Service {
                                   .options = {.limit_default = config.list_limit,
                                               .limit_max = config.list_limit_max,
                                               .items_max = config.max_errors_in_record,
-                                              .stalled_after = config.stalled_after}};
+                                              .stalled_after = config.stalled_after,
+                                              .public_url = config.public_url}};
     http::ServerOptions options;
     options.host = config.host_or_default();
     options.port = config.port;
@@ -193,11 +194,11 @@ class Service {
                   const auto guard = make_guard();
                   rest::add_routes(loop, rest, guard);
                   rest::add_delete_route(loop, removal, guard);
-                  const auto reads_guard = config_.public_reads ? nullptr : guard;
-                  query::add_routes(loop, query, reads_guard);
-                  query::add_summary_route(loop, query, reads_guard);
-                  query::add_item_routes(loop, query, reads_guard);
-                  query::add_history_routes(loop, query, reads_guard);
+                  const query::ReadAccess access{.guard = guard, .is_public = config_.public_reads};
+                  query::add_routes(loop, query, access);
+                  query::add_summary_route(loop, query, access);
+                  query::add_item_routes(loop, query, access);
+                  query::add_history_routes(loop, query, access);
                   monitor::add_health_routes(loop, monitor_parts());
                   if (!config_.metrics_port) monitor::add_metrics_route(loop, monitor_parts());
                   docs::add_routes(loop, version);

@@ -1,10 +1,12 @@
 #include "http/connection.hpp"
 
 #include <fmt/core.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <cerrno>
 #include <cstring>
 #include <iterator>
 
@@ -124,6 +126,7 @@ void Connection::begin_request() {
   body_share_bytes_ = 0;
   client_.clear();
   file_.clear();
+  cancellation_.reset();
   sent_ = 0;
   before_ = 0;
   refusal_ = {};
@@ -307,8 +310,9 @@ Response Connection::options(std::string_view methods) const {
 
 bool Connection::dress(Response& response) const {
   if (request_->method() != "OPTIONS") loop_.options().cors.allow(response, request_->field("Origin"));
+  const bool is_read = request_->method() == "GET" || request_->method() == "HEAD";
+  if (is_worth_gzip(response) || (is_read && is_negotiated(response))) add_header(response, "Vary", "Accept-Encoding");
   if (!is_worth_gzip(response)) return false;
-  add_header(response, "Vary", "Accept-Encoding");
   if (!accepts_gzip(request_->combined("Accept-Encoding"))) return false;
   if (response.stream) {
     put_gzip_stream(response);
@@ -440,6 +444,16 @@ void Connection::hold(Response& response) {
 }
 
 Connection::Progress Connection::send() {
+  const auto before = sent_;
+  const auto progress = send_some();
+  window_bytes_ += sent_ - before;
+  if (progress != Progress::done) return progress;
+  out_body_ = {};
+  share_.reset();
+  return progress;
+}
+
+Connection::Progress Connection::send_some() {
   error_code failed;
   while (sent_ < out_.size() + out_body_.size()) {
     const auto head_left = std::string_view{out_}.substr(std::min(sent_, out_.size()));
@@ -457,8 +471,6 @@ Connection::Progress Connection::send() {
       return Progress::failed;
     }
   }
-  out_body_ = {};
-  share_.reset();
   return Progress::done;
 }
 
@@ -471,6 +483,18 @@ Task<void> Connection::flush() {
 
 Task<bool> Connection::write() {
   enter_phase(Phase::write, loop_.options().deadlines.write);
+  window_bytes_ = 0;
+  co_return co_await send_all();
+}
+
+Task<bool> Connection::write_in_window() {
+  enter_phase(Phase::write, window_left_);
+  const bool is_written = co_await send_all();
+  window_left_ = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - loop_.now());
+  co_return is_written;
+}
+
+Task<bool> Connection::send_all() {
   Progress sent{};
   while ((sent = send()) == Progress::more) {
     error_code failed;
@@ -482,6 +506,8 @@ Task<bool> Connection::write() {
 
 Task<std::string> Connection::send_pieces(StreamedBody& body) {
   in_pieces_ = true;
+  window_bytes_ = 0;
+  window_left_ = loop_.options().deadlines.stream;
   for (bool more = true; more;) {
     std::string piece;
     phase_ = Phase::handler;
@@ -516,7 +542,7 @@ Task<bool> Connection::write_piece(std::string piece, bool more) {
     piece += piece.empty() ? "0\r\n\r\n" : more ? "\r\n" : "\r\n0\r\n\r\n";
   }
   out_body_ = std::move(piece);
-  co_return co_await write();
+  co_return co_await write_in_window();
 }
 
 Task<Result<bool>> Connection::make_piece(StreamedBody& body, std::string& piece) {
@@ -583,19 +609,43 @@ bool Connection::is_hogging(TimePoint now) const {
          now > deadline_ - loop_.options().deadlines.head + unhurried_head;
 }
 
-bool Connection::comes_fast_enough(std::chrono::milliseconds window) {
-  const auto wanted = loop_.options().deadlines.body_bytes_per_second_min * static_cast<std::size_t>(window.count());
+bool Connection::is_fast_enough(std::chrono::milliseconds window) {
+  const auto wanted = loop_.options().deadlines.bytes_per_second_min * static_cast<std::size_t>(window.count());
   if (window_bytes_ * 1000 < wanted) return false;
   window_bytes_ = 0;
   deadline_ = loop_.now() + window;
   return true;
 }
 
+bool Connection::has_client_left() {
+  char byte = 0;
+  const auto count = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+std::string Connection::peer() const {
+  error_code failed;
+  const auto endpoint = socket_.remote_endpoint(failed);
+  return failed ? std::string{} : endpoint.address().to_string();
+}
+
+std::shared_ptr<const Cancellation> Connection::cancellation() {
+  if (!cancellation_) cancellation_ = std::make_shared<Cancellation>(loop_.cutting_flag());
+  return cancellation_;
+}
+
 void Connection::expire(TimePoint now) {
   if (phase_ == Phase::idle && in_.empty() && in_.capacity() > 0) release_buffers();
+  if (phase_ == Phase::handler && cancellation_ && has_client_left()) cancellation_->cancel();
   if (now < deadline_ && !is_hogging(now)) return;
-  if (phase_ == Phase::body && comes_fast_enough(loop_.options().deadlines.body)) return;
-  if (phase_ == Phase::linger && comes_fast_enough(loop_.options().deadlines.linger_idle)) return;
+  const auto& deadlines = loop_.options().deadlines;
+  if (phase_ == Phase::body && is_fast_enough(deadlines.body)) return;
+  if (phase_ == Phase::linger && is_fast_enough(deadlines.linger_idle)) return;
+  if (phase_ == Phase::write && is_fast_enough(in_pieces_ ? deadlines.stream : deadlines.write)) return;
+  time_out();
+}
+
+void Connection::time_out() {
   deadline_ = TimePoint::max();
   timed_out_ = true;
   error_code ignored;
@@ -603,11 +653,11 @@ void Connection::expire(TimePoint now) {
 }
 
 void Connection::cut() {
-  if (phase_ == Phase::write && in_pieces_) expire(TimePoint::max());
+  if (phase_ == Phase::write && in_pieces_) time_out();
 }
 
 void Connection::close_if_idle() {
-  if (phase_ == Phase::idle && in_.empty()) expire(TimePoint::max());
+  if (phase_ == Phase::idle && in_.empty()) time_out();
 }
 
 }  // namespace pebbles::http

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "http/cancellation.hpp"
 #include "http/fair_budget.hpp"
 #include "http/read_buffer.hpp"
 #include "http/request_parser.hpp"
@@ -44,6 +45,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max, FairBudget* budget,
                                                             std::string asker);
   void drop_body();
+  [[nodiscard]] std::string peer() const;
+  [[nodiscard]] std::shared_ptr<const Cancellation> cancellation();
   void note(std::string_view client, std::string_view file);
 
  private:
@@ -68,6 +71,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   bool make_room_for_body(FairBudget& budget, const std::string& asker);
   bool skip_body();
   Progress send();
+  Progress send_some();
   void prepare_answer(Response response, bool keep_alive);
   /// Takes room for a long answer, or puts a 503 in its place: who reads slowly must not fill the memory.
   void hold(Response& response);
@@ -75,10 +79,14 @@ class Connection : public boost::intrusive::list_base_hook<> {
   /// Of a body above the bound.
   [[nodiscard]] static Response too_large(std::size_t bytes_max);
   void release_buffers();
-  /// Whether what came in the last `window` keeps the least rate; if so, the next one begins.
-  bool comes_fast_enough(std::chrono::milliseconds window);
+  /// Ends what the connection waits for.
+  void time_out();
+  /// Whether what was received or sent in the last `window` keeps the least rate; if so, the next one begins.
+  bool is_fast_enough(std::chrono::milliseconds window);
   /// Whether others need the room that a head which is not complete holds.
   [[nodiscard]] bool is_hogging(TimePoint now) const;
+  /// It has closed the connection, or its side of it.
+  [[nodiscard]] bool has_client_left();
   Task<Response> answer();
   /// Counts what the handler, or whoever refused, has answered.
   void count(int status);
@@ -90,8 +98,11 @@ class Connection : public boost::intrusive::list_base_hook<> {
   [[nodiscard]] bool dress(Response& response) const;
   Task<void> compress(Response& response);
   Task<void> flush();
-  /// What `out_` and `out_body_` hold. False when the client has gone, or takes too long.
+  /// What `out_` and `out_body_` hold. False when the client has gone, or reads too slowly.
   Task<bool> write();
+  /// The same for a piece of a stream, whose least rate is measured over all pieces.
+  Task<bool> write_in_window();
+  Task<bool> send_all();
   /// The pieces of a streamed body, each made when the one before was taken. Why it was cut short, or "".
   Task<std::string> send_pieces(StreamedBody& body);
   void give_up(std::string_view why);
@@ -109,18 +120,20 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::string body_;
   std::shared_ptr<const void> body_share_;  ///< what it takes of a budget
   std::size_t body_share_bytes_ = 0;
-  std::string out_;                        ///< the answer's head, and its body when that is small
-  std::string out_body_;                   ///< a large body
-  std::shared_ptr<const void> share_;      ///< what it takes of a budget
-  std::size_t sent_ = 0;                   ///< of `out_` and `out_body_`
-  std::size_t before_ = 0;                 ///< sent of the same answer before them
-  std::size_t window_bytes_ = 0;           ///< of the body, since its present time began
-  telemetry::HttpRoute* route_ = nullptr;  ///< of the request; null when no handler has it
+  std::string out_;                             ///< the answer's head, and its body when that is small
+  std::string out_body_;                        ///< a large body
+  std::shared_ptr<const void> share_;           ///< what it takes of a budget
+  std::size_t sent_ = 0;                        ///< of `out_` and `out_body_`
+  std::size_t before_ = 0;                      ///< sent of the same answer before them
+  std::size_t window_bytes_ = 0;                ///< received or sent since the phase's present time began
+  telemetry::HttpRoute* route_ = nullptr;       ///< of the request; null when no handler has it
+  std::shared_ptr<Cancellation> cancellation_;  ///< of what the handler does, where that may take long
   std::string request_id_;
   std::string client_;  ///< as this and the next, what a handler noted: for the log
   std::string file_;
   TimePoint begun_;  ///< when its head was there
   TimePoint deadline_ = TimePoint::max();
+  std::chrono::milliseconds window_left_{};  ///< of a stream's present time, while its next piece is made
   Phase phase_ = Phase::idle;
   Refusal refusal_;            ///< what is wrong with the framing
   bool may_skip_line_ = true;  ///< some clients send an empty line behind a body (RFC 9112, section 2.2)

@@ -16,6 +16,9 @@ Task<std::expected<std::string_view, Response>> Exchange::read_body(std::size_t 
   return connection_.read_body(bytes_max, budget, std::move(asker));
 }
 
+std::string Exchange::peer() const { return connection_.peer(); }
+std::shared_ptr<const Cancellation> Exchange::cancellation() const { return connection_.cancellation(); }
+
 void Exchange::drop_body() { connection_.drop_body(); }
 
 }  // namespace pebbles::http

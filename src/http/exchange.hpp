@@ -1,10 +1,12 @@
 #pragma once
 #include <cstddef>
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "http/cancellation.hpp"
 #include "http/fair_budget.hpp"
 #include "http/response.hpp"
 #include "http/target.hpp"
@@ -46,6 +48,11 @@ class Exchange {
 
   /// The body's memory, and its room in the budget, before the answer is there. Views of it die.
   void drop_body();
+
+  /// Where the request came from: the address of the connection's other end, "" when it has gone.
+  [[nodiscard]] std::string peer() const;
+  /// For work that takes long. A client that closes its side of the connection has left.
+  [[nodiscard]] std::shared_ptr<const Cancellation> cancellation() const;
 
   /// Whose request it is, and of which file, as far as that is known: for the log.
   void note(std::string_view client, std::string_view file = {});

@@ -101,6 +101,10 @@ bool accepts_gzip(std::string_view accept_encoding) {
   return gzip > 0 && gzip >= identity;
 }
 
+bool is_negotiated(const Response& response) {
+  return response.stream || response.status == 304 || (response.status == 200 && !response.body.empty());
+}
+
 bool is_worth_gzip(const Response& response) {
   if (response.stream) return true;
   return response.body.size() > gzip_bytes_min && response.status >= 200 && response.status != 304;

@@ -15,7 +15,10 @@ inline constexpr std::size_t gzip_at_once_bytes_max = 16UL << 10U;
 /// Whether an `Accept-Encoding` value prefers gzip to nothing at all (RFC 9110, section 12.5.3).
 [[nodiscard]] bool accepts_gzip(std::string_view accept_encoding);
 
-/// Whether the answer would be compressed for who asks. It then says so in `Vary`, to everybody.
+/// Whether answers of its kind are compressed for callers that ask for it: then each says so in `Vary`, a 304 and one
+/// that is too short too (RFC 9110, section 15.4.5).
+[[nodiscard]] bool is_negotiated(const Response& response);
+/// Whether the answer is compressed for callers that ask for it.
 [[nodiscard]] bool is_worth_gzip(const Response& response);
 
 /// The gzip format (RFC 1952), made quickly. Threads: any; each keeps its compressor.

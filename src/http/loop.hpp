@@ -63,6 +63,7 @@ class Loop {
   [[nodiscard]] bool closing() const { return state_.closing.load(std::memory_order_relaxed); }
   [[nodiscard]] bool cutting() const { return state_.cutting.load(std::memory_order_relaxed); }
   [[nodiscard]] ByteBudget& long_answers() { return state_.long_answers; }
+  [[nodiscard]] const std::atomic<bool>& cutting_flag() const { return state_.cutting; }
   [[nodiscard]] ByteBudget& long_heads() { return state_.long_heads; }
   /// For bytes that are used, or copied, before anything else of this loop runs.
   [[nodiscard]] std::span<char> scratch() { return {scratch_.get(), scratch_bytes}; }

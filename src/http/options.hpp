@@ -15,10 +15,11 @@ struct Deadlines {
   std::chrono::milliseconds idle{75'000};  ///< until the first byte of a request
   std::chrono::milliseconds head{10'000};  ///< from its first byte to the end of the head
   std::chrono::milliseconds body{20'000};  ///< a body must keep its least rate over each such time, until it is whole
-  std::size_t body_bytes_per_second_min = 4UL << 10U;
-  std::chrono::milliseconds write{15'000};       ///< for taking the whole answer, or a piece of one that is streamed
-  std::chrono::milliseconds linger{30'000};      ///< for what a refused client still sends, in all,
-  std::chrono::milliseconds linger_idle{1'000};  ///< and below the least rate; in all when the server stops
+  std::size_t bytes_per_second_min = 4UL << 10U;  ///< the least rate, of bodies and answers
+  std::chrono::milliseconds write{15'000};        ///< an answer must be taken at the least rate, over each such time
+  std::chrono::milliseconds stream{60'000};       ///< the same of one that is streamed: its readers stop now and then
+  std::chrono::milliseconds linger{30'000};       ///< for what a refused client still sends, in all,
+  std::chrono::milliseconds linger_idle{1'000};   ///< and below the least rate; in all when the server stops
   std::chrono::milliseconds tick{250};
 };
 

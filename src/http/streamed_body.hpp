@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/result.hpp"
+#include "http/asker.hpp"
 
 namespace pebbles::http {
 
@@ -31,16 +32,17 @@ class BodySource {
 struct StreamedBody {
   std::unique_ptr<BodySource> source;
   WorkerPool& pool;                         ///< where pieces are made
-  std::string asker;                        ///< in whose turn
+  Asker asker;                              ///< in whose turn
   std::shared_ptr<const void> permit = {};  ///< of a `StreamBudget`, for as long as it is sent
 };
 
-/// How many answers may be streamed at once. Threads: any. Lifetime: outlives its permits.
+/// How many answers may be streamed at once. A requester has at most half of what is free. Threads: any. Lifetime:
+/// outlives its permits.
 class StreamBudget {
  public:
   struct Bounds {
     std::size_t all = 32;
-    std::size_t of_one = 8;
+    std::size_t of_tenant = 8;  ///< of one requester's
   };
 
   explicit StreamBudget(const Bounds& bounds) : bounds_{bounds} {}
@@ -48,28 +50,39 @@ class StreamBudget {
   StreamBudget& operator=(const StreamBudget&) = delete;
 
   /// Leave for one more of this asker's, for as long as it lives; null when there are enough.
-  [[nodiscard]] std::shared_ptr<const void> take(const std::string& asker) {
+  [[nodiscard]] std::shared_ptr<const void> take(const Asker& asker) {
     const std::lock_guard lock{mutex_};
-    if (running_ >= bounds_.all) return nullptr;
-    auto& of_one = of_askers_[asker];  // none is left at 0: see `give_back`
-    if (of_one >= bounds_.of_one) return nullptr;
-    ++of_one;
+    const auto known = requesters_.find(asker.requester);
+    const std::size_t of_requester = known == requesters_.end() ? 0 : known->second.running;
+    if (of_requester >= bounds_.all - running_) return nullptr;
+    auto& requester = requesters_[asker.requester];  // none is left at 0: see `give_back`
+    auto& of_tenant = requester.tenants[asker.tenant];
+    if (of_tenant >= bounds_.of_tenant) return nullptr;
+    ++of_tenant;
+    ++requester.running;
     ++running_;
     return {this, [asker](StreamBudget* budget) { budget->give_back(asker); }};
   }
 
  private:
-  void give_back(const std::string& asker) {
+  struct Requester {
+    std::unordered_map<std::string, std::size_t> tenants;
+    std::size_t running = 0;
+  };
+
+  void give_back(const Asker& asker) {
     const std::lock_guard lock{mutex_};
     --running_;
-    const auto entry = of_askers_.find(asker);
-    if (--entry->second == 0) of_askers_.erase(entry);
+    const auto requester = requesters_.find(asker.requester);
+    const auto tenant = requester->second.tenants.find(asker.tenant);
+    if (--tenant->second == 0) requester->second.tenants.erase(tenant);
+    if (--requester->second.running == 0) requesters_.erase(requester);
   }
 
   const Bounds bounds_;
   std::mutex mutex_;
   std::size_t running_ = 0;
-  std::unordered_map<std::string, std::size_t> of_askers_;
+  std::unordered_map<std::string, Requester> requesters_;
 };
 
 }  // namespace pebbles::http

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include <utility>
+
 namespace pebbles::http {
 
 WorkerPool::WorkerPool(const WorkerPoolOptions& options)
@@ -13,35 +15,79 @@ WorkerPool::WorkerPool(const WorkerPoolOptions& options)
   }
 }
 
-bool WorkerPool::submit(const std::string& asker, Job job) {
+bool WorkerPool::submit(const Asker& asker, Job job) {
   {
     const std::lock_guard lock{mutex_};
     if (stopped_ || waiting_ >= options_.queue_max) return false;
-    auto& entry = *askers_.try_emplace(asker).first;
-    if (entry.second.jobs.size() >= options_.queue_max - waiting_) return false;
-    entry.second.jobs.push_back(std::move(job));
+    const auto free = options_.queue_max - waiting_;
+    auto& requester = *requesters_.try_emplace(asker.requester).first;
+    if (requester.second.waiting >= free) return false;
+    auto& tenant = *requester.second.tenants.try_emplace(asker.tenant).first;
+    if (tenant.second.jobs.size() >= free - requester.second.waiting) {
+      forget_if_unused(requester, tenant);
+      return false;
+    }
+    tenant.second.jobs.push_back(std::move(job));
     ++waiting_;
-    give_turn(entry);
+    ++requester.second.waiting;
+    give_turn(requester, tenant);
   }
   came_.notify_one();
   return true;
 }
 
 /// If it has none, and may run a job that waits.
-void WorkerPool::give_turn(Askers::value_type& asker) {
-  auto& [name, state] = asker;
+void WorkerPool::give_turn(Requesters::value_type& requester, Tenants::value_type& tenant) {
+  auto& state = tenant.second;
   if (state.has_turn || state.jobs.empty() || state.running >= options_.running_of_one_max) return;
   state.has_turn = true;
-  turns_.push_back(&asker);
+  requester.second.turns.push_back(&tenant);
+  if (std::exchange(requester.second.has_turn, true)) return;
+  turns_.push_back(&requester);
+}
+
+/// Precondition: there is a turn.
+WorkerPool::Turn WorkerPool::take_turn() {
+  auto& requester = *turns_.front();
+  turns_.pop_front();
+  auto& tenant = *requester.second.turns.front();
+  requester.second.turns.pop_front();
+  requester.second.has_turn = !requester.second.turns.empty();
+  if (requester.second.has_turn) turns_.push_back(&requester);
+  auto& state = tenant.second;
+  Turn out{.requester = &requester, .tenant = &tenant, .job = std::move(state.jobs.front())};
+  state.jobs.pop_front();
+  state.has_turn = false;
+  --waiting_;
+  --requester.second.waiting;
+  ++state.running;
+  give_turn(requester, tenant);
+  return out;
+}
+
+void WorkerPool::end_turn(const Turn& turn) {
+  --turn.tenant->second.running;
+  give_turn(*turn.requester, *turn.tenant);  // nobody is woken for it where this thread goes on
+  forget_if_unused(*turn.requester, *turn.tenant);
+}
+
+void WorkerPool::forget_if_unused(Requesters::value_type& requester, Tenants::value_type& tenant) {
+  if (!tenant.second.jobs.empty() || tenant.second.running > 0) return;
+  auto& tenants = requester.second.tenants;
+  tenants.erase(tenants.find(tenant.first));
+  if (tenants.empty()) requesters_.erase(requesters_.find(requester.first));
 }
 
 void WorkerPool::stop() {
-  Askers dropped;  // their jobs' destructors run outside the lock
+  std::vector<std::deque<Job>> dropped;  // their jobs' destructors run outside the lock
   {
     const std::lock_guard lock{mutex_};
     stopped_ = true;
     turns_.clear();
-    for (auto& [name, asker] : askers_) dropped[name].jobs.swap(asker.jobs);
+    for (auto& [name, requester] : requesters_) {
+      requester.turns.clear();
+      for (auto& [tenant_name, tenant] : requester.tenants) dropped.emplace_back().swap(tenant.jobs);
+    }
   }
   came_.notify_all();
   stopping_.notify_all();
@@ -56,24 +102,14 @@ void WorkerPool::run() {
   for (;;) {
     came_.wait(lock, [this] { return stopped_ || !turns_.empty(); });
     if (stopped_) return;
-    auto& asker = *turns_.front();
-    turns_.pop_front();
-    auto& state = asker.second;
-    auto job = std::move(state.jobs.front());
-    state.jobs.pop_front();
-    state.has_turn = false;
-    --waiting_;
-    ++state.running;
-    give_turn(asker);
+    auto turn = take_turn();
     lock.unlock();
     const auto began = std::chrono::steady_clock::now();
-    job();
-    job = nullptr;
+    turn.job();
+    turn.job = nullptr;
     const auto took = std::chrono::steady_clock::now() - began;
     lock.lock();
-    --state.running;
-    give_turn(asker);  // nobody is woken for it where this thread goes on
-    if (state.jobs.empty() && state.running == 0) askers_.erase(askers_.find(asker.first));
+    end_turn(turn);
     if (!options_.gives_way) continue;
     if (!turns_.empty()) came_.notify_one();
     share_.rest(lock, stopping_, took, [this] { return stopped_; });

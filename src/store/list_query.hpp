@@ -51,7 +51,8 @@ struct ListQuery {
   std::optional<Timestamp> created_after{};
   std::optional<Timestamp> updated_after{};
   ListSort sort{};
-  std::size_t examined_max = 10'000;  ///< entries that a page looks at, at most: it may have fewer than `limit`
+  std::size_t examined_max = 10'000;   ///< entries that a page looks at, at most: it may have fewer than `limit`
+  std::size_t bytes_max = 8UL << 20U;  ///< of its records, by `bytes_of`: a page that reaches them ends there
 
   /// Whether it asks for anything that the order's index does not tell.
   [[nodiscard]] bool is_filtered() const;

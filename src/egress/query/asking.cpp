@@ -50,6 +50,12 @@ Response read_failure(const Error& error) {
   return http::problem(500, "Internal error");
 }
 
+std::string path_of_files(const QueryOptions& options, const domain::ClientKrn& client) {
+  std::string out = options.public_url + "/clients/";
+  http::append_percent_encoded(out, *client);
+  return out + "/progress";
+}
+
 std::optional<std::int64_t> read_number(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -85,14 +91,23 @@ std::expected<Format, Response> read_format(const Exchange& exchange, std::span<
 }
 
 Task<std::optional<Response>> ReadGate::refuse(const Exchange& exchange, std::span<const std::string_view> once) const {
-  if (guard_) {
-    auto reader = co_await guard_->admit(exchange, exchange.capture(0));
+  if (!access_.is_public) {
+    auto reader = co_await access_.guard->admit(exchange, exchange.capture(0));
     if (!reader) co_return std::move(reader).error();
   }
   if (!rule_.accepts(exchange.capture(0))) co_return invalid("clientKrn is not a valid client name");
   for (const auto name : once)
     if (exchange.parameter_count(name) > 1) co_return invalid(std::string{name} + " is given more than once");
+  // Unknown parameters are ignored, but for those with which other services go through pages.
+  for (const std::string_view name : {"page", "offset"})
+    if (exchange.parameter_count(name) > 0)
+      co_return invalid(std::string{name} +
+                        " is not known here: follow the Link of each page, or use limit and cursor");
   co_return std::nullopt;
+}
+
+http::Asker ReadGate::asker(const Exchange& exchange) const {
+  return {.requester = access_.guard->requester_of(exchange), .tenant = std::string{exchange.capture(0)}};
 }
 
 }  // namespace pebbles::query

@@ -12,6 +12,8 @@
 #include "admission/client_krn.hpp"
 #include "base/result.hpp"
 #include "domain/values.hpp"
+#include "egress/query/query_options.hpp"
+#include "egress/query/read_access.hpp"
 #include "http/exchange.hpp"
 #include "http/response.hpp"
 #include "http/task.hpp"
@@ -28,6 +30,9 @@ inline constexpr std::string_view unknown_file = "Progress not found for this fi
 [[nodiscard]] http::Response bad_cursor(std::string_view parameter, std::string_view what);
 /// For what the store could not do; says so in the log.
 [[nodiscard]] http::Response read_failure(const Error& error);
+
+/// Of a client's files, for links: an absolute URL where the service's own is known, else an absolute path.
+[[nodiscard]] std::string path_of_files(const QueryOptions& options, const domain::ClientKrn& client);
 
 /// Nullopt for all but a positive decimal number, as large as numbers of the API may be.
 [[nodiscard]] std::optional<std::int64_t> read_number(std::string_view text);
@@ -51,24 +56,26 @@ inline constexpr std::string_view csv_type = "text/csv; charset=utf-8";
 /// Admits requests for one client's data. Threads: its loop's.
 class ReadGate {
  public:
-  /// `rule` outlives it; without a guard nobody needs a token.
-  ReadGate(const admission::ClientKrnRule& rule, std::shared_ptr<access::Guard> guard)
-      : rule_{rule}, guard_{std::move(guard)} {}
+  /// `rule` outlives it.
+  ReadGate(const admission::ClientKrnRule& rule, ReadAccess access) : rule_{rule}, access_{std::move(access)} {}
 
   /// The answer to give to who may not read, or asks for what cannot be: the client's name is the first capture, and
   /// the parameters of `once` may not be given twice. Nullopt when all is well.
   [[nodiscard]] http::Task<std::optional<http::Response>> refuse(const http::Exchange& exchange,
                                                                  std::span<const std::string_view> once) const;
 
+  /// Whose work the answer is, once the request is admitted.
+  [[nodiscard]] http::Asker asker(const http::Exchange& exchange) const;
+
  private:
   const admission::ClientKrnRule& rule_;
-  std::shared_ptr<access::Guard> guard_;
+  ReadAccess access_;
 };
 
-/// Runs what may block on a pool, in the client's turn; a 503 when the pool is full. Name `work`, and move it in.
+/// Runs what may block on a pool, in the asker's turn; a 503 when the pool is full. Name `work`, and move it in.
 template <class Work>
-http::Task<http::Response> answer_on(http::WorkerPool& pool, std::string client, Work work) {
-  auto response = co_await http::run_on(pool, std::move(client), std::move(work));
+http::Task<http::Response> answer_on(http::WorkerPool& pool, http::Asker asker, Work work) {
+  auto response = co_await http::run_on(pool, std::move(asker), std::move(work));
   if (!response) co_return http::try_later("Too many reads at once");
   co_return *std::move(response);
 }

@@ -77,10 +77,7 @@ http::Response tagged(std::string_view if_none_match, std::string_view tag) {
   if (matches(if_none_match, tag)) {
     out.status = 304;
     // The tag that a 200 would have (RFC 9110, section 15.4.5), which is a weak one for who got it compressed.
-    if (if_none_match.find("W/" + shown) != if_none_match.npos) {
-      shown.insert(0, "W/");
-      http::add_header(out, "Vary", "Accept-Encoding");
-    }
+    if (if_none_match.find("W/" + shown) != if_none_match.npos) shown.insert(0, "W/");
   }
   http::add_header(out, "ETag", shown);
   http::add_header(out, "Cache-Control", "no-cache");

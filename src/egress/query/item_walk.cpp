@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
-#include "base/header_text.hpp"
 
 namespace pebbles::query {
 namespace {
@@ -15,9 +14,7 @@ std::unexpected<Error> gone() { return failure(Errc::not_found, "the items behin
 bool ItemFilter::takes(const domain::Item& item) const {
   if (line_from && (!item.line || *item.line < *line_from)) return false;
   if (line_to && (!item.line || *item.line > *line_to)) return false;
-  if (contains.empty()) return true;
-  const auto same = [](char a, char b) { return lower(a) == lower(b); };
-  return !std::ranges::search(item.message, contains, same).empty();
+  return !contains || contains->finds_in(item.message);
 }
 
 ItemWalk::ItemWalk(store::ProgressReader& reader, store::SnapshotPtr file, ItemKind kind, const ItemPosition& from,

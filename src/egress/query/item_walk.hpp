@@ -1,10 +1,10 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <utility>
 
 #include "egress/query/places.hpp"
+#include "egress/query/text_search.hpp"
 #include "store/progress_reader.hpp"
 
 namespace pebbles::query {
@@ -15,7 +15,7 @@ enum class ItemKind : std::uint8_t { errors, warnings };
 struct ItemFilter {
   std::optional<std::int64_t> line_from;  ///< with either bound only items that have a line
   std::optional<std::int64_t> line_to;
-  std::string contains;  ///< in the message; ASCII letters of either case, all else byte by byte
+  std::optional<TextSearch> contains;  ///< in the message
 
   [[nodiscard]] bool takes(const domain::Item& item) const;
 };

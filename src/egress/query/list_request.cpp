@@ -87,11 +87,12 @@ std::expected<ListRequest, Response> read_list_request(const Exchange& exchange,
   return out;
 }
 
-std::string page_reference(const ListRequest& request, const store::ListPosition& position, const CursorCodec& codec) {
+std::string page_reference(const ListRequest& request, const QueryOptions& options, const store::ListPosition& position,
+                           const CursorCodec& codec) {
   const auto& query = request.query;
   const auto cursor = codec.make(scope_of(request.client, query), query.sort, position);
   if (cursor.empty()) return {};
-  std::string out = "?limit=" + std::to_string(query.limit);
+  std::string out = path_of_files(options, request.client) + "?limit=" + std::to_string(query.limit);
   const auto add = [&](std::string_view name, std::string_view value) {
     out.append("&").append(name).append("=");
     http::append_percent_encoded(out, value);

@@ -27,9 +27,9 @@ inline constexpr std::array<std::string_view, 9> list_parameters{
                                                                            const QueryOptions& options, Timestamp now,
                                                                            Cursors& cursors);
 
-/// A list's parameters with the cursor of a place in it, as a reference relative to the list itself (RFC 3986, section
-/// 5.2), so that it holds behind any proxy's prefix. Empty where no cursor can name the place.
-[[nodiscard]] std::string page_reference(const ListRequest& request, const store::ListPosition& position,
-                                         const CursorCodec& codec);
+/// Where the list goes on from a place in it: an absolute URL, or an absolute path (`path_of_files`). Empty where no
+/// cursor can name the place.
+[[nodiscard]] std::string page_reference(const ListRequest& request, const QueryOptions& options,
+                                         const store::ListPosition& position, const CursorCodec& codec);
 
 }  // namespace pebbles::query

@@ -9,7 +9,14 @@
 
 namespace pebbles::query {
 
-/// Where lists, tables and histories are made: on a pool, in the client's turn, while there is room for what
+/// Who wants a long answer, and for how long.
+struct LongRequest {
+  http::Asker asker;
+  Format format = Format::json;
+  std::shared_ptr<const http::Cancellation> cancellation;
+};
+
+/// Where lists, tables and histories are made: on a pool, in the asker's turn, while there is room for what
 /// their readers have not yet read. Threads: its loop's. Lifetime: as its loop; the pool outlives it.
 class LongAnswers {
  public:
@@ -18,13 +25,15 @@ class LongAnswers {
 
   /// What `make` returns, which runs on the pool; a 503 when there is no room. Name `make`, and move it in.
   template <class Make>
-  http::Task<http::Response> show(std::string client, Format format, Make make) {
+  http::Task<http::Response> show(LongRequest request, Make make) {
     std::shared_ptr<const void> permit;
-    if (format != Format::json) {
-      permit = streams_.take(client);
+    if (request.format != Format::json) {
+      permit = streams_.take(request.asker);
       if (!permit) co_return http::try_later("Too many exports at once");
     }
-    auto work = [this, made = std::move(make), leave = std::move(permit)]() mutable {
+    auto work = [this, made = std::move(make), leave = std::move(permit),
+                 cancellation = std::move(request.cancellation)]() mutable {
+      if (cancellation->is_cancelled()) return http::try_later("Nobody waits for this answer");
       if (unread_.is_spent()) return http::try_later("Too many lists wait to be read by their clients");
       http::Response out = made();
       if (out.stream)
@@ -33,11 +42,11 @@ class LongAnswers {
         out.share = unread_.take(out.body.capacity());
       return out;
     };
-    co_return co_await answer_on(pool_, std::move(client), std::move(work));
+    co_return co_await answer_on(pool_, std::move(request.asker), std::move(work));
   }
 
   /// The answer whose body is made while it is sent. Threads: any.
-  [[nodiscard]] http::Response stream(std::string client, std::string_view content_type,
+  [[nodiscard]] http::Response stream(http::Asker asker, std::string_view content_type,
                                       std::unique_ptr<http::BodySource> source) const;
 
  private:

@@ -86,8 +86,9 @@ std::optional<Moment> read_moment(std::string_view text) {
   return std::nullopt;
 }
 
-Task<Response> PastStates::show(domain::ClientKrn client, domain::FileId id, Moment moment, std::string if_none_match) {
-  auto permit = loop_.streams().take(*client);
+Task<Response> PastStates::show(domain::ClientKrn client, domain::FileId id, Moment moment, std::string if_none_match,
+                                PastReader reader) {
+  auto permit = loop_.streams().take(reader.asker);
   if (!permit) co_return http::try_later("Too many reads of the past at once");
   const auto fold = std::make_shared<Fold>();
   fold->client = std::move(client);
@@ -96,14 +97,14 @@ Task<Response> PastStates::show(domain::ClientKrn client, domain::FileId id, Mom
   fold->if_none_match = std::move(if_none_match);
   fold->options = parts_.options;
   fold->permit = std::move(permit);
-  while (!loop_.cutting()) {
-    auto work = [fold, &reader = parts_.reader] { return advance(*fold, reader); };
-    auto asker = *fold->client;
+  while (!reader.cancellation->is_cancelled()) {
+    auto work = [fold, &store = parts_.reader] { return advance(*fold, store); };
+    auto asker = reader.asker;
     auto step = co_await http::run_on(parts_.logs, std::move(asker), std::move(work));
     if (!step) co_return http::try_later("Too many reads at once");
     if (*step) co_return **std::move(step);
   }
-  co_return http::try_later("Shutting down");
+  co_return http::try_later("Shutting down, or nobody waits for this answer");
 }
 
 }  // namespace pebbles::query

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/assert.hpp"
+#include "base/hex.hpp"
 #include "egress/query/asking.hpp"
 #include "egress/query/cursor.hpp"
 #include "egress/query/etag.hpp"
@@ -34,6 +35,7 @@ constexpr std::size_t page_bytes = 2UL << 20U;
 /// Who asks, for what, and how much of it.
 struct Request {
   domain::ClientKrn client;
+  http::Asker asker;
   Format format = Format::json;
   std::size_t limit = 0;
 };
@@ -55,6 +57,7 @@ std::expected<Request, Response> read_request(const Exchange& exchange, const Qu
 struct HistoryRequest : Request {
   domain::FileId id{};
   HistoryPosition after;
+  std::string path;  ///< of links
   std::string if_none_match;
 };
 
@@ -71,6 +74,7 @@ std::expected<HistoryRequest, Response> read_history_request(const Exchange& exc
   const auto id = read_id(exchange.capture(1));
   if (!id) return std::unexpected{http::problem(404, unknown_file)};
   out.id = *id;
+  out.path = path_of_files(options, out.client).append("/").append(to_hex(*id)).append("/events");
   if (const auto* cursor = exchange.parameter("cursor")) {
     const auto codec = cursors.codec();
     if (!codec) return std::unexpected{read_failure(codec.error())};
@@ -212,11 +216,11 @@ class FeedLines final : public http::BodySource {
 
 class ReadHistory {
  public:
-  ReadHistory(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
+  ReadHistory(http::Loop& loop, const QueryParts& parts, ReadAccess access)
       : loop_{loop},
         parts_{parts},
         cursors_{parts.reader},
-        gate_{parts.client_rule, std::move(guard)},
+        gate_{parts.client_rule, std::move(access)},
         answers_{loop, parts.logs} {}
 
   Task<Response> history(Exchange& exchange) {
@@ -224,10 +228,10 @@ class ReadHistory {
     if (auto refused = co_await gate_.refuse(exchange, history_parameters)) co_return *std::move(refused);
     auto request = read_history_request(exchange, parts_.options, cursors_);
     if (!request) co_return std::move(request).error();
-    std::string client = *request->client;
-    const auto format = request->format;
+    request->asker = gate_.asker(exchange);
+    LongRequest wanted{.asker = request->asker, .format = request->format, .cancellation = exchange.cancellation()};
     auto work = [this, asked = *std::move(request)] { return show_history(asked); };
-    co_return co_await answers_.show(std::move(client), format, std::move(work));
+    co_return co_await answers_.show(std::move(wanted), std::move(work));
   }
 
   Task<Response> feed(Exchange& exchange) {
@@ -235,13 +239,15 @@ class ReadHistory {
     if (auto refused = co_await gate_.refuse(exchange, feed_parameters)) co_return *std::move(refused);
     auto request = read_feed_request(exchange, parts_.options, cursors_);
     if (!request) co_return std::move(request).error();
+    request->asker = gate_.asker(exchange);
     const auto search = std::make_shared<FeedSearch>(FeedSearch{
         .request = *std::move(request), .until = std::chrono::steady_clock::now() + feed_search_max, .events = {}});
     for (;;) {  // in turns with others: each look is a job of its own
       search->goes_on = false;
-      std::string client = *search->request.client;
+      LongRequest wanted{
+          .asker = search->request.asker, .format = search->request.format, .cancellation = exchange.cancellation()};
       auto work = [this, search] { return show_feed(*search); };
-      auto out = co_await answers_.show(std::move(client), search->request.format, std::move(work));
+      auto out = co_await answers_.show(std::move(wanted), std::move(work));
       if (!search->goes_on) co_return out;
     }
   }
@@ -253,7 +259,7 @@ class ReadHistory {
     if (!*file) return http::problem(404, unknown_file);
     HistoryWalk walk{parts_.reader, *file, request.after};
     if (request.format == Format::ndjson)
-      return answers_.stream(*request.client, ndjson_type,
+      return answers_.stream(request.asker, ndjson_type,
                              std::make_unique<HistoryLines>(std::move(walk), request.limit));
 
     auto out = tagged(request.if_none_match, tag_of(**file, {.items_max = request.limit, .stalled_before = {}}));
@@ -273,8 +279,9 @@ class ReadHistory {
       const auto codec = cursors_.codec();
       if (!codec) return read_failure(codec.error());
       const auto cursor = (*codec)->make(scope_of(request), walk.position());
-      http::add_header(out, "Link",
-                       "<?limit=" + std::to_string(request.limit) + "&cursor=" + cursor + R"(>; rel="next")");
+      http::add_header(
+          out, "Link",
+          "<" + request.path + "?limit=" + std::to_string(request.limit) + "&cursor=" + cursor + R"(>; rel="next")");
     }
     return out;
   }
@@ -284,7 +291,7 @@ class ReadHistory {
     const auto codec = cursors_.codec();  // every page has one
     if (!codec) return read_failure(codec.error());
     if (request.format == Format::ndjson)
-      return answers_.stream(*request.client, ndjson_type, std::make_unique<FeedLines>(parts_.reader, request, *codec));
+      return answers_.stream(request.asker, ndjson_type, std::make_unique<FeedLines>(parts_.reader, request, *codec));
     store::FeedPage page;
     if (request.after) {
       const auto bytes = page_bytes - std::min(search.events.size(), page_bytes - 1);
@@ -325,8 +332,8 @@ class ReadHistory {
 
 }  // namespace
 
-void add_history_routes(http::Loop& loop, const QueryParts& parts, const std::shared_ptr<access::Guard>& guard) {
-  auto history = std::make_shared<ReadHistory>(loop, parts, guard);
+void add_history_routes(http::Loop& loop, const QueryParts& parts, const ReadAccess& access) {
+  auto history = std::make_shared<ReadHistory>(loop, parts, access);
   auto& router = loop.router();
   router.add("GET", "/clients/{clientKrn}/progress/{id}/events",
              [history](Exchange& exchange) { return history->history(exchange); });

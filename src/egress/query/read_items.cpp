@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <memory>
 
+#include "base/hex.hpp"
 #include "egress/query/asking.hpp"
 #include "egress/query/cursor.hpp"
 #include "egress/query/etag.hpp"
@@ -23,23 +25,33 @@ namespace {
 /// What a page of JSON looks at, at most, where a filter takes little or updates brought nothing.
 constexpr std::size_t items_looked_at_max = 10'000;
 constexpr std::size_t events_looked_at_max = 10'000;
+constexpr int log_pages_max = 16;  ///< of half a mebibyte, or of one event that is larger
+constexpr std::chrono::milliseconds page_time_max{250};
 constexpr std::size_t page_body_bytes = 2UL << 20U;  ///< and then it ends, however few items that are
 constexpr std::ptrdiff_t contains_characters_max = 256;
 constexpr std::size_t events_per_page_max = 2'000;
 
-constexpr std::array<std::string_view, 7> parameters{"limit",    "cursor", "lineFrom", "lineTo",
-                                                     "contains", "format", "bom"};
+constexpr std::array<std::string_view, 8> parameters{"limit",    "cursor", "lineFrom", "lineTo",
+                                                     "contains", "format", "bom",      "delimiter"};
+
+/// How a table of CSV is written.
+struct TableStyle {
+  char delimiter = ',';  ///< European versions of Excel expect a semicolon
+  bool with_bom = false;
+};
 
 /// Everything that an answer depends on, checked.
 struct ItemRequest {
   domain::ClientKrn client;
+  http::Asker asker;
   domain::FileId id{};
   ItemKind kind = ItemKind::errors;
   ItemFilter filter;
   ItemPosition from;
   Format format = Format::json;
   std::size_t limit = 0;
-  bool with_bom = false;
+  TableStyle style;
+  std::string path;  ///< of links
   std::string if_none_match;
 };
 
@@ -49,7 +61,7 @@ CursorScope scope_of(const ItemRequest& request) {
   CursorScope out{request.kind == ItemKind::errors ? CursorKind::errors : CursorKind::warnings, request.client};
   out.add(std::string_view{reinterpret_cast<const char*>(request.id.data()), request.id.size()});
   out.add(request.filter.line_from).add(request.filter.line_to);
-  return out.add(std::string_view{request.filter.contains});
+  return out.add(request.filter.contains ? std::string_view{request.filter.contains->wanted()} : std::string_view{});
 }
 
 std::expected<std::optional<std::int64_t>, Response> read_line(const Exchange& exchange, std::string_view name) {
@@ -70,7 +82,20 @@ std::expected<ItemFilter, Response> read_filter(const Exchange& exchange) {
     const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80; };
     if (text->empty() || std::ranges::count_if(*text, begins) > contains_characters_max)
       return std::unexpected{invalid("contains must have 1 to 256 characters")};
-    out.contains = *text;
+    out.contains.emplace(*text);
+  }
+  return out;
+}
+
+std::expected<TableStyle, Response> read_style(const Exchange& exchange) {
+  TableStyle out;
+  if (const auto* bom = exchange.parameter("bom")) {
+    if (*bom != "true" && *bom != "false") return std::unexpected{invalid("bom must be true or false")};
+    out.with_bom = *bom == "true";
+  }
+  if (const auto* delimiter = exchange.parameter("delimiter")) {
+    if (*delimiter != "," && *delimiter != ";") return std::unexpected{invalid("delimiter must be , or ;")};
+    out.delimiter = delimiter->front();
   }
   return out;
 }
@@ -89,13 +114,12 @@ std::expected<ItemRequest, Response> read_request(const Exchange& exchange, Item
   PEBBLES_TRY(limit, format == Format::json ? read_limit(exchange, options.limit_default, options.limit_max)
                                             : read_limit(exchange, SIZE_MAX, SIZE_MAX));
   out.limit = limit;
-  if (const auto* bom = exchange.parameter("bom")) {
-    if (*bom != "true" && *bom != "false") return std::unexpected{invalid("bom must be true or false")};
-    out.with_bom = *bom == "true";
-  }
+  PEBBLES_TRY(style, read_style(exchange));
+  out.style = style;
   const auto id = read_id(exchange.capture(1));
   if (!id) return std::unexpected{http::problem(404, unknown_file)};
   out.id = *id;
+  out.path = path_of_files(options, out.client).append("/").append(to_hex(*id)).append("/").append(name_of(kind));
   if (const auto* cursor = exchange.parameter("cursor")) {
     const auto codec = cursors.codec();
     if (!codec) return std::unexpected{read_failure(codec.error())};
@@ -108,25 +132,29 @@ std::expected<ItemRequest, Response> read_request(const Exchange& exchange, Item
 }
 
 void add_next_page(Response& out, const ItemRequest& request, const ItemPosition& position, const CursorCodec& codec) {
-  std::string link = "<?limit=" + std::to_string(request.limit);
+  std::string link = "<" + request.path + "?limit=" + std::to_string(request.limit);
   if (request.filter.line_from) link += "&lineFrom=" + std::to_string(*request.filter.line_from);
   if (request.filter.line_to) link += "&lineTo=" + std::to_string(*request.filter.line_to);
-  if (!request.filter.contains.empty()) {
+  if (request.filter.contains) {
     link += "&contains=";
-    http::append_percent_encoded(link, request.filter.contains);
+    http::append_percent_encoded(link, request.filter.contains->wanted());
   }
   link += "&cursor=" + codec.make(scope_of(request), position) + R"(>; rel="next")";
   http::add_header(out, "Link", link);
 }
 
-/// Fills the page; true when there may be more behind it.
+/// Fills the page; true when there may be more after it. It ends by what it shows, by what it looks at, and by its
+/// time, and always gets further by a page of the log.
 Result<bool> fill_page(std::string& body, ItemWalk& walk, const ItemRequest& request) {
+  const auto until = std::chrono::steady_clock::now() + page_time_max;
+  int log_pages = 1;
   std::size_t looked_at = 0, shown = 0;
   for (;;) {
     PEBBLES_TRY(step, walk.next());
     if (step == ItemWalk::Step::end) return false;
     if (step == ItemWalk::Step::pause) {
-      if (walk.events_read() > events_looked_at_max) return true;
+      const bool is_over = ++log_pages > log_pages_max || std::chrono::steady_clock::now() > until;
+      if (is_over || walk.events_read() > events_looked_at_max) return true;
       continue;
     }
     ++looked_at;
@@ -171,11 +199,11 @@ Response show_page(store::ProgressReader& reader, const store::SnapshotPtr& file
 
 class ItemTable final : public http::BodySource {
  public:
-  ItemTable(ItemWalk walk, ItemFilter filter, Format format, std::size_t limit, bool with_bom)
-      : walk_{std::move(walk)}, filter_{std::move(filter)}, format_{format}, left_{limit} {
+  ItemTable(ItemWalk walk, ItemFilter filter, Format format, std::size_t limit, const TableStyle& style)
+      : walk_{std::move(walk)}, filter_{std::move(filter)}, format_{format}, delimiter_{style.delimiter}, left_{limit} {
     if (format_ != Format::csv) return;
-    if (with_bom) beginning_ += "\xef\xbb\xbf";
-    append_csv_header(beginning_);
+    if (style.with_bom) beginning_ += "\xef\xbb\xbf";
+    append_csv_header(beginning_, delimiter_);
   }
 
   Result<bool> next(std::string& out) override {
@@ -198,7 +226,7 @@ class ItemTable final : public http::BodySource {
   static constexpr std::size_t pauses_max = 8;
 
   void append(std::string& out) const {
-    if (format_ == Format::csv) return append_item_csv(out, walk_);
+    if (format_ == Format::csv) return append_item_csv(out, walk_, delimiter_);
     append_item_json(out, walk_);
     out += '\n';
   }
@@ -206,6 +234,7 @@ class ItemTable final : public http::BodySource {
   ItemWalk walk_;
   const ItemFilter filter_;
   const Format format_;
+  const char delimiter_;
   std::size_t left_;
   std::size_t pauses_ = 0;
   std::string beginning_;
@@ -213,18 +242,21 @@ class ItemTable final : public http::BodySource {
 
 class ReadItems {
  public:
-  ReadItems(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : parts_{parts}, cursors_{parts.reader}, gate_{parts.client_rule, std::move(guard)}, answers_{loop, parts.logs} {}
+  ReadItems(http::Loop& loop, const QueryParts& parts, ReadAccess access)
+      : parts_{parts},
+        cursors_{parts.reader},
+        gate_{parts.client_rule, std::move(access)},
+        answers_{loop, parts.logs} {}
 
   Task<Response> get(Exchange& exchange, ItemKind kind) {
     exchange.note(exchange.capture(0));
     if (auto refused = co_await gate_.refuse(exchange, parameters)) co_return *std::move(refused);
     auto request = read_request(exchange, kind, parts_.options, cursors_);
     if (!request) co_return std::move(request).error();
-    std::string client = *request->client;
-    const auto format = request->format;
+    request->asker = gate_.asker(exchange);
+    LongRequest wanted{.asker = request->asker, .format = request->format, .cancellation = exchange.cancellation()};
     auto work = [this, asked = *std::move(request)]() mutable { return answer(std::move(asked)); };
-    co_return co_await answers_.show(std::move(client), format, std::move(work));
+    co_return co_await answers_.show(std::move(wanted), std::move(work));
   }
 
  private:
@@ -241,8 +273,8 @@ class ReadItems {
     ItemWalk walk{parts_.reader, file, request.kind, request.from, events_per_page_max};
     if (const auto begun = walk.begin(); !begun) return walk_failure(begun.error(), request.kind);
     auto table = std::make_unique<ItemTable>(std::move(walk), std::move(request.filter), request.format, request.limit,
-                                             request.with_bom);
-    auto out = answers_.stream(*request.client, is_csv ? csv_type : ndjson_type, std::move(table));
+                                             request.style);
+    auto out = answers_.stream(request.asker, is_csv ? csv_type : ndjson_type, std::move(table));
     const auto ending = "-" + std::string{name_of(request.kind)} + (is_csv ? ".csv" : ".ndjson");
     http::add_header(out, "Content-Disposition", http::attachment(*file->stream.filename, ending));
     return out;
@@ -256,8 +288,8 @@ class ReadItems {
 
 }  // namespace
 
-void add_item_routes(http::Loop& loop, const QueryParts& parts, const std::shared_ptr<access::Guard>& guard) {
-  auto items = std::make_shared<ReadItems>(loop, parts, guard);
+void add_item_routes(http::Loop& loop, const QueryParts& parts, const ReadAccess& access) {
+  auto items = std::make_shared<ReadItems>(loop, parts, access);
   auto& router = loop.router();
   router.add("GET", "/clients/{clientKrn}/progress/{id}/errors",
              [items](Exchange& exchange) { return items->get(exchange, ItemKind::errors); });

@@ -55,7 +55,7 @@ Response show_list(const Result<store::ListPage>& page, const ListRequest& reque
   if (page->next) {
     const auto codec = cursors.codec();
     if (!codec) return read_failure(codec.error());
-    next = page_reference(request, *page->next, **codec);
+    next = page_reference(request, view.options, *page->next, **codec);
   }
   auto out = tagged(if_none_match, tag_of(*page, next, tag_scope(view)));
   if (!next.empty()) http::add_header(out, "Link", "<" + next + R"(>; rel="next")");
@@ -74,10 +74,10 @@ Response show_list(const Result<store::ListPage>& page, const ListRequest& reque
 
 class ReadProgress {
  public:
-  ReadProgress(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
+  ReadProgress(http::Loop& loop, const QueryParts& parts, ReadAccess access)
       : parts_{parts},
         cursors_{parts.reader},
-        gate_{parts.client_rule, std::move(guard)},
+        gate_{parts.client_rule, std::move(access)},
         answers_{loop, parts.lists},
         reads_{loop.executor(), parts.pool},
         past_{loop, parts} {}
@@ -93,17 +93,17 @@ class ReadProgress {
     if (const auto* filename = exchange.parameter("filename")) {
       domain::StreamId stream{.client = std::move(request->client), .filename = domain::Filename{*filename}};
       if (auto found = parts_.reader.at_hand(stream)) co_return show(std::move(found), known);
-      SharedReads::Question question{.client = *stream.client, .record = "name ", .read = {}};
+      SharedReads::Question question{.asker = gate_.asker(exchange), .record = "name ", .read = {}};
       question.record.append(*stream.client).append({'\0'}).append(*stream.filename);
       question.read = [&reader = parts_.reader, stream = std::move(stream)] { return reader.by_filename(stream); };
       co_return co_await show_shared(std::move(question), known);
     }
-    std::string client = *request->client;
+    LongRequest wanted{.asker = gate_.asker(exchange), .cancellation = exchange.cancellation()};
     auto work = [this, list = *std::move(request), known = std::move(known)] {
       const View view{.now = parts_.clock.now(), .options = parts_.options};
       return show_list(parts_.reader.list(list.client, list.query), list, known, view, cursors_);
     };
-    co_return co_await answers_.show(std::move(client), Format::json, std::move(work));
+    co_return co_await answers_.show(std::move(wanted), std::move(work));
   }
 
   Task<Response> get_by_id(Exchange& exchange) {
@@ -117,10 +117,11 @@ class ReadProgress {
     if (const auto* at = exchange.parameter("at")) {
       const auto moment = read_moment(*at);
       if (!moment) co_return invalid("at must be a time in UTC as RFC 3339 writes it, or a version above 0");
-      co_return co_await past_.show(std::move(client), id, *moment, std::move(known));
+      PastReader reader{.asker = gate_.asker(exchange), .cancellation = exchange.cancellation()};
+      co_return co_await past_.show(std::move(client), id, *moment, std::move(known), std::move(reader));
     }
     if (auto found = parts_.reader.at_hand(client, id)) co_return show(std::move(found), known);
-    SharedReads::Question question{.client = *client, .record = "id ", .read = {}};
+    SharedReads::Question question{.asker = gate_.asker(exchange), .record = "id ", .read = {}};
     question.record.append(to_hex(id)).append(*client);
     question.read = [&reader = parts_.reader, client = std::move(client), id] { return reader.by_id(client, id); };
     co_return co_await show_shared(std::move(question), known);
@@ -147,8 +148,8 @@ class ReadProgress {
 
 }  // namespace
 
-void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard) {
-  auto reads = std::make_shared<ReadProgress>(loop, parts, std::move(guard));
+void add_routes(http::Loop& loop, const QueryParts& parts, ReadAccess access) {
+  auto reads = std::make_shared<ReadProgress>(loop, parts, std::move(access));
   auto& router = loop.router();
   router.add("GET", "/clients/{clientKrn}/progress", [reads](Exchange& exchange) { return reads->get(exchange); });
   router.add("GET", "/clients/{clientKrn}/progress/{id}",

@@ -1,24 +1,15 @@
 #pragma once
-#include <chrono>
-#include <cstddef>
 #include <memory>
 
-#include "access/guard.hpp"
 #include "admission/client_krn.hpp"
 #include "base/clock.hpp"
+#include "egress/query/query_options.hpp"
+#include "egress/query/read_access.hpp"
 #include "http/loop.hpp"
 #include "http/worker_pool.hpp"
 #include "store/progress_reader.hpp"
 
 namespace pebbles::query {
-
-struct QueryOptions {
-  std::size_t limit_default = 1'000;
-  std::size_t limit_max = 10'000;           ///< a larger `limit` is cut to this
-  std::size_t items_max = 100;              ///< errors, and warnings, shown in a record
-  std::size_t examined_max = 10'000;        ///< entries that a page of a list looks at
-  std::chrono::seconds stalled_after{300};  ///< without an update, a file that is not completed is stalled
-};
 
 /// What the routes below use. All of it outlives the server.
 struct QueryParts {
@@ -33,6 +24,6 @@ struct QueryParts {
 
 /// Adds GET /clients/{clientKrn}/progress and GET /clients/{clientKrn}/progress/{id}, also as it was `?at=` a moment,
 /// to a loop. Call once per loop, before it runs. With a guard, which is the loop's, they ask for a token.
-void add_routes(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard);
+void add_routes(http::Loop& loop, const QueryParts& parts, ReadAccess access);
 
 }  // namespace pebbles::query

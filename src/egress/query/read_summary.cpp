@@ -39,13 +39,13 @@ Response show(std::string_view client, const Summaries::Found& found) {
 
 class ReadSummary {
  public:
-  ReadSummary(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard)
-      : gate_{parts.client_rule, std::move(guard)}, parts_{parts}, summaries_{loop.executor(), parts_} {}
+  ReadSummary(http::Loop& loop, const QueryParts& parts, ReadAccess access)
+      : gate_{parts.client_rule, std::move(access)}, parts_{parts}, summaries_{loop.executor(), parts_} {}
 
   Task<Response> get(Exchange& exchange) {
     exchange.note(exchange.capture(0));
     if (auto refused = co_await gate_.refuse(exchange, {})) co_return *std::move(refused);
-    auto found = co_await summaries_.ask(std::string{exchange.capture(0)});
+    auto found = co_await summaries_.ask(std::string{exchange.capture(0)}, gate_.asker(exchange));
     co_return found ? show(exchange.capture(0), *found) : http::try_later("Too many reads at once");
   }
 
@@ -57,8 +57,8 @@ class ReadSummary {
 
 }  // namespace
 
-void add_summary_route(http::Loop& loop, const QueryParts& parts, std::shared_ptr<access::Guard> guard) {
-  auto summaries = std::make_shared<ReadSummary>(loop, parts, std::move(guard));
+void add_summary_route(http::Loop& loop, const QueryParts& parts, ReadAccess access) {
+  auto summaries = std::make_shared<ReadSummary>(loop, parts, std::move(access));
   loop.router().add("GET", "/clients/{clientKrn}/summary",
                     [summaries](Exchange& exchange) { return summaries->get(exchange); });
 }

@@ -33,7 +33,7 @@ void SharedReads::begin(const std::string& record) {
       end(record, *waiting, std::move(found));
     });
   };
-  if (!pool_.submit(flight.question.client, std::move(job)))
+  if (!pool_.submit(flight.question.asker, std::move(job)))
     boost::asio::post(executor_, [this, record, waiting] { end(record, *waiting, std::nullopt); });
 }
 

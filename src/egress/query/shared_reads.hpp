@@ -26,7 +26,7 @@ class SharedReads {
   SharedReads& operator=(const SharedReads&) = delete;
 
   struct Question {
-    std::string client;  ///< whose record it is
+    http::Asker asker;   ///< in whose turn it is read
     std::string record;  ///< names what `read` reads, among all clients' records
     Read read;
   };

@@ -242,6 +242,7 @@ class Page {
 
   Result<ListPage> make() {
     PEBBLES_TRY_VOID(take_range());
+    bytes_ = 0;
     if (query_.sort.by == ListOrder::updated) PEBBLES_TRY_VOID(take_texts());
     if (end_)
       std::erase_if(found_, [&](const SnapshotPtr& f) { return stands_before(query_.sort, *end_, place_of(*f)); });
@@ -271,7 +272,8 @@ class Page {
     std::size_t taken = 0;
     return collect(filter_of(client_, query_), options, [&](std::shared_ptr<Snapshot> snapshot) {
       if (!is_wanted(*snapshot)) return true;
-      found_.push_back(shown(std::move(snapshot)));
+      if (is_full()) return false;
+      keep(std::move(snapshot));
       return ++taken <= query_.limit;
     });
   }
@@ -332,10 +334,22 @@ class Page {
       last = here;
       ++examined;
       if (!is_wanted(*snapshot)) return true;
+      if (is_full()) return false;
       ++taken;
-      found_.push_back(shown(std::move(snapshot)));
+      keep(std::move(snapshot));
       return true;
     });
+  }
+
+  /// Where the bytes are reached the page ends with the last record that was kept: what follows it is for the next.
+  [[nodiscard]] bool is_full() {
+    if (bytes_ < query_.bytes_max) return false;
+    end_at(place_of(*found_.back()));
+    return true;
+  }
+  void keep(std::shared_ptr<Snapshot> snapshot) {
+    found_.push_back(shown(std::move(snapshot)));
+    bytes_ += bytes_of(*found_.back());
   }
 
   template <class Take>
@@ -348,6 +362,7 @@ class Page {
   const domain::ClientKrn& client_;
   const ListQuery& query_;
   std::vector<SnapshotPtr> found_;
+  std::size_t bytes_ = 0;
   std::optional<ListPosition> end_;
 };
 

@@ -31,6 +31,7 @@ Result<void> sync(const std::filesystem::path& file_or_folder) {
 
 Result<std::uintmax_t> compact_sqlite(const SqliteOptions& options) {
   PEBBLES_TRY(lock, sqlite::FileLock::take(options.path));
+  static_cast<void>(lock);  // held to the end
   return sqlite::guarded(
       [&] {
         const auto connection = sqlite::open_writer({.path = options.path, .vfs = options.vfs});

@@ -136,7 +136,7 @@ Lists::Walked Lists::walk(const domain::ClientKrn& client, const ListQuery& quer
                           const std::unordered_map<std::int64_t, Version>& in_memory) {
   Walked out;
   const auto& sort = query.sort;
-  std::size_t examined = 0;
+  std::size_t examined = 0, bytes = 0;
   const auto take = [&](const Statement::Rows& rows) {
     if (!matches(query, facts_of(rows))) return;
     const auto twin = in_memory.find(rows.integer(stream_column));
@@ -145,6 +145,7 @@ Lists::Walked Lists::walk(const domain::ClientKrn& client, const ListQuery& quer
       out.overtaken.insert(twin->first);
     }
     out.records.push_back(read_snapshot(rows));
+    bytes += bytes_of(*out.records.back());
   };
   const auto take_all = [&](Statement::Rows rows) {
     while (out.records.size() <= query.limit && rows.next()) {
@@ -153,7 +154,7 @@ Lists::Walked Lists::walk(const domain::ClientKrn& client, const ListQuery& quer
       if (sort.by == ListOrder::filename && query.after && rows.text(filename_column) == *query.after->filename)
         continue;
       take(rows);
-      if (++examined < query.examined_max) continue;
+      if (++examined < query.examined_max && bytes < query.bytes_max) continue;
       auto here = position_of(sort.by, rows);
       if (rows.next() && !is_at_end(query, rows)) out.end = std::move(here);
       return;

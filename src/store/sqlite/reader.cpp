@@ -23,6 +23,7 @@ struct ReadConnection {
         feed{connection.prepare("SELECT e.seq, e.format, s.client, s.filename, e.events, e.first_version, "
                                 "e.writer=0 AND e.sequence=0 FROM progress_events e JOIN streams s USING(stream) WHERE "
                                 "e.seq>? AND e.seq<=? ORDER BY e.seq")},
+        any_stream{connection.prepare("SELECT 1 FROM streams WHERE client=? LIMIT 1")},
         feed_end{connection.prepare("SELECT ifnull(max(seq),0) FROM progress_events")},
         ping{connection.prepare("SELECT value FROM meta WHERE name='indexed_seq'")} {}
 
@@ -31,6 +32,7 @@ struct ReadConnection {
   Lists lists;
   Statement tail;
   Statement feed;
+  Statement any_stream;
   Statement feed_end;
   Statement ping;
 };
@@ -113,6 +115,8 @@ class Reader final : public ProgressReader {
   Result<FeedPage> client_events(const domain::ClientKrn& client, const FeedQuery& query) override {
     FeedPageMaker page{query};
     PEBBLES_TRY(more, with_connection([&](ReadConnection& on) {
+                  // Of a name that nobody has used, the log of everybody else has nothing.
+                  if (!on.any_stream.run(std::string_view{*client}).next()) return false;
                   const auto from = query.after.given > 0 ? query.after.place - 1 : query.after.place;
                   auto rows = on.feed.run(from, query.until.value_or(INT64_MAX));
                   // The log is everybody's: a page looks at so many rows, however few of them are this client's.

@@ -98,13 +98,14 @@ class StreamedAnswerTest : public ::testing::Test {
     const auto* const pieces = exchange.parameter("pieces");
     const auto* const bytes = exchange.parameter("bytes");
     const auto* const end = exchange.parameter("end");
-    auto permit = loop.streams().take(std::string{exchange.header("X-Client")});
+    auto permit = loop.streams().take(
+        {.requester = std::string{exchange.header("X-Requester")}, .tenant = std::string{exchange.header("X-Client")}});
     if (!permit) co_return try_later("Too many");
     const auto ending = end == nullptr ? Ending::whole : *end == "error" ? Ending::error : Ending::exception;
     Response out{.status = 200, .content_type = text_type, .headers = {}, .body = {}};
     auto source = std::make_unique<Letters>(seen, std::stoi(*pieces), std::stoul(*bytes), ending);
-    out.stream = std::make_shared<StreamedBody>(
-        StreamedBody{.source = std::move(source), .pool = pool, .asker = "a", .permit = std::move(permit)});
+    out.stream = std::make_shared<StreamedBody>(StreamedBody{
+        .source = std::move(source), .pool = pool, .asker = {.requester = "a"}, .permit = std::move(permit)});
     co_return out;
   }
 
@@ -233,7 +234,7 @@ TEST_F(StreamedAnswerTest, EndsWhenTheClientGoesAway) {
 
 TEST_F(StreamedAnswerTest, EndsWhenTheClientDoesNotRead) {
   ServerOptions options;
-  options.deadlines.write = 200ms;
+  options.deadlines.stream = 200ms;
   start(options);
   Client slow{server->port()};
   slow.send("GET /letters?pieces=100000&bytes=100000 HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -241,25 +242,33 @@ TEST_F(StreamedAnswerTest, EndsWhenTheClientDoesNotRead) {
   wait_until_none_is_alive();
 }
 
-TEST_F(StreamedAnswerTest, OnlySoManyAtOnceOfOneClientAndInAll) {
+TEST_F(StreamedAnswerTest, ARequesterHasHalfOfWhatIsFreeUnderWhateverNames) {
   ServerOptions options;
-  options.streams = {.all = 3, .of_one = 2};
+  options.streams = {.all = 7, .of_tenant = 2};
   start(options);
   std::vector<std::unique_ptr<Client>> slow;
-  const auto begin = [&](const std::string& client) {
+  const auto begin = [&](const std::string& who) {
     slow.push_back(std::make_unique<Client>(server->port()));
-    slow.back()->send("GET /letters?pieces=2000&bytes=100000 HTTP/1.1\r\nHost: h\r\nX-Client: " + client + "\r\n\r\n");
+    slow.back()->send("GET /letters?pieces=2000&bytes=100000 HTTP/1.1\r\nHost: h\r\n" + who + "\r\n");
     EXPECT_TRUE(slow.back()->read_some(5000ms));
   };
-  begin("a");
-  begin("a");
-  EXPECT_EQ(status_of(get("pieces=1&bytes=1", "X-Client: a\r\n")), 503);
-  EXPECT_EQ(status_of(get("pieces=1&bytes=1", "X-Client: b\r\n")), 200);
-  begin("b");
-  EXPECT_EQ(status_of(get("pieces=1&bytes=1", "X-Client: c\r\n")), 503);
+  const auto who = [](const std::string& requester, const std::string& client) {
+    return "X-Requester: " + requester + "\r\nX-Client: " + client + "\r\n";
+  };
+  const auto status = [&](const std::string& of) { return status_of(get("pieces=1&bytes=1", of)); };
+  begin(who("r", "a"));
+  begin(who("r", "a"));
+  EXPECT_EQ(status(who("r", "a")), 503) << "a tenant of one requester";
+  begin(who("r", "b"));
+  begin(who("r", "c"));
+  EXPECT_EQ(status(who("r", "d")), 503) << "half of what is free";
+  begin(who("s", "a"));
+  begin(who("s", "a"));
+  EXPECT_EQ(status(who("s", "b")), 503);
+  EXPECT_EQ(status(who("t", "a")), 200);
   slow.clear();
   wait_until_none_is_alive();
-  EXPECT_EQ(status_of(get("pieces=1&bytes=1", "X-Client: a\r\n")), 200);
+  EXPECT_EQ(status(who("r", "a")), 200);
 }
 
 TEST_F(StreamedAnswerTest, AStopCutsItInTime) {

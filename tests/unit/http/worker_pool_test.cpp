@@ -17,8 +17,8 @@ class WorkerPoolTest : public ::testing::Test {
   }
 
   void start(const WorkerPoolOptions& options) { pool_.emplace(options); }
-  bool submit(const std::string& asker) {
-    return pool_->submit(asker, [this, asker] {
+  bool submit(const std::string& asker, const std::string& tenant = {}) {
+    return pool_->submit({.requester = asker, .tenant = tenant}, [this, asker] {
       note(began_, asker);
       open_.wait();
       note(ended_, asker);
@@ -81,9 +81,37 @@ TEST_F(WorkerPoolTest, AFloodLeavesRoomInTheQueue) {
   wait_began(1);
   int taken_in = 0;
   while (submit("noisy")) ++taken_in;
-  EXPECT_EQ(taken_in, 4);
+  EXPECT_EQ(taken_in, 3);
+  EXPECT_TRUE(submit("noisy", "of another tenant"));
   EXPECT_TRUE(submit("quiet"));
   EXPECT_FALSE(submit("noisy"));
+}
+
+TEST_F(WorkerPoolTest, ARequesterHasItsTurnsUnderWhateverNames) {
+  start({.threads = 1, .queue_max = 100});
+  ASSERT_TRUE(submit("first"));
+  wait_began(1);
+  for (const auto* tenant : {"a", "b", "c", "d"}) ASSERT_TRUE(submit("noisy", tenant));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(submit("quiet"));
+  let_go();
+  EXPECT_EQ(wait_ended(7), (std::vector<std::string>{"first", "noisy", "quiet", "noisy", "quiet", "noisy", "noisy"}));
+}
+
+TEST(WorkerPool, OneRequesterFillsHalfOfTheQueueUnderManyNames) {
+  WorkerPool pool{{.threads = 1, .queue_max = 8}};
+  std::promise<void> gate;
+  const auto open = gate.get_future().share();
+  std::atomic<bool> began{false};
+  ASSERT_TRUE(pool.submit({.requester = "first"}, [&] {
+    began = true;
+    began.notify_all();
+    open.wait();
+  }));
+  began.wait(false);
+  int taken_in = 0;
+  for (int i = 0; i < 8; ++i) taken_in += pool.submit({.requester = "r", .tenant = std::to_string(i)}, [] {}) ? 1 : 0;
+  EXPECT_EQ(taken_in, 4);
+  gate.set_value();
 }
 
 TEST_F(WorkerPoolTest, WhatWaitsIsDroppedAtTheStop) {
@@ -102,7 +130,7 @@ TEST(WorkerPoolRests, BehindEachJobWhileThereIsWorkThatCannotWait) {
   std::promise<void> first, second, third;
   const auto began = std::chrono::steady_clock::now();
   for (auto* done : {&first, &second, &third})
-    ASSERT_TRUE(pool.submit("a", [done] {
+    ASSERT_TRUE(pool.submit({.requester = "a"}, [done] {
       std::this_thread::sleep_for(job);
       done->set_value();
     }));
@@ -112,7 +140,7 @@ TEST(WorkerPoolRests, BehindEachJobWhileThereIsWorkThatCannotWait) {
   third.get_future().wait();
   is_busy = true;
   std::promise<void> fourth;
-  ASSERT_TRUE(pool.submit("a", [&fourth] {
+  ASSERT_TRUE(pool.submit({.requester = "a"}, [&fourth] {
     std::this_thread::sleep_for(200ms);
     fourth.set_value();
   }));
@@ -126,11 +154,11 @@ TEST(WorkerPoolRests, OthersTakeTheTurnsMeanwhile) {
   using namespace std::chrono_literals;
   WorkerPool pool{{.threads = 2, .running_of_one_max = 1, .gives_way = [] { return true; }}};
   std::promise<void> first, second;
-  ASSERT_TRUE(pool.submit("a", [&first] {
+  ASSERT_TRUE(pool.submit({.requester = "a"}, [&first] {
     std::this_thread::sleep_for(200ms);
     first.set_value();
   }));
-  ASSERT_TRUE(pool.submit("a", [&second] { second.set_value(); }));
+  ASSERT_TRUE(pool.submit({.requester = "a"}, [&second] { second.set_value(); }));
   first.get_future().wait();
   EXPECT_EQ(second.get_future().wait_for(BackgroundShare::rest_max - 500ms), std::future_status::ready);
 }
