@@ -117,8 +117,13 @@ ListPage make_page(const ListQuery& query, std::vector<SnapshotPtr> found, std::
     }
     std::unreachable();
   };
-  const auto shown = std::min(found.size(), query.limit);
+  auto shown = std::min(found.size(), query.limit);
   std::ranges::partial_sort(found, found.begin() + static_cast<std::ptrdiff_t>(shown), less);
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < shown && bytes < query.bytes_max; ++i) {
+    bytes += bytes_of(*found[i]);
+    if (bytes >= query.bytes_max) shown = i + 1;
+  }
   ListPage page{.records = {}, .next = std::move(end)};
   if (shown < found.size()) page.next = position_of(sort.by, *found[shown - 1]);
   found.resize(shown);

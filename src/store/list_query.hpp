@@ -84,7 +84,7 @@ struct ListPage {
   /// last entry that was looked at.
   std::optional<ListPosition> next;
 };
-/// The first `limit` of what was found. `end` is where the search stopped without having seen all.
+/// The first of what was found, by `limit` and `bytes_max`. `end` is where the search stopped without having seen all.
 [[nodiscard]] ListPage make_page(const ListQuery& query, std::vector<SnapshotPtr> found,
                                  std::optional<ListPosition> end);
 

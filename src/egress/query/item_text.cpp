@@ -10,6 +10,10 @@
 namespace pebbles::query {
 namespace {
 
+/// Where some spreadsheets, as their user has set them, begin another cell, whatever quotes say: they look for these
+/// only at the beginning of what is a cell to them.
+bool ends_cell(char c) { return c == ';' || c == '\t' || c == '\r' || c == '\n'; }
+
 /// What spreadsheets drop or trim where a cell begins: controls, spaces, and marks without width (Unicode's categories
 /// Cc, Z and Cf, as far as they are common).
 std::string_view without_invisible(std::string_view text) {
@@ -26,7 +30,7 @@ std::string_view without_invisible(std::string_view text) {
   for (;;) {
     if (text.empty()) return text;
     const auto first = static_cast<unsigned char>(text.front());
-    if (first <= ' ' || first == 0x7f) {
+    if ((first <= ' ' && !ends_cell(text.front())) || first == 0x7f) {
       text.remove_prefix(1);
       continue;
     }
@@ -59,17 +63,13 @@ bool is_plain_number(std::string_view text) {
 
 /// Whether a spreadsheet would take the cell that begins here for a formula.
 bool begins_formula(std::string_view text) {
-  const auto cell = without_invisible(text.substr(0, text.find_first_of(";\t\r\n")));
+  const auto cell = without_invisible(text);
   if (cell.empty()) return false;
-  if (std::string_view{"=+-@"}.contains(cell.front())) return !is_plain_number(cell);
+  if (std::string_view{"=+-@"}.contains(cell.front())) return true;
   // U+FF1D, U+FF0B, U+FF0D, U+FF20, which some spreadsheets read alike.
   constexpr std::array<std::string_view, 4> wide{"\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"};
   return std::ranges::any_of(wide, [&](std::string_view sign) { return cell.starts_with(sign); });
 }
-
-/// Where some spreadsheets, as their user has set them, begin another cell, whatever quotes say: they look for these
-/// only at the beginning of what is a cell to them.
-bool ends_cell(char c) { return c == ';' || c == '\t' || c == '\r' || c == '\n'; }
 
 }  // namespace
 
@@ -107,7 +107,7 @@ void append_item_csv(std::string& out, const ItemWalk& walk, char delimiter) {
 }
 
 void append_csv_text(std::string& out, std::string_view text) {
-  const bool is_marked = begins_formula(text) || text.find_first_of("\t\r\n") == 0;
+  const bool is_marked = !is_plain_number(text) && (begins_formula(text) || text.find_first_of("\t\r\n") == 0);
   const bool is_quoted =
       is_marked || text.find_first_of(",;\"\t\r\n") != text.npos || text.starts_with(' ') || text.ends_with(' ');
   if (!is_quoted) {

@@ -25,7 +25,7 @@ namespace {
 /// What a page of JSON looks at, at most, where a filter takes little or updates brought nothing.
 constexpr std::size_t items_looked_at_max = 10'000;
 constexpr std::size_t events_looked_at_max = 10'000;
-constexpr int log_pages_max = 16;  ///< of half a mebibyte, or of one event that is larger
+constexpr int log_pages_max = 8;  ///< of half a mebibyte, or of one event that is larger
 constexpr std::chrono::milliseconds page_time_max{250};
 constexpr std::size_t page_body_bytes = 2UL << 20U;  ///< and then it ends, however few items that are
 constexpr std::ptrdiff_t contains_characters_max = 256;

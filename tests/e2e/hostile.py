@@ -1,0 +1,98 @@
+"""Clients that read to hurt: each function attacks a server until an event is set. The counterpart of hostile_writes.py.
+
+They come from an address of their own of the loopback network: a server shares by addresses where there are no tokens."""
+import contextlib
+import socket
+import threading
+
+import httpx
+from api_support import path_of
+
+address = "127.66.0.1"
+
+
+def connect(server, source=address, receive_bytes=None):
+    connection = socket.socket()
+    if receive_bytes:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.bind((source, 0))
+    connection.settimeout(10)
+    connection.connect(("127.0.0.1", server.port))
+    return connection
+
+
+def client_from(server, source=address):
+    return httpx.Client(base_url=server.url, trust_env=False, timeout=60,
+                        transport=httpx.HTTPTransport(local_address=source))
+
+
+def slow_readers(server, paths, stop, count=32, pause_s=0.5):
+    """Readers that take a few bytes now and then, and begin again where they are cut off."""
+    readers = [None] * count
+    while not stop.is_set():
+        for number, reader in enumerate(readers):
+            with contextlib.suppress(OSError):
+                if reader is None:
+                    readers[number] = reader = connect(server, receive_bytes=4096)
+                    path = paths[number % len(paths)]
+                    reader.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+                    reader.settimeout(0.01)
+                if reader.recv(16):
+                    continue
+            if reader is not None and reader.fileno() >= 0 and is_open(reader):
+                continue
+            if reader is not None:
+                reader.close()
+            readers[number] = None
+        stop.wait(pause_s)
+    for reader in readers:
+        if reader is not None:
+            reader.close()
+
+
+def is_open(connection):
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def repeated(server, path, stop, many=8):
+    """The same request again and again, of so many clients at once."""
+    def ask():
+        with client_from(server) as client:
+            while not stop.is_set():
+                with contextlib.suppress(httpx.HTTPError):
+                    client.get(path)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(many)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def searches(server, krn, record_id, stop, many=8):
+    """For a text that matches nearly everywhere, and nowhere."""
+    repeated(server, path_of(krn, record_id, "errors") + "?contains=" + "a" * 255 + "b", stop, many)
+
+
+def invented_names(server, stop, many=8):
+    """Summaries, feeds and lists of clients that do not exist, each asked for once."""
+    numbers = iter(range(1 << 40))
+
+    def ask():
+        with client_from(server) as client:
+            while not stop.is_set():
+                krn = f"krn:invented:{next(numbers)}"
+                for path in (f"/clients/{krn}/summary", f"/clients/{krn}/events?format=ndjson", path_of(krn)):
+                    with contextlib.suppress(httpx.HTTPError):
+                        client.get(path)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(many)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
