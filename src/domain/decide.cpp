@@ -39,6 +39,7 @@ Decision decide_report(const Progress& now, const Report& report, const KeyHit* 
     if (hit->fingerprint != report.key->fingerprint) return Rejection::key_reused;
     return Duplicate{hit->version};
   }
+  if (report.only_if && !report.only_if->holds(now)) return Rejection::precondition_failed;
   if (now.completed) return Rejection::already_completed;
   if (overflows(now, report.what)) return Rejection::counter_overflow;
   return Accepted{ProgressEvent{.version = now.version + 1,
@@ -56,6 +57,7 @@ Decision decide_delete(const Progress& now, const Delete& wanted) {
   if (!wanted.by->empty() && now.owner != wanted.by) return Rejection::not_the_owner;
   if (wanted.completed_before && (!now.completed_at || *now.completed_at >= *wanted.completed_before))
     return Rejection::no_such_file;
+  if (wanted.only_if && !wanted.only_if->holds(now)) return Rejection::precondition_failed;
   return Accepted{ProgressEvent{.version = now.version + 1,
                                 .id = now.id,
                                 .at = std::max(now.updated_at, wanted.at),
@@ -72,6 +74,7 @@ std::string_view name_of(Rejection rejection) {
   switch (rejection) {
     case Rejection::not_the_owner: return "not_the_owner";
     case Rejection::key_reused: return "key_reused";
+    case Rejection::precondition_failed: return "precondition_failed";
     case Rejection::already_completed: return "already_completed";
     case Rejection::counter_overflow: return "counter_overflow";
     case Rejection::no_such_file: return "no_such_file";
@@ -83,6 +86,7 @@ std::string_view detail_of(Rejection rejection) {
   switch (rejection) {
     case Rejection::not_the_owner: return "only the original creator can update this file's progress";
     case Rejection::key_reused: return "this key was used with a different update";
+    case Rejection::precondition_failed: return "the file is not in the state that the request asks for";
     case Rejection::already_completed: return "this file processing has already been completed";
     case Rejection::counter_overflow: return "a counter would pass 2^53 - 1";
     case Rejection::no_such_file: return "there is no such file";

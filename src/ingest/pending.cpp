@@ -25,9 +25,18 @@ void Ack::drop() noexcept {
 std::size_t bytes_of(const Pending& pending) {
   const auto names =
       sizeof pending + sizeof(domain::Command) + 256 + pending.stream.client->size() + pending.stream.filename->size();
+  const auto bytes_of_tags = [](const std::optional<domain::TagList>& list) {
+    return list ? list->tags.capacity() * sizeof(domain::StateTag) : 0;
+  };
+  const auto bytes_of_condition = [&](const auto& command) {
+    if (!command.only_if) return std::size_t{0};
+    return sizeof *command.only_if + bytes_of_tags(command.only_if->if_match) +
+           bytes_of_tags(command.only_if->if_none_match);
+  };
+  const auto condition = std::visit(bytes_of_condition, *pending.command);
   const auto* const report = std::get_if<domain::Report>(&*pending.command);
-  if (report == nullptr) return names;
-  return names + report->by->size() + report->what.errors.bytes() + report->what.warnings.bytes() +
+  if (report == nullptr) return names + condition;
+  return names + condition + report->by->size() + report->what.errors.bytes() + report->what.warnings.bytes() +
          (report->key ? report->key->text.size() : 0);
 }
 

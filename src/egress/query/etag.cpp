@@ -3,6 +3,7 @@
 #include "base/header_text.hpp"
 #include "base/hex.hpp"
 #include "crypto/sha256.hpp"
+#include "domain/precondition.hpp"
 #include "egress/query/derived.hpp"
 #include "json/writer.hpp"
 
@@ -10,15 +11,10 @@ namespace pebbles::query {
 namespace {
 
 void append_state(std::string& out, const store::Snapshot& snapshot, const TagScope& scope) {
-  append_hex(out, snapshot.progress.id);
-  if (snapshot.progress.is_before_log()) {  // no version tells of updates by the service before
-    out += '-';
-    json::append_integer(out, snapshot.progress.updated_at.time_since_epoch().count());
-  }
-  for (const std::int64_t number : {snapshot.progress.version, snapshot.rev, std::int64_t{snapshot.fold}}) {
-    out += '-';
-    json::append_integer(out, number);
-  }
+  domain::append_state_tag(out, snapshot.progress);
+  json::append_integer(out, snapshot.rev);
+  out += '-';
+  json::append_integer(out, snapshot.fold);
   if (is_stalled(snapshot.progress, scope.stalled_before)) out += "-s";
 }
 

@@ -18,6 +18,7 @@ struct TagScope {
 /// Entity tags (RFC 9110, section 8.8.3), made without building the JSON: what is shown follows from a record's id,
 /// version, rev and fold, from how many items are shown, and from whether it is stalled. What else depends on the
 /// moment of the answer (`idleSeconds`, `etaSeconds`) does not count: a client that has a record can tell it by itself.
+/// A record's tag begins as `domain::append_state_tag` has it: that is what `If-Match` compares.
 [[nodiscard]] std::string tag_of(const store::Snapshot& snapshot, const TagScope& scope);
 /// `next`: the reference to the next page; empty when there is none.
 [[nodiscard]] std::string tag_of(const store::ListPage& page, std::string_view next, const TagScope& scope);

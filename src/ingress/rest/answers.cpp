@@ -22,6 +22,8 @@ Refusal refused(domain::Rejection why) {
     case domain::Rejection::not_the_owner:
       return {.status = 403, .text = "Only the original creator can update this file's progress"};
     case domain::Rejection::key_reused: return {.status = 422, .text = "This key was used with a different update"};
+    case domain::Rejection::precondition_failed:
+      return {.status = 412, .text = "The file is not in the state that If-Match or If-None-Match asks for"};
     case domain::Rejection::already_completed:
       return {.status = 400, .text = "This file processing has already been completed"};
     case domain::Rejection::counter_overflow:
@@ -108,6 +110,15 @@ std::vector<http::ProblemFault> shown(const admission::Faults& faults) {
 
 Response answer_of(const admission::Faults& faults) {
   return problem(400, admission::summary_of(faults), shown(faults));
+}
+
+Response malformed(std::string_view detail) {
+  return answer_of(admission::Faults{{.detail = std::string{detail}, .pointer = {}}});
+}
+
+bool is_precondition_failed(const ingest::Outcome& outcome) {
+  const auto* const refused = std::get_if<ingest::Refused>(&outcome);
+  return refused != nullptr && refused->why == domain::Rejection::precondition_failed;
 }
 
 Response overloaded() { return problem_of(overloaded_refusal); }

@@ -38,6 +38,9 @@ void append_state(std::string& out, std::string_view client, std::string_view fi
 [[nodiscard]] http::Response answer_of(const ingest::Outcome& outcome, const domain::StreamId& stream,
                                        const AnswerStyle& style);
 [[nodiscard]] http::Response answer_of(const admission::Faults& faults);
+/// 400 for a header.
+[[nodiscard]] http::Response malformed(std::string_view detail);
+[[nodiscard]] bool is_precondition_failed(const ingest::Outcome& outcome);
 /// The lane had no room, or takes nothing any more: certainly not counted.
 [[nodiscard]] http::Response overloaded();
 

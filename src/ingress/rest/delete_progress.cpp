@@ -4,6 +4,7 @@
 #include "http/exchange.hpp"
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
+#include "ingress/rest/request_headers.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::rest {
@@ -25,7 +26,9 @@ class DeleteProgress {
     if (!by) co_return std::move(by).error();
     if (!parts_.client_rule.accepts(exchange.capture(0)))
       co_return answer_of(admission::Faults{{.detail = "clientKrn is not a valid client name", .pointer = {}}});
-    domain::Delete wanted{.at = parts_.clock.now(), .by = *std::move(by)};
+    auto only_if = precondition_in(exchange);
+    if (!only_if) co_return malformed(only_if.error());
+    domain::Delete wanted{.at = parts_.clock.now(), .by = *std::move(by), .only_if = *std::move(only_if)};
     const auto digits = exchange.capture(1);
     if (digits.size() != 2 * wanted.id.size() || !from_hex(digits, wanted.id)) co_return unknown_file();
 
@@ -64,6 +67,7 @@ class DeleteProgress {
     const auto* const refused = std::get_if<ingest::Refused>(&outcome);
     if (refused != nullptr && refused->why == domain::Rejection::not_the_owner)
       co_return http::problem(403, "Only the original creator can delete this file's progress");
+    if (is_precondition_failed(outcome)) co_return precondition_failed(exchange);
     co_return answer_of(outcome, found->stream, {});
   }
 

@@ -128,6 +128,8 @@ class ReportBatch {
     const auto key = key_in(exchange);
     if (!key)
       co_return failed(exchange, answer_of(admission::Faults{{.detail = std::string{key.error()}, .pointer = {}}}));
+    if (has_precondition(exchange))
+      co_return failed(exchange, malformed("If-Match and If-None-Match are about one file: send its update by itself"));
     std::string sender{exchange.capture(0)};
     const auto body = co_await exchange.read_body(admission::batch_bytes_max, &parts_.batches, std::move(sender));
     if (!body) co_return refused(exchange, body.error());

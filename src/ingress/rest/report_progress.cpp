@@ -48,6 +48,8 @@ class ReportProgress {
     auto by = co_await guard_->admit(exchange, exchange.capture(0));
     if (!by) co_return std::move(by).error();
     if (auto wrong = judge_head(exchange, parts_.client_rule, json)) co_return failed(exchange, *std::move(wrong));
+    auto only_if = precondition_in(exchange);
+    if (!only_if) co_return failed(exchange, malformed(only_if.error()));
     const auto body = co_await exchange.read_body(admission::update_bytes_max);
     if (!body) co_return failed(exchange, body.error());
     auto pending = read_update(exchange, *body);
@@ -56,6 +58,7 @@ class ReportProgress {
     exchange.note(*stream.client, *stream.filename);
     auto& report = std::get<domain::Report>(*pending->command);
     report.by = *std::move(by);
+    report.only_if = *std::move(only_if);
     report.at = parts_.clock.now();
     report.id_if_new = ids_.next(report.at);
     const auto ticket = sink_.take_ticket();
@@ -68,6 +71,7 @@ class ReportProgress {
       co_return overloaded();
     }
     const auto outcome = co_await sink_.wait(ticket);
+    if (is_precondition_failed(outcome)) co_return precondition_failed(exchange);
     co_return answer_of(
         outcome, stream,
         {.minimal = prefers_minimal(exchange.combined_header("Prefer")), .items_max = parts_.items_max});

@@ -3,6 +3,7 @@
 #include "admission/update.hpp"
 #include "base/header_text.hpp"
 #include "base/result.hpp"
+#include "ingress/rest/answers.hpp"
 
 namespace pebbles::rest {
 
@@ -34,6 +35,62 @@ std::expected<std::optional<std::string>, std::string_view> key_in(const http::E
   if (!admission::is_valid_key(key))
     return std::unexpected{"Idempotency-Key must be 1 to 256 bytes without control characters"};
   return std::move(key);
+}
+
+std::optional<domain::TagList> read_tag_list(std::string_view value, Comparison comparison) {
+  domain::TagList out;
+  auto rest = trimmed(value);
+  if (rest == "*") {
+    out.any = true;
+    return out;
+  }
+  bool has_tag = false;
+  while (!rest.empty()) {
+    if (rest.starts_with(',')) {  // an empty element counts as none (section 5.6.1.2)
+      rest = trimmed(rest.substr(1));
+      continue;
+    }
+    const bool is_weak = rest.starts_with("W/");
+    if (is_weak) rest.remove_prefix(2);
+    const auto end = rest.starts_with('"') ? rest.find('"', 1) : rest.npos;  // a tag may hold commas, but no quote
+    if (end == rest.npos) return std::nullopt;
+    has_tag = true;
+    if (const auto tag = domain::read_state_tag(rest.substr(1, end - 1));
+        tag && !(is_weak && comparison == Comparison::strong))
+      out.tags.push_back(*tag);
+    rest = trimmed(rest.substr(end + 1));
+    if (!rest.empty() && !rest.starts_with(',')) return std::nullopt;
+  }
+  if (!has_tag) return std::nullopt;
+  return out;
+}
+
+bool has_precondition(const http::Exchange& exchange) {
+  return exchange.header_count("If-Match") > 0 || exchange.header_count("If-None-Match") > 0;
+}
+
+std::expected<std::shared_ptr<const domain::Precondition>, std::string_view> precondition_in(
+    const http::Exchange& exchange) {
+  if (!has_precondition(exchange)) return nullptr;
+  auto out = std::make_shared<domain::Precondition>();
+  if (exchange.header_count("If-Match") > 0) {
+    out->if_match = read_tag_list(exchange.combined_header("If-Match"), Comparison::strong);
+    if (!out->if_match) return std::unexpected{"If-Match must be * or a list of entity tags in double quotes"};
+  }
+  if (exchange.header_count("If-None-Match") > 0) {
+    out->if_none_match = read_tag_list(exchange.combined_header("If-None-Match"), Comparison::weak);
+    if (!out->if_none_match)
+      return std::unexpected{"If-None-Match must be * or a list of entity tags in double quotes"};
+  }
+  return out;
+}
+
+http::Response precondition_failed(const http::Exchange& exchange) {
+  if (!exchange.combined_header("If-Match").contains("W/"))
+    return answer_of(ingest::Refused{domain::Rejection::precondition_failed}, {}, {});
+  return http::problem(412,
+                       "The file is not in the state that If-Match asks for. A weak tag never matches: send it without "
+                       "W/ in front");
 }
 
 bool has_plain_body(const http::Exchange& exchange) {

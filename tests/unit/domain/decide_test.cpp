@@ -26,6 +26,20 @@ LogPosition in_partition(std::int32_t partition) {
   return out;
 }
 
+TagList tags(std::vector<Version> versions, FileId id = first_id) {
+  TagList out;
+  for (const auto version : versions) out.tags.push_back({.id = id, .version = version});
+  return out;
+}
+Told only_if_match(TagList list, Told told = {}) {
+  told.only_if = std::make_shared<Precondition>(Precondition{.if_match = std::move(list), .if_none_match = {}});
+  return told;
+}
+Told only_if_none_matches(TagList list, Told told = {}) {
+  told.only_if = std::make_shared<Precondition>(Precondition{.if_match = {}, .if_none_match = std::move(list)});
+  return told;
+}
+
 struct Rule {
   std::string name;
   std::vector<Told> given;
@@ -46,6 +60,8 @@ const Told full{.counts = {.done = count_max, .warn = count_max, .failed = count
 const Told from_kafka{.position = at_5};
 const Told nothing{.counts = {}};
 const Told gone{.deletes = true};
+const TagList any{.any = true, .tags = {}};
+constexpr auto precondition_failed = Rejection::precondition_failed;
 
 const std::vector<Rule> rules{
     {"FirstUpdateCreates", {}, first, accepted(1)},
@@ -144,6 +160,43 @@ const std::vector<Rule> rules{
      rejected(not_the_owner)},
     {"PositionsOutliveLives", {from_kafka, gone, first, gone}, from_kafka, duplicate(4)},
 
+    {"TheKnownVersionIsUpdated", {first, first}, only_if_match(tags({2})), accepted(3)},
+    {"OneOfSeveralKnownVersionsIsEnough", {first, first}, only_if_match(tags({1, 2})), accepted(3)},
+    {"AnEarlierVersionIsNotUpdated", {first, first}, only_if_match(tags({1})), rejected(precondition_failed)},
+    {"ALaterVersionIsNotUpdated", {first, first}, only_if_match(tags({3})), rejected(precondition_failed)},
+    {"NoKnownVersionMatchesNothing", {first}, only_if_match({}), rejected(precondition_failed)},
+    {"AnotherFileOfTheNameIsNotUpdated", {first}, only_if_match(tags({1}, FileId{9})), rejected(precondition_failed)},
+    {"AnyStateIsUpdated", {first, first}, only_if_match(any), accepted(3)},
+    {"AnyStateMeansThatThereIsOne", {}, only_if_match(any), rejected(precondition_failed)},
+    {"ADeletedFileHasNoState", {first, gone}, only_if_match(any), rejected(precondition_failed)},
+    {"ATagOfAnEarlierLifeIsOver", {first, gone, first}, only_if_match(tags({1})), rejected(precondition_failed)},
+    {"OnlyCreates", {}, only_if_none_matches(any), accepted(1)},
+    {"OnlyCreatesAndDoesNotUpdate", {first}, only_if_none_matches(any), rejected(precondition_failed)},
+    {"OnlyCreatesAfterADeletion", {first, gone}, only_if_none_matches(any), accepted(3)},
+    {"AVersionThatMustNotBe", {first}, only_if_none_matches(tags({1})), rejected(precondition_failed)},
+    {"AVersionThatIsNoMore", {first, first}, only_if_none_matches(tags({1})), accepted(3)},
+    {"AReplayIsAReplayWhateverItAsksFor", {keyed, first}, only_if_match(tags({0}), keyed), duplicate(1)},
+    {"ACreationIsReplayed", {only_if_none_matches(any, keyed)}, only_if_none_matches(any, keyed), duplicate(1)},
+    {"OwnershipComesBeforePreconditions",
+     {first},
+     only_if_none_matches(any, {.by = "bob@example.com"}),
+     rejected(not_the_owner)},
+    {"KeyReuseComesBeforePreconditions",
+     {keyed},
+     only_if_none_matches(any, {.key = "p:1", .fingerprint = "other"}),
+     rejected(key_reused)},
+    {"PreconditionsComeBeforeCompletion", {last}, only_if_none_matches(any), rejected(precondition_failed)},
+    {"TheKnownVersionIsDeleted", {first, first}, only_if_match(tags({2}), gone), accepted(3)},
+    {"AnEarlierVersionIsNotDeleted", {first, first}, only_if_match(tags({1}), gone), rejected(precondition_failed)},
+    {"OnlyTheOwnerDeletesAKnownVersion",
+     {first, first},
+     only_if_match(tags({1}), {.by = "bob@example.com", .deletes = true}),
+     rejected(not_the_owner)},
+    {"WhatIsDeletedIsNotThereBeforePreconditions",
+     {first, gone},
+     only_if_match(any, gone),
+     rejected(Rejection::no_such_file)},
+
     {"OffsetZeroIsAPosition", {{.position = moved(at_5, -5)}}, {.position = moved(at_5, -5)}, duplicate(1)},
 };
 
@@ -155,6 +208,28 @@ TEST(Decide, TheFirstEventCarriesTheFilesIdAndLaterOnesDoNot) {
   EXPECT_EQ(scenario.event().id, FileId{7});
   scenario.given({first}).when(first, FileId{8}).then(accepted(2));
   EXPECT_EQ(scenario.event().id, std::nullopt);
+}
+
+TEST(Precondition, TagsSayWhichStateOfWhichFile) {
+  Progress state{.version = 12, .id = FileId{1, 2}, .owner = Email{"ann@example.com"}, .updated_at = support::t0};
+  const auto round = [](const Progress& of) {
+    std::string text;
+    append_state_tag(text, of);
+    return read_state_tag(text + "3-1-100");
+  };
+  EXPECT_EQ(round(state), (StateTag{.id = state.id, .version = 12}));
+  EXPECT_TRUE(is_current(*round(state), state));
+  state.version = 0;
+  const auto before_log = round(state);
+  EXPECT_EQ(before_log, (StateTag{.id = state.id, .version = 0, .updated_at = support::t0}));
+  EXPECT_TRUE(is_current(*before_log, state));
+  EXPECT_TRUE(is_current(*before_log, evolve({}, adopt(state)))) << "its state has become its first event";
+  state.updated_at += milliseconds{1};
+  EXPECT_FALSE(is_current(*before_log, state)) << "the service before has updated it";
+  const std::string id(24, '0');
+  for (const auto& bad : {std::string{}, id, id + "-", id + "-1", id + "-x-", id + "--1-", id + "-0-", id + "-u5-1-",
+                          id + "-u5-", id + "-u-0-", id + "-99999999999999999999-", "0" + id + "-1-", "x" + id + "1-"})
+    EXPECT_EQ(read_state_tag(bad), std::nullopt) << bad;
 }
 
 TEST(Decide, ADeleteMeansOneFile) {

@@ -26,6 +26,7 @@ struct Told {
   std::string fingerprint = {};  ///< of the key: what the update says, in a word
   std::optional<LogPosition> position = {};
   bool deletes = false;  ///< the file, and nothing else
+  std::shared_ptr<const Precondition> only_if = {};
 };
 
 inline ShortDigest digest_of(const std::string& text) {
@@ -47,7 +48,8 @@ inline Report report_of(const Told& told, FileId id = first_id) {
                       .warnings = ItemList{told.warnings}},
              .key = {},
              .position = told.position,
-             .id_if_new = id};
+             .id_if_new = id,
+             .only_if = told.only_if};
   if (!told.key.empty())
     out.key = EventKey{.text = told.key, .hash = digest_of(told.key), .fingerprint = digest_of(told.fingerprint)};
   return out;
@@ -76,7 +78,8 @@ class Scenario {
   }
 
   Scenario& when(const Told& told, FileId id = first_id) {
-    if (told.deletes) return when_deleting({.id = state().id, .at = told.at, .by = Email{told.by}});
+    if (told.deletes)
+      return when_deleting({.id = state().id, .at = told.at, .by = Email{told.by}, .only_if = told.only_if});
     const auto report = report_of(told, id);
     const KeyHit* hit = nullptr;
     if (report.key)

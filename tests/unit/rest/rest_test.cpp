@@ -25,6 +25,40 @@ TEST(IdempotencyKey, IsAStringOrBare) {
     EXPECT_FALSE(read_idempotency_key(bad)) << bad;
 }
 
+TEST(Preconditions, AreListsOfTags) {
+  const std::string id = "0102030000000000000000ff";
+  const auto of = [](const std::string& value, Comparison comparison) {
+    const auto list = read_tag_list(value, comparison);
+    return !list ? -1 : list->any ? 99 : static_cast<int>(list->tags.size());
+  };
+  const auto tag = '"' + id + "-7-0-1-100\"";
+  struct Case {
+    std::string value;
+    int strong;
+    int weak;
+  };
+  for (const auto& [value, strong, weak] : std::vector<Case>{
+           {" * ", 99, 99},
+           {tag, 1, 1},
+           {"W/" + tag, 0, 1},
+           {tag + ", W/" + tag + " ,\"a,b\",, " + tag, 2, 3},
+           {"\"\"", 0, 0},
+           {"\"abc\"", 0, 0},
+           {"", -1, -1},
+           {",", -1, -1},
+           {"*, " + tag, -1, -1},
+           {"abc", -1, -1},
+           {"w/" + tag, -1, -1},
+           {tag + tag, -1, -1},
+           {"\"abc", -1, -1},
+           {"W/*", -1, -1},
+       }) {
+    EXPECT_EQ(of(value, Comparison::strong), strong) << value;
+    EXPECT_EQ(of(value, Comparison::weak), weak) << value;
+  }
+  EXPECT_EQ(read_tag_list(tag, Comparison::strong)->tags.front().version, 7);
+}
+
 TEST(Prefer, ReturnMinimal) {
   for (const auto* yes : {"return=minimal", "wait=1, Return=\"minimal\"; x=y"})
     EXPECT_TRUE(prefers_minimal(yes)) << yes;
