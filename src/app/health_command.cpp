@@ -1,18 +1,15 @@
 #include <fmt/core.h>
 
 #include "app/commands.hpp"
+#include "base/authority.hpp"
 #include "net/http_client.hpp"
 
 namespace pebbles::app {
 namespace {
 
-/// Where a process on the same host reaches the server.
 std::string local_url(const Config& config) {
-  auto host = config.host_or_default();
-  if (host == "0.0.0.0") host = "127.0.0.1";
-  if (host == "::") host = "::1";
-  const bool is_v6 = host.find(':') != std::string::npos;
-  return fmt::format("http://{}{}{}:{}/readyz", is_v6 ? "[" : "", host, is_v6 ? "]" : "", config.port);
+  const auto host = config.host_or_default();
+  return fmt::format("http://{}/readyz", authority_of(reachable_host(host), config.port));
 }
 
 }  // namespace

@@ -23,14 +23,20 @@ bool ends_value(char c) {
   return c == '&' || c == ' ' || c == '"' || c == '\'' || c == ',' || c == ';' || c == '#' || c == '}';
 }
 
-bool is_secret_name(std::string_view name) {
+/// `name: value` in a sentence is a name and its value only where the name ends like one: "tokens: set JWT_SECRET" and
+/// "InvalidClientTokenId: The security token …" are prose.
+enum class NamePlace : bool { prose, parameter };
+
+bool is_secret_name(std::string_view name, NamePlace place) {
   constexpr std::size_t bytes_max = 64;  // no longer name is worth a search
   std::array<char, bytes_max> lowered{};
   const auto size = std::min(name.size(), bytes_max);
   std::ranges::transform(name.substr(name.size() - size), lowered.begin(), lower);
   const std::string_view text{lowered.data(), size};
   if (text.ends_with("_file")) return false;  // where a secret is, is none
-  return std::ranges::any_of(secret_names, [&](std::string_view part) { return text.contains(part); });
+  return std::ranges::any_of(secret_names, [&](std::string_view part) {
+    return place == NamePlace::prose ? text.ends_with(part) : text.contains(part);
+  });
 }
 
 std::size_t size_while(std::string_view text, auto&& wanted) {
@@ -111,7 +117,8 @@ std::string redacted(std::string_view text) {
     }
     out += word;
     const auto separator = separator_size(text);
-    if (separator == 0 || !is_secret_name(word)) continue;
+    const auto place = text.substr(0, separator) == ": " ? NamePlace::prose : NamePlace::parameter;
+    if (separator == 0 || !is_secret_name(word, place)) continue;
     out += text.substr(0, separator);
     text.remove_prefix(separator);
     if (scheme_size(text) > 0) continue;  // masked in the next round, scheme and all
@@ -120,6 +127,17 @@ std::string redacted(std::string_view text) {
     text.remove_prefix(value);
   }
   return out;
+}
+
+bool holds_secret(std::string_view url) {
+  std::string rest{url};
+  if (const auto scheme = url.find("://"); scheme != url.npos) {
+    const auto authority = url.substr(scheme + 3);
+    const auto user = authority.substr(0, user_size(authority));
+    if (user.contains(':')) return true;
+    rest.erase(scheme + 3, user.size());
+  }
+  return redacted(rest) != rest;
 }
 
 }  // namespace pebbles

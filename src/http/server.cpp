@@ -8,12 +8,14 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/authority.hpp"
 #include "telemetry/http_metrics.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -60,8 +62,8 @@ struct Server::Impl {
 
 Result<void> Server::Impl::listen() {
   const auto refused = [this](const char* what, const error_code& why) {
-    return failure(Errc::invalid_argument, "cannot " + std::string{what} + " " + options.host + ":" +
-                                               std::to_string(options.port) + ": " + why.message());
+    return failure(Errc::invalid_argument, "cannot " + std::string{what} + " " +
+                                               authority_of(options.host, options.port) + ": " + why.message());
   };
   error_code failed;
   tcp::resolver resolver{loops[0]->context()};
@@ -70,6 +72,8 @@ Result<void> Server::Impl::listen() {
   const tcp::endpoint endpoint = *found.begin();
   if (acceptor->open(endpoint.protocol(), failed); failed) return refused("open", failed);
   acceptor->set_option(Acceptor::reuse_address{true}, failed);
+  // On `::` clients of IPv4 are served too, whatever the system's default is.
+  if (endpoint.address().is_v6()) acceptor->set_option(asio::ip::v6_only{!endpoint.address().is_unspecified()}, failed);
   if (acceptor->bind(endpoint, failed); failed) return refused("listen on", failed);
   if (acceptor->listen(Acceptor::max_listen_connections, failed); failed) return refused("listen on", failed);
   acceptor->non_blocking(true, failed);

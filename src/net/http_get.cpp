@@ -11,7 +11,8 @@ Result<std::string> http_get(const GetOptions& options) {
   auto answer = client.perform({.url = options.url,
                                 .connect_timeout = options.connect_timeout,
                                 .timeout = options.timeout,
-                                .body_bytes_max = options.body_bytes_max});
+                                .body_bytes_max = options.body_bytes_max},
+                               options.stop);
   if (!answer) return failure(Errc::store_unavailable, std::move(answer.error().why));
   constexpr int ok = 200;
   if (answer->status != ok)

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstddef>
+#include <stop_token>
 #include <string>
 
 #include "base/result.hpp"
@@ -12,6 +13,7 @@ struct GetOptions {
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds timeout{5000};  ///< for all of it
   std::size_t body_bytes_max = 1UL << 20U;
+  std::stop_token stop{};  ///< ends it at once
 };
 
 /// The body that a GET is answered with. Follows no redirects, so that nobody but the configured host decides where it

@@ -34,11 +34,28 @@ const std::vector<Case> cases{
     {"secret_filed=abc", "secret_filed=***"},
     {"the token was refused", "the token was refused"},
     {"token expired: later", "token expired: later"},
+    {"no way to verify tokens: set JWT_SECRET", "no way to verify tokens: set JWT_SECRET"},
+    {"InvalidClientTokenId: The security token is invalid", "InvalidClientTokenId: The security token is invalid"},
+    {"SignatureDoesNotMatch: The request", "SignatureDoesNotMatch: The request"},
+    {"no credentials: it was refused", "no credentials: it was refused"},
+    {"password: hunter2", "password: ***"},
+    {"the client_secret: abc", "the client_secret: ***"},
+    {R"("tokens": "abc")", R"("tokens": "***")"},
+    {"tokens:abc", "tokens:***"},
     {"Über://пароль@host", "Über://***@host"},
 };
 
 TEST(Redact, MasksWhatMayBeSecretAndNothingElse) {
   for (const auto& [text, shown] : cases) EXPECT_EQ(redacted(text), shown) << text;
+}
+
+TEST(Redact, KnowsAUrlWithASecret) {
+  for (const auto* secret :
+       {"mongodb://root:hunter2@db/x", "https://issuer/keys?access_token=abc", "https://a:b@c",
+        "mongodb://db/?tlsCertificateKeyFilePassword=x", "mongodb://u@db/?authMechanismProperties=AWS_SESSION_TOKEN:x"})
+    EXPECT_TRUE(holds_secret(secret)) << secret;
+  for (const auto* plain : {"", "mongodb://root@db/x", "https://issuer/keys?mail=a:b@c", "mongodb://db:27017/x"})
+    EXPECT_FALSE(holds_secret(plain)) << plain;
 }
 
 }  // namespace
