@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -27,12 +28,17 @@ std::vector<std::string> read_stat() {
   return {std::istream_iterator<std::string>{fields}, {}};
 }
 
-/// When the system started, in seconds since 1970; 0 when it does not say.
-double read_boot_time() {
-  std::ifstream file{"/proc/stat"};
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("btime ")) return std::stod(line.substr(6));
-  return 0;
+double seconds_of(clockid_t clock) {
+  ::timespec time{};
+  ::clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+/// When the process started, in seconds since 1970, from the field that says it in ticks since the system did. When
+/// that was the clocks tell: /proc/stat is not there where only processes are shown (ProcSubset=pid of systemd).
+double start_time_of(const std::string& ticks) {
+  const auto since_boot = std::stod(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) + since_boot;
 }
 
 double processor_seconds() {
@@ -86,14 +92,13 @@ MetricFamily family_of(const char* name, const char* help, MetricType type, doub
 std::vector<MetricFamily> process_metrics() {
   constexpr std::size_t threads_field = 20 - 3;
   constexpr std::size_t start_field = 22 - 3;
-  static const double boot_time = read_boot_time();
   std::vector<MetricFamily> out;
   out.push_back(family_of("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
                           MetricType::Counter, processor_seconds()));
-  if (const auto stat = read_stat(); stat.size() > start_field && boot_time > 0) {
-    const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
+  if (const auto stat = read_stat(); stat.size() > start_field) {
+    static const double start_time = start_time_of(stat[start_field]);  // once: clocks are set
     out.push_back(family_of("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-                            MetricType::Gauge, boot_time + std::stod(stat[start_field]) / ticks));
+                            MetricType::Gauge, start_time));
     out.push_back(family_of("process_threads", "Number of threads of the process.", MetricType::Gauge,
                             std::stod(stat[threads_field])));
   }
