@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -42,6 +43,8 @@ Result<std::string> development_key(const std::string& dir) {
   } else if (errno != EEXIST) {
     return failure(Errc::invalid_argument,
                    fmt::format("cannot make {}: {}", path_in(dir), std::generic_category().message(errno)));
+  } else {
+    ::chmod(path_in(dir).c_str(), S_IRUSR | S_IWUSR);  // of a copy that was put there, perhaps
   }
   return existing_development_key(dir);
 }

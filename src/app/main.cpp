@@ -1,4 +1,6 @@
 #include <fmt/core.h>
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 
 #include "app/commands.hpp"
@@ -153,4 +155,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace pebbles::app
 
-int main(int argc, char** argv) { return pebbles::app::run(argc, argv); }
+int main(int argc, char** argv) {
+  ::umask(S_IRWXG | S_IRWXO);  // whatever is made is its owner's alone
+  return pebbles::app::run(argc, argv);
+}

@@ -7,13 +7,51 @@
 #include <filesystem>
 #include <thread>
 
+#include "telemetry/telemetry.hpp"
+
 namespace pebbles::app {
-Result<void> make_embedded_folder(const Config& config) {
-  if (config.embedded_dir.empty()) return {};
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto others = fs::perms::group_all | fs::perms::others_all;
+
+/// Whether nothing is in the folder but the store's files and its key.
+bool holds_only(const fs::path& folder, const std::string& store) {
   std::error_code error;
-  std::filesystem::create_directories(config.embedded_dir, error);
-  if (!error) return {};
-  return failure(Errc::invalid_argument, fmt::format("cannot make {}: {}", config.embedded_dir, error.message()));
+  for (const auto& entry : fs::directory_iterator{folder, error}) {
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with(store) && name != "development.key" && name != "lost+found") return false;
+  }
+  return !error;
+}
+
+/// A folder that is the store's alone is closed to others; one that has other things in it is not ours to change.
+void keep_folder_private(const fs::path& store) {
+  const auto folder = fs::absolute(store).lexically_normal().parent_path();
+  std::error_code error;
+  const auto mode = fs::status(folder, error).permissions();
+  if (error || (mode & others) == fs::perms::none) return;
+  const bool is_ours = holds_only(folder, store.filename().string());
+  if (is_ours) fs::permissions(folder, fs::perms::owner_all, error);
+  if (is_ours && !error) return;
+  telemetry::store_file_open(folder.string(),
+                             "others may enter this folder: give the store one of its own, with mode 0700");
+}
+
+}  // namespace
+
+Result<void> make_embedded_folder(const Config& config) {
+  const auto store = config.sqlite_path();
+  if (!store) return {};
+  if (!config.embedded_dir.empty()) {
+    std::error_code error;
+    fs::create_directories(config.embedded_dir, error);
+    if (error)
+      return failure(Errc::invalid_argument, fmt::format("cannot make {}: {}", config.embedded_dir, error.message()));
+  }
+  keep_folder_private(*store);
+  return {};
 }
 
 store::MongoOptions mongo_options(const Config& config) {

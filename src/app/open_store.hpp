@@ -18,7 +18,8 @@ struct OpenedStore {
   std::size_t log_readers = 2;  ///< of tables and histories, which take longer still
 };
 
-/// Makes the folder of an embedded server, if this is one. Error: invalid_argument.
+/// Makes the folder of an embedded server, if this is one, and closes that of an embedded store to others (0700) where
+/// nothing else is in it; else that is warned of. Error: invalid_argument.
 [[nodiscard]] Result<void> make_embedded_folder(const Config& config);
 
 /// Errors: those of the store's `open`.

@@ -225,6 +225,7 @@ class Service {
 
   monitor::MonitorParts monitor_parts() {
     return {.trouble = [this] { return trouble(); },
+            .impairment = [this] { return impairment(); },
             .describe = [this] { return describe(); },
             .metrics = [this] { return telemetry::metrics_text(readings()); },
             .pool = questions_};
@@ -282,6 +283,16 @@ class Service {
     return source != nullptr ? source->trouble() : std::nullopt;
   }
 
+  /// Why only a part is served. Any thread, likewise.
+  std::optional<std::string> impairment() const {
+    if (const auto why = store_->state().refuses_commits) return refused_commits(*why);
+    return std::nullopt;
+  }
+
+  static std::string refused_commits(const std::string& why) {
+    return fmt::format("The store refuses commits: {}", redacted(why));
+  }
+
   /// Members of a JSON object. Any thread, likewise.
   std::string describe() const {
     const auto up = std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - started_);
@@ -296,7 +307,8 @@ class Service {
   std::string describe_store() const {
     const auto state = store_->state();
     auto out = fmt::format(R"("kind":"{}","state":)", state.kind);
-    json::append_string(out, store_watch_.trouble().value_or("ok"));
+    const auto refused = state.refuses_commits ? "refuses commits: " + redacted(*state.refuses_commits) : "ok";
+    json::append_string(out, store_watch_.trouble().value_or(refused));
     if (!state.topology.empty()) out += fmt::format(R"(,"topology":"{}")", state.topology);
     out += fmt::format(R"(,"pool":{{"inUse":{},"idle":{},"waiting":{}}})", state.in_use, state.idle, state.waiting);
     if (state.clock_difference) out += fmt::format(R"(,"clockDifferenceMs":{})", state.clock_difference->count());

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "store/event_store.hpp"
@@ -20,6 +21,7 @@ struct StoreState {
   std::size_t idle = 0;
   std::size_t waiting = 0;                                      ///< threads that wait for one
   std::optional<std::chrono::milliseconds> clock_difference{};  ///< how far this clock is ahead of the store's
+  std::optional<std::string> refuses_commits{};  ///< why commits fail while reads go on, if they do: the disk is full
 };
 
 /// What is open of a store: both ports. Destroyed after every lane and every reader.

@@ -75,6 +75,9 @@ void store_refuses_commits(std::string_view what) { say(error, "store_refuses_co
 void store_commits_again(std::int64_t failed_batches) {
   say(info, "store_commits_again", {{"failed_batches", failed_batches}});
 }
+void store_file_open(std::string_view path, std::string_view what) {
+  say(warn, "store_file_open", {{"path", path}, {"what", what}});
+}
 void checkpoint_failed(std::string_view what) {
   static RepeatedEvent kind{warn, "checkpoint_failed"};
   kind.say({{"what", what}});

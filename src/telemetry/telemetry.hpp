@@ -42,6 +42,8 @@ void store_opened(std::string_view path, std::int64_t replayed_chunks, std::int6
 /// The store takes no commits; said once until `store_commits_again`.
 void store_refuses_commits(std::string_view what);
 void store_commits_again(std::int64_t failed_batches);
+/// A file of the store can be read or written by others than its owner, and that could not be changed.
+void store_file_open(std::string_view path, std::string_view what);
 void checkpoint_failed(std::string_view what);
 void read_failed(std::string_view what);
 /// A stream could not be loaded; its updates are answered "try again".

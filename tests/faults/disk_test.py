@@ -79,11 +79,15 @@ def test_disk_full(mount_small, make_server, tmp_path, seed):
     assert server.running
     assert load.totals().keys() == before.keys()
     assert api.record(krn + ":big", "big.csv")["counts"]["done"] == accepted
-    assert api.http.get("/health").status_code == 200
     post_until_refused()
     assert log_events(server)[-1] == "store_refuses_commits"
+    health = api.http.get("/health")  # a disk that is full is seen; reads go on, so work is still sent here
+    assert health.status_code == 503 and "refuses commits: database or disk is full" in health.json()["detail"]
+    assert "refuses commits" in api.http.get("/health?verbose").json()["parts"]["store"]["state"]
+    assert api.http.get("/readyz").status_code == 200
 
     ballast.unlink()
+    harness.wait_until(lambda: api.http.get("/health").status_code == 200, what="health without an update")
     last = harness.wait_until(lambda: (answer := post_big()).status_code == 200 and answer,
                               what="a commit after room was made")
     assert last.json()["counts"]["done"] == accepted + 1

@@ -27,10 +27,12 @@ class Monitor {
 
   static Task<Response> alive() { co_return not_kept(http::text_type, "OK"); }
 
-  Task<Response> ready(const Exchange& exchange) const {
-    const auto trouble = parts_.trouble();
-    if (asks_for_details(exchange)) co_return co_await show_details(trouble);
-    co_return trouble ? unready(*trouble) : not_kept(http::text_type, "OK");
+  Task<Response> ready(const Exchange& exchange) const { co_return co_await answer(exchange, parts_.trouble()); }
+
+  Task<Response> healthy(const Exchange& exchange) const {
+    auto trouble = parts_.trouble();
+    if (!trouble) trouble = parts_.impairment();
+    co_return co_await answer(exchange, std::move(trouble));
   }
 
   Task<Response> metrics() const {
@@ -39,6 +41,11 @@ class Monitor {
   }
 
  private:
+  Task<Response> answer(const Exchange& exchange, std::optional<std::string> trouble) const {
+    if (asks_for_details(exchange)) co_return co_await show_details(trouble);
+    co_return trouble ? unready(*trouble) : not_kept(http::text_type, "OK");
+  }
+
   static Response unready(std::string_view why) {
     auto out = http::try_later(why);
     http::add_header(out, "Cache-Control", "no-store");
@@ -75,7 +82,7 @@ void add_health_routes(http::Loop& loop, const MonitorParts& parts) {
   auto& router = loop.router();
   router.add("GET", "/livez", [](Exchange&) { return Monitor::alive(); });
   router.add("GET", "/readyz", [monitor](Exchange& exchange) { return monitor->ready(exchange); });
-  router.add("GET", "/health", [monitor](Exchange& exchange) { return monitor->ready(exchange); });
+  router.add("GET", "/health", [monitor](Exchange& exchange) { return monitor->healthy(exchange); });
 }
 
 void add_metrics_route(http::Loop& loop, const MonitorParts& parts) {

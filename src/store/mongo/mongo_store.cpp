@@ -58,7 +58,11 @@ class Upkeep {
     const auto lease = shared_->lease();
     if (!lease) return failure(Errc::store_unavailable, "MongoDB: no client is free");
     PEBBLES_TRY_VOID(shared_->prepare(lease));
-    PEBBLES_TRY_VOID(shared_->beat(lease));
+    if (auto beat = shared_->beat(lease); !beat) {
+      shared_->refusal.set(beat.error().detail);
+      return beat;
+    }
+    shared_->refusal.clear();
     const auto now = steady_clock::now();
     if (now >= next_look_) {
       // Snapshots of an instance that died may be behind: lists show that.
@@ -136,7 +140,8 @@ class OpenStore final : public MongoStore {
             .in_use = in_use,
             .idle = std::max(counts.made.load(), in_use) - in_use,
             .waiting = counts.waiting.load(),
-            .clock_difference = shared_->clock_difference()};
+            .clock_difference = shared_->clock_difference(),
+            .refuses_commits = shared_->refusal.why()};
   }
 
  private:

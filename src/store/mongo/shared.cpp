@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/redact.hpp"
 #include "crypto/sha256.hpp"
 #include "telemetry/telemetry.hpp"
 
@@ -86,12 +87,24 @@ Shared::Shared(MongoOptions options, Uri uri, ClientPool pool, std::string datab
       }()},
       pool_{std::move(pool)} {}
 
+namespace {
+
+/// What the driver says, which quotes the password that it does not understand.
+std::string reason_against(std::string_view message) {
+  const bool is_about_user = message.contains("assword") || message.contains("sername") || message.contains("escape");
+  if (is_about_user)
+    return "in its user name and password, @ must be written as %40, : as %3A, / as %2F and % as %25 (RFC 3986)";
+  return redacted(message);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<Shared>> Shared::make(MongoOptions options) {
   start_driver();
   bson_error_t error;
   Uri uri{mongoc_uri_new_with_error(options.uri.c_str(), &error)};
   if (!uri)
-    return failure(Errc::invalid_argument, fmt::format("MONGO_URI is not a connection string: {}", error.message));
+    return failure(Errc::invalid_argument, "MONGO_URI is not a connection string: " + reason_against(error.message));
   PEBBLES_TRY_VOID(refuse_weaker_writes(uri.get()));
   set_default(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, 5'000);
   set_default(uri.get(), MONGOC_URI_CONNECTTIMEOUTMS, 2'000);

@@ -12,6 +12,7 @@
 #include "store/cursor_key.hpp"
 #include "store/mongo/driver.hpp"
 #include "store/mongo/mongo_store.hpp"
+#include "store/refusal.hpp"
 
 namespace pebbles::store::mongo {
 
@@ -124,6 +125,7 @@ class Shared {
   void enter_session(const mongoc_client_session_t* session);
   void leave_session(const mongoc_client_session_t* session);
 
+  Refusal refusal;           ///< of the heartbeat, which is a write
   OpenTimes open_commits;    ///< invariant 16
   OpenTimes open_snapshots;  ///< chunks whose snapshots have not followed yet
 

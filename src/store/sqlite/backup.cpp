@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "store/sqlite/database.hpp"
+#include "store/sqlite/private_files.hpp"
 #include "store/sqlite/schema.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -48,6 +49,9 @@ Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::st
   namespace fs = std::filesystem;
   if (!fs::exists(options.path)) return failure(Errc::not_found, fmt::format("there is no file {}", options.path));
   if (fs::exists(to)) return failure(Errc::invalid_argument, fmt::format("{} is there already", to));
+  const auto folder = fs::absolute(to).parent_path();
+  if (!fs::is_directory(folder))
+    return failure(Errc::not_found, fmt::format("there is no folder {}: make it first", folder.string()));
   const auto partial = to + ".partial";
   std::error_code error;
   fs::remove(partial, error);  // of a backup that was interrupted
@@ -55,6 +59,7 @@ Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::st
   auto copied = sqlite::guarded(
       [&] {
         const auto from = sqlite::open_reader({.path = options.path, .vfs = options.vfs});
+        sqlite::create_private_file(partial);
         sqlite::copy_rows(from, partial);
         return fs::file_size(partial);
       },
@@ -68,7 +73,7 @@ Result<std::uintmax_t> backup_sqlite(const SqliteOptions& options, const std::st
     if (!copied) return copied;
     return failure(Errc::store_unavailable, fmt::format("cannot make {}: {}", to, why.message()));
   }
-  PEBBLES_TRY_VOID(sqlite::sync(fs::absolute(to).parent_path()));
+  PEBBLES_TRY_VOID(sqlite::sync(folder));
   return copied;
 }
 

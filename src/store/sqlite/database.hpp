@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "store/pruner.hpp"
+#include "store/refusal.hpp"
 #include "store/sqlite/lane_jobs.hpp"
 #include "store/sqlite/recent_streams.hpp"
 #include "store/sqlite/rows.hpp"
@@ -65,6 +66,7 @@ struct Shared {
   SnapshotCache cache;  ///< asked after `recent`
   StoredCursorKey cursor_key;
   LaneJobs jobs;
+  Refusal refusal;
   Gate gate;  ///< readers are inside for the length of a call; the writer when the log has to be reset
 };
 

@@ -25,6 +25,16 @@ class LaneJobs {
     wake_ = std::move(wake);
   }
 
+  /// An idle lane is to do its upkeep.
+  void wake() {
+    std::function<void()> wake;
+    {
+      const std::lock_guard lock{mutex_};
+      wake = wake_;
+    }
+    if (wake) wake();
+  }
+
   /// Runs `work` on the lane and waits for what it gives; it owns what it uses, since it may run when nobody waits any
   /// more. Errors: its own; store_unavailable when there is no lane any
   /// more, or it has no time for so long.

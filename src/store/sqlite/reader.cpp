@@ -173,6 +173,7 @@ class Reader final : public ProgressReader {
   Result<void> ping() override {
     const auto answer = with_connection([](ReadConnection& on) { return on.ping.run().next(); });
     if (!answer) return std::unexpected{answer.error()};
+    if (shared_->refusal.why()) shared_->jobs.wake();  // it may be over, also where nobody sends an update
     return {};
   }
 

@@ -11,13 +11,14 @@
 #include <utility>
 
 #include "store/sqlite/database.hpp"
+#include "store/sqlite/private_files.hpp"
 
 namespace pebbles::store {
 namespace sqlite {
 
 Result<FileLock> FileLock::take(const std::string& path) {
   const std::string name = path + "-lock";
-  const int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  const int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
     return failure(Errc::store_unavailable,
                    fmt::format("cannot open {}: {}", name, std::generic_category().message(errno)));
@@ -53,7 +54,8 @@ class OpenStore final : public SqliteStore {
     return {.kind = "sqlite",
             .in_use = in_use,
             .idle = shared_->options.readers - in_use,
-            .waiting = shared_->readers_waiting.load()};
+            .waiting = shared_->readers_waiting.load(),
+            .refuses_commits = shared_->refusal.why()};
   }
 
  private:
@@ -69,6 +71,10 @@ class OpenStore final : public SqliteStore {
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options) {
   PEBBLES_TRY(lock, sqlite::FileLock::take(options.path));
+  if (options.vfs.empty()) {
+    sqlite::create_private_file(options.path);
+    sqlite::keep_private(options.path);
+  }
   auto shared = std::make_shared<sqlite::Shared>(std::move(options));
   return sqlite::guarded(
       [&]() -> std::unique_ptr<SqliteStore> { return std::make_unique<sqlite::OpenStore>(std::move(lock), shared); },

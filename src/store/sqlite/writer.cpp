@@ -494,6 +494,7 @@ bool Writer::maintain(Load load) {
   try {
     learn_cursor_key();
     do_job(load);
+    if (load == Load::idle && failed_batches_ > 0) try_commit();
     if (wal_pages_ >= (load == Load::busy ? 4 : 1) * options.checkpoint_pages) {
       checkpoint_between_batches();
       if (wal_pages_ == 0) return load == Load::idle;
@@ -567,9 +568,31 @@ bool Writer::checkpoint(int mode) {
   return whole;
 }
 
+/// Whether there is room again, also where nobody sends an update: commits as much as a batch may need, and takes it
+/// away again.
+void Writer::try_commit() {
+  try {
+    const Unsynced unsynced{connection_, shared_->options.durable};
+    for (const auto* const step :
+         {"INSERT OR REPLACE INTO meta VALUES('trial', randomblob(65536))", "DELETE FROM meta WHERE name='trial'"}) {
+      Transaction transaction{begin_, rollback_};
+      connection_.execute(step);
+      commit_.execute();
+      transaction.done();
+    }
+    note_commit(true, {});
+  } catch (const Failure& failure) {  // that was said when the first commit failed
+    end_if_sync_failed(failure);
+  }
+}
+
 void Writer::note_commit(bool good, const std::string& what) {
-  if (good && failed_batches_ > 0) telemetry::store_commits_again(std::exchange(failed_batches_, 0));
+  if (good && failed_batches_ > 0) {
+    shared_->refusal.clear();
+    telemetry::store_commits_again(std::exchange(failed_batches_, 0));
+  }
   if (good) return;
+  shared_->refusal.set(what);
   if (failed_batches_++ == 0) telemetry::store_refuses_commits(what);
 }
 

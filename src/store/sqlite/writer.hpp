@@ -85,6 +85,7 @@ class Writer final : public EventStore {
   /// Takes what was erased out of the write-ahead log and the cache of pages. Not while another process reads the file:
   /// then it is tried again later.
   void forget_erased();
+  void try_commit();
   void note_commit(bool good, const std::string& what);
 
   std::shared_ptr<Shared> shared_;
@@ -102,7 +103,7 @@ class Writer final : public EventStore {
   std::optional<std::chrono::steady_clock::time_point> erased_since_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point forget_after_{};  ///< not before
   bool erasing_ = false;                                  ///< a run of pruning is under way, which may erase more
-  std::int64_t failed_batches_ = 0;
+  std::int64_t failed_batches_ = 0;                       ///< since the last commit
   std::unordered_set<KeyInStream, KeyInStreamHash> known_absent_;  ///< looked up since the last commit
 };
 

@@ -19,6 +19,7 @@ class MonitorTest : public ::testing::Test {
   MonitorTest() {
     const MonitorParts parts{
         .trouble = [this] { return ready ? std::nullopt : std::optional<std::string>{"Shutting down"}; },
+        .impairment = [this] { return whole ? std::nullopt : std::optional<std::string>{"The store refuses commits"}; },
         .describe = [] { return R"("version":"1","parts":{"kafka":{"state":"assigned"}})"; },
         .metrics = [] { return "pebbles_x 1\n"; },
         .pool = pool};
@@ -36,6 +37,7 @@ class MonitorTest : public ::testing::Test {
   }
 
   std::atomic<bool> ready = true;
+  std::atomic<bool> whole = true;
   http::WorkerPool pool{{.threads = 1}};
   std::unique_ptr<http::Server> server;
 };
@@ -49,6 +51,13 @@ TEST_F(MonitorTest, SaysThatAllIsWell) {
     EXPECT_EQ(body_of(get(path, "Accept: */*\r\n")), "OK");
   }
   EXPECT_EQ(body_of(get("/metrics")), "pebbles_x 1\n");
+}
+
+TEST_F(MonitorTest, WhatServesButAPartIsReadyAndNotHealthy) {
+  whole = false;
+  EXPECT_EQ(body_of(get("/readyz")), "OK");
+  EXPECT_EQ(status_of(get("/health")), 503);
+  EXPECT_NE(get("/health?verbose").find(R"("detail":"The store refuses commits")"), std::string::npos);
 }
 
 TEST_F(MonitorTest, WhatIsNotReadyIsAliveYet) {
