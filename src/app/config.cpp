@@ -332,6 +332,8 @@ std::vector<Setting> make_settings() {
                      &Config::sqs_dead_letter_url, net::is_http_url));
   out.push_back(number<std::size_t>("SQS_POLLERS_MAX", "--sqs-pollers-max", "a whole number from 1 to 64",
                                     &Config::sqs_pollers_max, 1, 64));
+  out.push_back(
+      seconds("SQS_WAIT_S", "--sqs-wait-s", &Config::sqs_wait, {1, 20, "a whole number of seconds from 1 to 20"}));
   out.push_back(text("AWS_REGION", "--aws-region", "the name of a region", &Config::aws_region, is_region));
   out.push_back(text("AWS_ENDPOINT_URL_SQS", "--aws-endpoint-url-sqs", "an http or https address",
                      &Config::sqs_endpoint, net::is_http_url));

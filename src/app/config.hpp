@@ -73,6 +73,7 @@ struct Config {
   std::string sqs_endpoint;         ///< empty: the region's, or where the queue's URL leads outside AWS
   std::string aws_region = "us-east-1";
   std::size_t sqs_pollers_max = 8;
+  std::chrono::seconds sqs_wait{5};
 
   /// The path of the embedded store; nullopt for MongoDB.
   [[nodiscard]] std::optional<std::string> sqlite_path() const;

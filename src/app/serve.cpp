@@ -112,6 +112,7 @@ class Service {
     const auto until = steady_clock::now() + config_.shutdown_timeout;
     ready_ = false;
     server_->announce_close();
+    if (sqs_owner_) sqs_owner_->stop_receiving();  // an open poll has until then to end
     std::this_thread::sleep_for(std::min(config_.shutdown_delay, config_.shutdown_timeout));
     return stop(std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(until - steady_clock::now())));
   }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "aws/endpoint.hpp"
+#include "base/redact.hpp"
 
 namespace pebbles::app {
 
@@ -13,6 +14,7 @@ sqs::SqsOptions sqs_options(const Config& config) {
   out.region = config.aws_region;
   out.dead_letter_url = config.sqs_dead_letter_url;
   out.pollers_max = config.sqs_pollers_max;
+  out.wait = config.sqs_wait;
   return out;
 }
 
@@ -29,7 +31,7 @@ Result<std::string> sqs_endpoint_of(const std::string& queue_url, const std::str
   const auto named = host.substr(prefix.size(), region_end - prefix.size());
   if (named != region)
     return failure(Errc::invalid_argument, fmt::format("SQS_QUEUE_URL={}: is in the region {}, but AWS_REGION is {}",
-                                                       queue_url, named, region));
+                                                       redacted(queue_url), named, region));
   return aws::default_endpoint("sqs", region);
 }
 

@@ -200,6 +200,12 @@ void sqs_checksum_differs(std::string_view id) {
   static RepeatedEvent kind{warn, "sqs_checksum_differs"};
   kind.say({{"id", id}});
 }
+void sqs_visibility_too_short(std::string_view queue, std::chrono::seconds timeout) {
+  say(warn, "sqs_visibility_too_short",
+      {{"queue", queue},
+       {"seconds", timeout.count()},
+       {"what", "others receive each message again while it is being counted: set its VisibilityTimeout to 30 or so"}});
+}
 void dead_letters_not_written(std::string_view topic, std::string_view what) {
   say(error, "dead_letters_not_written", {{"topic", topic}, {"what", what}});
 }

@@ -114,6 +114,8 @@ void sqs_keeps_poison(std::string_view queue);
 void sqs_poison_left(const MessageFacts& facts, std::int64_t deliveries);
 void sqs_delete_refused(std::string_view code, std::string_view what);
 void sqs_checksum_differs(std::string_view id);
+/// The queue's visibility timeout is too short to work with.
+void sqs_visibility_too_short(std::string_view queue, std::chrono::seconds timeout);
 /// Dead letters wait for their topic, and their partitions with them; said once until they are written.
 void dead_letters_not_written(std::string_view topic, std::string_view what);
 void dead_letters_written_again();

@@ -66,6 +66,7 @@ class Client:
     def env(self, queue, **more):
         """Settings of a server that consumes this queue."""
         return {"SQS_ENABLED": "true", "SQS_QUEUE_URL": queue.url, "SQS_ENDPOINT": self.service.url,
+                "SQS_WAIT_S": "1",  # a stop waits for the open poll
                 **credentials_env, **more}
 
     def producer_env(self):

@@ -159,6 +159,14 @@ void InFlight::forget(std::span<const Ticket> tickets) {
   changed_.notify_all();
 }
 
+std::vector<std::string> InFlight::open_receipts() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<std::string> out;
+  for (const auto& [ticket, entry] : entries_)
+    if (entry.open) out.push_back(entry.message.receipt);
+  return out;
+}
+
 void InFlight::set_visibility_timeout(seconds timeout) {
   const std::lock_guard lock{mutex_};
   if (timeout == visibility_timeout_) return;

@@ -54,6 +54,8 @@ class InFlight final : public ingest::AckSink {
   [[nodiscard]] std::optional<std::string> receipt(Ticket ticket) const;
   [[nodiscard]] std::optional<ReceivedMessage> message(Ticket ticket) const;
   void forget(std::span<const Ticket> tickets);
+  /// Those of messages that have no outcome yet.
+  [[nodiscard]] std::vector<std::string> open_receipts() const;
 
   /// How long the queue hides a message that was received.
   void set_visibility_timeout(std::chrono::seconds timeout);

@@ -11,16 +11,32 @@ namespace pebbles::sqs {
 
 using std::chrono::steady_clock;
 
-Pollers::Pollers(PollerParts parts) : parts_{std::move(parts)} {
+namespace {
+
+/// Between receives that bring nothing, where the service does not wait as it was asked to.
+constexpr std::chrono::milliseconds empty_pause{500};
+
+}  // namespace
+
+Pollers::Pollers(PollerParts parts) : parts_{std::move(parts)}, running_{parts_.pollers_max} {
   telemetry::sqs_pollers(wanted_);
   for (std::size_t poller = 0; poller < parts_.pollers_max; ++poller)
     threads_.emplace_back([this, poller](const std::stop_token& token) { run(poller, token); });
 }
 
-Pollers::~Pollers() { stop(); }
+Pollers::~Pollers() { stop(std::chrono::milliseconds{0}); }
 
-void Pollers::stop() {
+void Pollers::finish() {
   for (auto& thread : threads_) thread.request_stop();
+}
+
+void Pollers::stop(std::chrono::milliseconds patience) {
+  finish();
+  {
+    std::unique_lock lock{mutex_};
+    changed_.wait_for(lock, patience, [this] { return running_ == 0; });
+  }
+  cut_.request_stop();
   threads_.clear();
 }
 
@@ -45,22 +61,27 @@ void Pollers::run(std::size_t poller, const std::stop_token& stopping) {
   aws::Backoff backoff{{}};
   while (wait_for_turn(poller, stopping)) {
     if (!parts_.may_receive(stopping)) continue;
-    if (receive(poller, client, stopping)) {
+    const auto came = receive(poller, client);
+    if (came == Came::good) {
       backoff.reset();
       continue;
     }
     std::unique_lock lock{mutex_};
-    set_wanted(1);  // one is enough to see whether the service works again
-    changed_.wait_for(lock, stopping, backoff.next(), [] { return false; });
+    if (came == Came::failed) set_wanted(1);  // one is enough to see whether the service works again
+    const auto pause = came == Came::failed ? backoff.next() : empty_pause;
+    changed_.wait_for(lock, stopping, pause, [] { return false; });
   }
+  const std::lock_guard lock{mutex_};
+  --running_;
+  changed_.notify_all();
 }
 
-bool Pollers::receive(std::size_t poller, SqsClient& client, const std::stop_token& stopping) {
+Pollers::Came Pollers::receive(std::size_t poller, SqsClient& client) {
   const auto began = steady_clock::now();
-  auto received = client.receive(stopping);
+  auto received = client.receive(parts_.wait, cut_.get_token());
   if (!received) {
     parts_.state.failed(Call::receive, received.error());
-    return false;
+    return Came::failed;
   }
   const auto now = steady_clock::now();
   const auto count = received->messages.size() + received->damaged.size();
@@ -73,7 +94,7 @@ bool Pollers::receive(std::size_t poller, SqsClient& client, const std::stop_tok
   }
   changed_.notify_all();
   if (!received->messages.empty()) parts_.take(poller, std::move(received->messages), now);
-  return true;
+  return count == 0 && now - began < empty_pause ? Came::nothing_at_once : Came::good;
 }
 
 }  // namespace pebbles::sqs

@@ -1,7 +1,9 @@
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -15,6 +17,7 @@ namespace pebbles::sqs {
 struct PollerParts {
   Queue queue;
   std::size_t pollers_max = 1;
+  std::chrono::seconds wait{5};  ///< of a receive for messages
   QueueState& state;
   /// Waits until one more receive may be asked for; false: not now, ask again.
   std::function<bool(const std::stop_token&)> may_receive;
@@ -33,12 +36,18 @@ class Pollers {
 
   /// Those that receive now. Threads: any.
   [[nodiscard]] std::size_t count() const;
-  /// Cuts off what they wait for, and ends them.
-  void stop();
+  /// No more receives begin. What the open ones bring is still taken. Threads: any.
+  void finish();
+  /// The same, and ends the threads: waits until the open receives have ended, since what a service sends to a
+  /// connection that is cut stays hidden for the queue's visibility timeout. Cuts those off that last longer than
+  /// `patience`.
+  void stop(std::chrono::milliseconds patience);
 
  private:
+  enum class Came : std::uint8_t { failed, nothing_at_once, good };
+
   void run(std::size_t poller, const std::stop_token& stopping);
-  [[nodiscard]] bool receive(std::size_t poller, SqsClient& client, const std::stop_token& stopping);
+  [[nodiscard]] Came receive(std::size_t poller, SqsClient& client);
   [[nodiscard]] bool wait_for_turn(std::size_t poller, const std::stop_token& stopping);
   void set_wanted(std::size_t wanted);
 
@@ -46,6 +55,8 @@ class Pollers {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::size_t wanted_ = 1;
+  std::size_t running_ = 0;            ///< threads
+  std::stop_source cut_;               ///< of open receives
   std::vector<std::jthread> threads_;  ///< last: they use the rest
 };
 

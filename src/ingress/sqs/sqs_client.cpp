@@ -7,7 +7,6 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr seconds poll_for{20};  // the longest that SQS allows
 constexpr milliseconds patience{10'000};
 
 aws::Service service_of(const Queue& queue) {
@@ -25,8 +24,8 @@ Called<T> called(Result<T> read) {
 
 SqsClient::SqsClient(Queue queue) : queue_{std::move(queue)}, client_{service_of(queue_), queue_.credentials} {}
 
-Called<Received> SqsClient::receive(const std::stop_token& stop) {
-  PEBBLES_TRY(answer, client_.call("ReceiveMessage", receive_request(queue_.url, poll_for), poll_for + patience, stop));
+Called<Received> SqsClient::receive(seconds wait, const std::stop_token& stop) {
+  PEBBLES_TRY(answer, client_.call("ReceiveMessage", receive_request(queue_.url, wait), wait + patience, stop));
   return called(read_received(answer));
 }
 

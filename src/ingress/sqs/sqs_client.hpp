@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <expected>
 #include <memory>
 #include <stop_token>
@@ -32,8 +33,9 @@ class SqsClient {
  public:
   explicit SqsClient(Queue queue);
 
-  /// Waits up to 20 s for messages, of which it brings at most `batch_max`.
-  [[nodiscard]] Called<Received> receive(const std::stop_token& stop);
+  /// Waits so long for messages, of which it brings at most `batch_max`; SQS allows up to 20 s. Where it is stopped
+  /// what the service has given to nobody stays hidden for the queue's visibility timeout.
+  [[nodiscard]] Called<Received> receive(std::chrono::seconds wait, const std::stop_token& stop);
   [[nodiscard]] Called<QueueFacts> facts(const std::stop_token& stop);
   /// A result for each of at most `batch_max` entries, as for the next two.
   [[nodiscard]] Called<std::vector<EntryResult>> remove(std::span<const std::string> receipts,

@@ -3,7 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <deque>
+#include <mutex>
+#include <span>
+#include <stop_token>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,6 +36,9 @@ namespace {
 constexpr milliseconds look_every{50};
 constexpr milliseconds stuck_pause{5};
 constexpr seconds stall_max{60};
+constexpr seconds visibility_min{2};       ///< of a queue; in less a message can hardly be counted and deleted
+constexpr seconds answer_patience{2};      ///< behind the end of a poll
+constexpr milliseconds release_max{1000};  ///< for giving back what could not be counted
 
 Queue queue_at(const std::string& url, const SqsOptions& options, const SqsParts& parts) {
   return {.url = url, .endpoint = options.endpoint, .region = options.region, .credentials = parts.credentials};
@@ -48,6 +55,7 @@ class Source final : public SqsSource {
   Source(const SqsOptions& options, const SqsParts& parts);
   ~Source() override { (void)stop(milliseconds{0}); }
 
+  void stop_receiving() override { pollers_.finish(); }
   bool stop(milliseconds deadline) override;
   [[nodiscard]] std::optional<std::string> trouble() const override;
   [[nodiscard]] std::string describe() const override;
@@ -57,6 +65,7 @@ class Source final : public SqsSource {
   [[nodiscard]] PoisonParts poison_parts();
   [[nodiscard]] PollerParts poller_parts();
   void heard(const QueueFacts& facts);
+  void release(milliseconds patience);
   [[nodiscard]] bool may_receive(const std::stop_token& stopping);
   void take(std::size_t poller, std::vector<ReceivedMessage> messages, InFlight::SteadyTime at);
   [[nodiscard]] Arrival arrival_of(MessageReader::Read read, Ticket ticket, std::string group);
@@ -66,7 +75,8 @@ class Source final : public SqsSource {
   const Queue queue_;
   const std::shared_ptr<ingest::Epoch> epoch_ = std::make_shared<ingest::Epoch>();
   QueueState state_;
-  bool keeps_poison_ = false;  ///< of the thread that asks for the queue's attributes
+  bool keeps_poison_ = false;  ///< this and the next of the thread that asks for the queue's attributes
+  bool is_short_ = false;
   InFlight in_flight_;
   Handover handover_;
   Deleter deleter_;
@@ -126,6 +136,7 @@ PoisonParts Source::poison_parts() {
 PollerParts Source::poller_parts() {
   return {.queue = queue_,
           .pollers_max = options_.pollers_max,
+          .wait = options_.wait,
           .state = state_,
           .may_receive = [this](const std::stop_token& stopping) { return may_receive(stopping); },
           .take = [this](std::size_t poller, std::vector<ReceivedMessage> messages,
@@ -138,6 +149,10 @@ void Source::heard(const QueueFacts& facts) {
   telemetry::sqs_depth({.visible = facts.visible, .in_flight = facts.in_flight, .delayed = facts.delayed});
   const bool keeps_poison = !facts.has_redrive_policy && options_.dead_letter_url.empty();
   if (keeps_poison && !std::exchange(keeps_poison_, keeps_poison)) telemetry::sqs_keeps_poison(options_.queue_url);
+  const bool is_short = facts.visibility_timeout < visibility_min;
+  if (is_short && !std::exchange(is_short_, is_short))
+    telemetry::sqs_visibility_too_short(options_.queue_url, facts.visibility_timeout);
+  is_short_ = is_short;
 }
 
 /// Not before the queue's attributes are known: what becomes of a message depends on them.
@@ -195,16 +210,42 @@ Arrival Source::arrival_of(MessageReader::Read read, Ticket ticket, std::string 
 bool Source::stop(milliseconds deadline) {
   if (std::exchange(stopped_, true)) return drained_;
   const auto until = steady_clock::now() + deadline;
-  pollers_.stop();
-  drained_ = in_flight_.wait_until_empty(
-      std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(until - steady_clock::now())));
+  const auto left = [until] {
+    return std::max(milliseconds{0}, std::chrono::duration_cast<milliseconds>(until - steady_clock::now()));
+  };
+  const auto releasing = std::min(release_max, deadline / 4);
+  pollers_.stop(std::min(std::max(left() - releasing, milliseconds{0}), milliseconds{options_.wait + answer_patience}));
+  drained_ = in_flight_.wait_until_empty(std::max(left() - releasing, milliseconds{0}));
   epoch_->end();  // the lanes drop what is left, which comes again
+  if (!drained_) release(releasing);
   handover_.stop();
   deleter_.stop();
   visibility_.stop();
   watch_.stop();
   if (dead_letters_) dead_letters_->stop();
   return drained_;
+}
+
+/// What is held without an outcome is for others at once, not when the visibility timeout is over. One that is counted
+/// in this moment is recognised when it comes again.
+void Source::release(milliseconds patience) {
+  const auto receipts = in_flight_.open_receipts();
+  const auto until = steady_clock::now() + patience;
+  std::stop_source stop;
+  const std::jthread watch{[&](const std::stop_token& done) {
+    std::mutex mutex;
+    std::condition_variable_any over;
+    std::unique_lock lock{mutex};
+    over.wait_until(lock, done, until, [] { return false; });
+    stop.request_stop();
+  }};
+  SqsClient client{queue_};
+  for (std::span rest{receipts}; !rest.empty() && !stop.stop_requested();) {
+    std::vector<VisibilityChange> changes;
+    for (const auto& receipt : rest.first(std::min(rest.size(), batch_max))) changes.push_back({.receipt = receipt});
+    (void)client.change_visibility(changes, stop.get_token());  // refused: then they come later
+    rest = rest.subspan(changes.size());
+  }
 }
 
 std::optional<std::string> Source::trouble() const {

@@ -29,8 +29,11 @@ class SqsSource {
   [[nodiscard]] static std::unique_ptr<SqsSource> start(const SqsOptions& options, const SqsParts& parts);
   virtual ~SqsSource() = default;
 
+  /// No more receives begin; what the open ones bring is still taken. Call it as early before `stop` as is known, so
+  /// that `stop` need not wait for them. Threads: any.
+  virtual void stop_receiving() = 0;
   /// Takes nothing more in, waits until what it holds is stored and deleted, and ends its threads. False when that took
-  /// longer than `deadline`: what was not deleted comes again.
+  /// longer than `deadline`: what was not stored is given back to the queue, and what was not deleted comes again.
   virtual bool stop(std::chrono::milliseconds deadline) = 0;
 
   /// Why an operator has to look, if one has to: access is denied, there is no such queue, nothing answers, or a
