@@ -17,6 +17,9 @@ struct KafkaSeries {
   ConsumedSeries consumed{"kafka", kafka_outcomes};
   prometheus::Counter& rebalances =
       counter("pebbles_kafka_rebalances_total", "How often this instance was given Kafka partitions anew.");
+  prometheus::Counter& expired =
+      counter("pebbles_kafka_messages_expired_total",
+              "Messages that Kafka's retention removed before this instance had read them, by their offsets.");
   prometheus::Family<prometheus::Gauge>& lag =
       prometheus::BuildGauge()
           .Name("pebbles_kafka_consumer_lag")
@@ -55,6 +58,8 @@ void kafka_not_ours(const std::string& topic, std::int32_t partition) {
   all.lag.Remove(known->second);
   all.lags.erase(known);
 }
+
+void kafka_expired(std::int64_t messages) { kafka_series().expired.Increment(static_cast<double>(messages)); }
 
 void kafka_rebalanced() { kafka_series().rebalances.Increment(); }
 

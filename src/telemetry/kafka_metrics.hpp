@@ -19,6 +19,8 @@ void kafka_consumed(KafkaOutcome outcome, std::int64_t messages);
 void kafka_lag(const std::string& topic, std::int32_t partition, std::int64_t messages);
 /// The partition is read elsewhere from now on: this instance shows no lag of it.
 void kafka_not_ours(const std::string& topic, std::int32_t partition);
+/// That many offsets were gone before they were read.
+void kafka_expired(std::int64_t messages);
 void kafka_rebalanced();
 
 }  // namespace pebbles::telemetry

@@ -37,6 +37,10 @@ void metrics_listening(std::string_view host, std::uint16_t port) {
   say(info, "metrics_listening", {{"host", host}, {"port", port}});
 }
 
+void setting_doubted(std::string_view setting, std::string_view what) {
+  say(warn, "setting_doubted", {{"setting", setting}, {"what", what}});
+}
+
 void server_stopping(std::string_view why) { say(info, "server_stopping", {{"why", why}}); }
 void server_stopped(bool drained) { say(drained ? info : warn, "server_stopped", {{"drained", drained}}); }
 void request_done(const RequestFacts& facts) {
@@ -122,6 +126,10 @@ void documents_converted(std::int64_t looked_at, std::int64_t converted) {
 }
 void clock_differs(std::int64_t milliseconds) { say(warn, "clock_differs", {{"milliseconds", milliseconds}}); }
 
+void key_file_key_skipped(std::string_view path, std::string_view why) {
+  say(warn, "key_file_key_skipped", {{"path", path}, {"why", why}});
+}
+
 void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vector<std::string>& skipped) {
   say(info, "issuer_keys_fetched", {{"url", url}, {"keys", static_cast<std::int64_t>(keys)}});
   for (const auto& why : skipped) say(warn, "issuer_key_skipped", {{"url", url}, {"why", why}});
@@ -170,6 +178,16 @@ void kafka_assigned(std::string_view topic, std::size_t partitions) {
 }
 void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost) {
   say(info, "kafka_revoked", {{"topic", topic}, {"partitions", static_cast<std::int64_t>(partitions)}, {"lost", lost}});
+}
+void kafka_messages_expired(std::string_view topic, std::int32_t partition, std::int64_t from, std::int64_t to) {
+  kafka_expired(to - from);
+  say(error, "kafka_messages_expired",
+      {{"topic", topic},
+       {"partition", partition},
+       {"from", from},
+       {"to", to},
+       {"messages", to - from},
+       {"what", "Kafka removed them before they were read: the topic's retention is shorter than the lag"}});
 }
 void sqs_failed(std::string_view call, std::string_view kind, std::string_view code, std::string_view what) {
   say(error, "sqs_failed", {{"call", call}, {"kind", kind}, {"code", code}, {"what", what}});

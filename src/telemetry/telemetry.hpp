@@ -13,6 +13,8 @@ namespace pebbles::telemetry {
 
 void server_listening(std::string_view host, std::uint16_t port, std::string_view version);
 void metrics_listening(std::string_view host, std::uint16_t port);
+/// A setting is allowed, and probably not what was meant.
+void setting_doubted(std::string_view setting, std::string_view what);
 void server_stopping(std::string_view why);
 void server_stopped(bool drained);
 
@@ -70,6 +72,8 @@ void instance_given_up();
 void documents_converted(std::int64_t looked_at, std::int64_t converted);
 void clock_differs(std::int64_t milliseconds);
 
+/// A key of JWT_PUBLIC_KEY_FILE cannot verify and was left out.
+void key_file_key_skipped(std::string_view path, std::string_view why);
 /// An issuer's keys were fetched and are others than before, or are there again; `skipped` says why some were left out.
 void issuer_keys_fetched(std::string_view url, std::size_t keys, const std::vector<std::string>& skipped);
 /// They cannot be fetched; said once until they can. What was fetched before goes on serving.
@@ -103,6 +107,8 @@ void kafka_not_enabled();
 void kafka_assigned(std::string_view topic, std::size_t partitions);
 /// `lost`: the group had given them to others before.
 void kafka_revoked(std::string_view topic, std::size_t partitions, bool lost);
+/// Messages that were not read yet are gone: the partition's log begins at `to` by now, and `from` was to be read.
+void kafka_messages_expired(std::string_view topic, std::int32_t partition, std::int64_t from, std::int64_t to);
 /// A call to SQS fails, in a way in which it did not before, or still; what it is for is tried again.
 void sqs_failed(std::string_view call, std::string_view kind, std::string_view code, std::string_view what);
 void sqs_answers_again(std::string_view call);

@@ -59,6 +59,14 @@ void Assignment::hand_over_parked(ingest::Ingest& ingest) {
   }
 }
 
+void Assignment::arrive(Partition& partition, std::int64_t offset, std::int64_t next, bool keeps_gaps) {
+  constexpr std::size_t gaps_max = 1000;
+  const bool is_gap = !partition.expected || offset > *partition.expected;
+  if (keeps_gaps && is_gap && partition.gaps.size() < gaps_max)
+    partition.gaps.push_back({.from = partition.expected, .to = offset});
+  partition.expected = next;
+}
+
 std::vector<Offset> Assignment::committable(const InFlight& in_flight) const {
   std::vector<Offset> out;
   for (const auto& [number, partition] : partitions_) {

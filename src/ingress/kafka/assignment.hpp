@@ -11,6 +11,12 @@
 
 namespace pebbles::kafka {
 
+/// Offsets at which there was no message: of transactions and compaction, or because retention has removed it.
+struct Gap {
+  std::optional<std::int64_t> from;  ///< nullopt: the group's committed offset
+  std::int64_t to = 0;
+};
+
 /// A partition that is assigned to us.
 struct Partition {
   TopicPartition where;
@@ -22,6 +28,8 @@ struct Partition {
   bool stopped = false;
   std::optional<std::int64_t> first;      ///< that was read in this reading
   std::int64_t next = 0;                  ///< to be read
+  std::optional<std::int64_t> expected;   ///< the offset that has to arrive next, if none is missing
+  std::vector<Gap> gaps;                  ///< that were not looked into yet
   std::int64_t end = 0;                   ///< as last heard
   std::optional<std::int64_t> committed;  ///< by us
 };
@@ -44,6 +52,9 @@ class Assignment {
   /// Tries again what is parked.
   void hand_over_parked(ingest::Ingest& ingest);
   [[nodiscard]] bool parks() const;
+
+  /// A message, or the partition's end, has arrived at `offset`; then `next` is to. Keeps a gap before it, if asked to.
+  static void arrive(Partition& partition, std::int64_t offset, std::int64_t next, bool keeps_gaps);
 
   /// What may be committed and is not yet.
   [[nodiscard]] std::vector<Offset> committable(const InFlight& in_flight) const;

@@ -41,6 +41,11 @@ Result<std::unique_ptr<Consumer>> Consumer::open(const KafkaOptions& options, Ev
       conf.get(), [](rd_kafka_t*, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions, void* self) {
         static_cast<Consumer*>(self)->rebalance(what, partitions);
       });
+  rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t* client, int level, const char* facility, const char* text) {
+    auto* const consumer = static_cast<Consumer*>(rd_kafka_opaque(client));
+    if (std::string_view{facility} == "OFFSET") consumer->was_reset_ = true;
+    log_of_library(level, facility, text);
+  });
   rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* text, void* self) {
     const auto& consumer = *static_cast<Consumer*>(self);
     if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) consumer.events_.away(text);
@@ -157,12 +162,33 @@ std::optional<std::int64_t> Consumer::known_end(const TopicPartition& where) con
 }
 
 Result<std::int64_t> Consumer::ask_end(const TopicPartition& where, milliseconds patience) {
+  PEBBLES_TRY(found, ask_watermarks(where, patience));
+  return found.second;
+}
+
+Result<std::int64_t> Consumer::ask_begin(const TopicPartition& where, milliseconds patience) {
+  PEBBLES_TRY(found, ask_watermarks(where, patience));
+  return found.first;
+}
+
+Result<std::pair<std::int64_t, std::int64_t>> Consumer::ask_watermarks(const TopicPartition& where,
+                                                                       milliseconds patience) {
   std::int64_t low = 0;
   std::int64_t high = 0;
   const auto error =
       rd_kafka_query_watermark_offsets(handle_, where.topic.c_str(), where.partition, &low, &high, to_int(patience));
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return unavailable(error);
-  return high;
+  return std::pair{low, high};
+}
+
+Result<std::optional<std::int64_t>> Consumer::ask_committed(const TopicPartition& where, milliseconds patience) {
+  const Offset one{.where = where, .offset = RD_KAFKA_OFFSET_INVALID};
+  const auto list = list_of(std::span{&one, 1});
+  if (const auto error = rd_kafka_committed(handle_, list.get(), to_int(patience)); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return unavailable(error);
+  const auto& found = list->elems[0];
+  if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return unavailable(found.err);
+  return found.offset < 0 ? std::nullopt : std::optional{found.offset};
 }
 
 std::optional<std::string> Consumer::fatal_error() const {

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -6,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ingress/kafka/in_flight.hpp"
@@ -60,6 +62,15 @@ class Consumer {
   /// Behind the last message, as last heard.
   [[nodiscard]] std::optional<std::int64_t> known_end(const TopicPartition& where) const;
   [[nodiscard]] Result<std::int64_t> ask_end(const TopicPartition& where, std::chrono::milliseconds patience);
+  /// The first message that the partition still has. Error: store_unavailable.
+  [[nodiscard]] Result<std::int64_t> ask_begin(const TopicPartition& where, std::chrono::milliseconds patience);
+  /// What the group has committed; nullopt when it has not. Error: store_unavailable.
+  [[nodiscard]] Result<std::optional<std::int64_t>> ask_committed(const TopicPartition& where,
+                                                                  std::chrono::milliseconds patience);
+
+  /// Whether librdkafka has gone on elsewhere than where it was to read, since this was asked last: that offset is not
+  /// there any more. It says so in its log alone, before the first message from there.
+  [[nodiscard]] bool was_reset() { return was_reset_.exchange(false); }
 
   /// Why this member cannot go on, if it cannot.
   [[nodiscard]] std::optional<std::string> fatal_error() const;
@@ -69,12 +80,15 @@ class Consumer {
 
  private:
   explicit Consumer(Events events) : events_{std::move(events)} {}
+  [[nodiscard]] Result<std::pair<std::int64_t, std::int64_t>> ask_watermarks(const TopicPartition& where,
+                                                                             std::chrono::milliseconds patience);
   void rebalance(rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* partitions);
 
   Events events_;
   rd_kafka_t* handle_ = nullptr;
   QueueHandle queue_;
   bool commits_ = false;
+  std::atomic<bool> was_reset_{false};  ///< set by librdkafka's threads
 };
 
 }  // namespace pebbles::kafka

@@ -44,6 +44,8 @@ constexpr std::int64_t backlog_min = 1000;  ///< not fetched yet, for which a nu
 constexpr milliseconds nudge_every{20};
 constexpr milliseconds nudge_patience{50};
 constexpr seconds stall_max{60};
+constexpr milliseconds look_for_expired_every{1000};
+constexpr seconds reset_shows_within{600};  ///< behind what librdkafka had fetched before
 
 /// What others may see while the thread works.
 struct View {
@@ -89,6 +91,9 @@ class Source final : public KafkaSource {
   void gather(std::vector<InFlight::Arrival>& arrivals, std::vector<Offset>& ends);
   void note_answer();
   [[nodiscard]] bool is_away() const;
+  [[nodiscard]] bool was_reset_lately();
+  void look_for_expired();
+  [[nodiscard]] bool count_expired(Partition& partition);
   void judge_error(const rd_kafka_message_t& message, std::vector<Offset>& ends);
   [[nodiscard]] std::optional<Pending> read(const InFlight::Arrival& arrival, const rd_kafka_message_t& message);
   [[nodiscard]] std::string position_of(const rd_kafka_message_t& message) const;
@@ -119,6 +124,8 @@ class Source final : public KafkaSource {
   steady_clock::time_point committed_at_;
   steady_clock::time_point nudged_at_;
   std::optional<steady_clock::time_point> full_since_;
+  std::optional<steady_clock::time_point> reset_at_;  ///< when librdkafka last went on elsewhere than it was to
+  steady_clock::time_point expired_at_;               ///< when what is missing was last looked into
 
   mutable std::mutex mutex_;  ///< of what stands below
   std::condition_variable stops_;
@@ -325,6 +332,9 @@ void Source::gather(std::vector<InFlight::Arrival>& arrivals, std::vector<Offset
     } else if (auto* const partition = assignment_.find(message->partition);
                partition != nullptr && !partition->stopped) {
       if (!partition->first) partition->first = message->offset;
+      // librdkafka says that it goes on elsewhere before it brings a message from there.
+      const bool keeps_gap = partition->expected != message->offset && was_reset_lately();
+      Assignment::arrive(*partition, message->offset, message->offset + 1, keeps_gap);
       partition->next = message->offset + 1;
       arrivals.push_back({.reading = partition->reading, .message = std::move(message)});
     }
@@ -346,6 +356,8 @@ void Source::judge_error(const rd_kafka_message_t& message, std::vector<Offset>&
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
       ends.push_back({.where = {.topic = options_.topic, .partition = message.partition}, .offset = message.offset});
+      if (auto* const partition = assignment_.find(message.partition); partition != nullptr && !partition->stopped)
+        Assignment::arrive(*partition, message.offset, message.offset, was_reset_lately());
       return;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -395,11 +407,46 @@ void Source::look() {
     }
     if (const auto state = in_flight_.state(partition.reading)) look_at(partition, *state);
   }
+  look_for_expired();  // before a commit says that what is missing was read
   if (now - committed_at_ < commit_every) return;
   committed_at_ = now;
   commit();
   // A partition that is read to its end brings nothing by which to notice that its broker is back.
   if (is_away() && consumer_->is_answered(answer_patience)) note_answer();
+}
+
+bool Source::was_reset_lately() {
+  const auto now = steady_clock::now();
+  if (consumer_->was_reset()) reset_at_ = now;
+  if (reset_at_ && now - *reset_at_ > reset_shows_within) reset_at_.reset();
+  return reset_at_.has_value();
+}
+
+void Source::look_for_expired() {
+  const auto now = steady_clock::now();
+  if (!was_reset_lately() || now - expired_at_ < look_for_expired_every) return;
+  expired_at_ = now;
+  for (auto& [number, partition] : assignment_.all())
+    if (!partition.gaps.empty() && count_expired(partition)) partition.gaps.clear();
+}
+
+/// What a partition has no more below its beginning, retention has removed; what is missing above it never was a
+/// message. False when the broker does not say: again later.
+bool Source::count_expired(Partition& partition) {
+  const auto begin = consumer_->ask_begin(partition.where, ask_patience);
+  if (!begin) return false;
+  for (auto& gap : partition.gaps) {
+    if (!gap.from) {
+      const auto committed = consumer_->ask_committed(partition.where, ask_patience);
+      if (!committed) return false;
+      if (!*committed) continue;  // a group that begins has missed nothing
+      gap.from = **committed;
+    }
+    if (const auto to = std::min(gap.to, *begin); to > *gap.from)
+      telemetry::kafka_messages_expired(partition.where.topic, partition.where.partition, *gap.from, to);
+    gap.from = gap.to;  // told, should a later one of these fail
+  }
+  return true;
 }
 
 void Source::look_at(Partition& partition, const ReadingState& state) {
@@ -458,6 +505,8 @@ void Source::read_again(Partition& partition, const ReadingState& state) {
   partition.reading = in_flight_.begin(partition.where);
   partition.epoch = in_flight_.epoch(partition.reading);
   partition.first = from;
+  partition.expected = from;
+  partition.gaps.clear();
 }
 
 void Source::commit() {

@@ -63,11 +63,6 @@ constexpr Settings of_both{
     {"client.id", "pebbles"},
 };
 
-void log_of_library(const rd_kafka_t*, int level, const char* facility, const char* text) {
-  // That a setting is of the other kind of client is no news: both get all of them.
-  if (level <= 4 && std::string_view{facility} != "CONFWARN") telemetry::kafka_warned(facility, text);
-}
-
 std::string lower_case(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -104,11 +99,18 @@ Result<void> apply(rd_kafka_conf_t* conf, const KafkaOptions& options) {
       return failure(Errc::invalid_argument, fmt::format("KAFKA_CONF: {}=(hidden): is not allowed", name));
     if (wrong) return failure(Errc::invalid_argument, fmt::format("KAFKA_CONF: {}={}: {}", name, value, *wrong));
   }
-  rd_kafka_conf_set_log_cb(conf, log_of_library);
+  rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t*, int level, const char* facility, const char* text) {
+    log_of_library(level, facility, text);
+  });
   return {};
 }
 
 }  // namespace
+
+void log_of_library(int level, std::string_view facility, std::string_view text) {
+  // That a setting is of the other kind of client is no news: both get all of them.
+  if (level <= 4 && facility != "CONFWARN") telemetry::kafka_warned(facility, text);
+}
 
 Result<std::string> setting_name(const std::string& rest) {
   const auto underscored = lower_case(rest);

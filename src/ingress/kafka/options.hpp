@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "ingress/kafka/client.hpp"
@@ -27,6 +28,9 @@ struct KafkaOptions {
 
 /// Whether a setting's value is not to be shown.
 [[nodiscard]] bool is_secret(const std::string& setting);
+
+/// What librdkafka says of itself, at `level` (of syslog), goes to the log where it is a warning.
+void log_of_library(int level, std::string_view facility, std::string_view text);
 
 /// Errors: invalid_argument that names the setting, its value and what librdkafka says.
 [[nodiscard]] Result<ClientConf> consumer_conf(const KafkaOptions& options);
