@@ -13,6 +13,7 @@
 #include "app/sqs_options.hpp"
 #include "auth/key.hpp"
 #include "aws/endpoint.hpp"
+#include "base/authority.hpp"
 #include "base/redact.hpp"
 #include "http/cors.hpp"
 #include "ingress/kafka/options.hpp"
@@ -224,6 +225,11 @@ bool is_level(const std::string& value) {
                              [&](std::string_view known) { return known == value; });
 }
 
+bool set_host(Config& config, const std::string& value) {
+  config.host = without_brackets(value);
+  return !config.host.empty();
+}
+
 bool is_offset_reset(const std::string& value) { return value == "earliest" || value == "latest" || value == "error"; }
 /// What Kafka allows as a topic's name.
 bool is_topic(const std::string& value) {
@@ -245,7 +251,11 @@ bool set_log_format(Config& config, const std::string& value) {
 
 std::vector<Setting> make_settings() {
   std::vector<Setting> out;
-  out.push_back(text("HOST", "--host", "an address to listen on", &Config::host, is_not_empty));
+  out.push_back({.variable = "HOST",
+                 .flag = "--host",
+                 .allowed = "an address to listen on",
+                 .set = set_host,
+                 .show = [](const Config& config) { return config.host; }});
   out.push_back(
       number<std::uint16_t>("PORT", "--port", "a port from 0 to 65535 (0: any free one)", &Config::port, 0, 65535));
   out.push_back(optional_port("METRICS_PORT", "--metrics-port", &Config::metrics_port));
@@ -254,7 +264,8 @@ std::vector<Setting> make_settings() {
   out.push_back(text("PEBBLES_STORE", "--store", "mongodb or sqlite:PATH", &Config::store, is_store));
   auto mongo_uri = text("MONGO_URI", "--mongo-uri", "a mongodb:// or mongodb+srv:// connection string",
                         &Config::mongo_uri, is_mongo_uri);
-  mongo_uri.secret = true;  // it may hold a password
+  mongo_uri.secret = true;
+  mongo_uri.is_url = true;
   out.push_back(std::move(mongo_uri));
   out.push_back(number<std::size_t>("MONGO_POOL_SIZE", "--mongo-pool-size", "a whole number from 2 to 1000",
                                     &Config::mongo_pool_size, 2, 1000));
@@ -266,6 +277,7 @@ std::vector<Setting> make_settings() {
                      &Config::jwt_public_key_file, is_not_empty));
   out.push_back(text("JWT_JWKS_URL", "--jwt-jwks-url", "the http or https address of a JWK Set", &Config::jwt_jwks_url,
                      net::is_http_url));
+  out.back().is_url = true;
   out.push_back(seconds("JWT_JWKS_REFRESH_S", "--jwt-jwks-refresh-s", &Config::jwt_jwks_refresh,
                         {1, 86'400, "a whole number of seconds from 1 to 86400"}));
   out.push_back(list("JWT_ALGORITHMS", "--jwt-algorithms",
@@ -328,8 +340,10 @@ std::vector<Setting> make_settings() {
   out.push_back(boolean("SQS_ENABLED", "--sqs-enabled", &Config::sqs_enabled));
   out.push_back(text("SQS_QUEUE_URL", "--sqs-queue-url", "the http or https address of a queue", &Config::sqs_queue_url,
                      net::is_http_url));
+  out.back().is_url = true;
   out.push_back(text("SQS_DLQ_URL", "--sqs-dlq-url", "the http or https address of a queue",
                      &Config::sqs_dead_letter_url, net::is_http_url));
+  out.back().is_url = true;
   out.push_back(number<std::size_t>("SQS_POLLERS_MAX", "--sqs-pollers-max", "a whole number from 1 to 64",
                                     &Config::sqs_pollers_max, 1, 64));
   out.push_back(
@@ -337,6 +351,7 @@ std::vector<Setting> make_settings() {
   out.push_back(text("AWS_REGION", "--aws-region", "the name of a region", &Config::aws_region, is_region));
   out.push_back(text("AWS_ENDPOINT_URL_SQS", "--aws-endpoint-url-sqs", "an http or https address",
                      &Config::sqs_endpoint, net::is_http_url));
+  out.back().is_url = true;
   constexpr SecondsRange time_out{1, 3600, "a whole number of seconds from 1 to 3600"};
   out.push_back(seconds("HTTP_IDLE_TIMEOUT_S", "--http-idle-timeout-s", &Config::idle_timeout, time_out));
   out.push_back(seconds("HTTP_HEAD_TIMEOUT_S", "--http-head-timeout-s", &Config::head_timeout, time_out));
@@ -365,6 +380,16 @@ Result<void> apply(Config& config, const Setting& setting, std::string_view sour
   if (setting.set(config, value)) return {};
   return failure(Errc::invalid_argument, fmt::format("{}={}: must be {}", source,
                                                      setting.secret ? "(hidden)" : redacted(value), setting.allowed));
+}
+
+/// The command line of a process can be read by every user of its host, and stays in the shell's history.
+Result<void> refuse_secret(const Setting& setting, const std::string& value) {
+  if (!(setting.is_url ? holds_secret(value) : setting.secret)) return {};
+  return failure(
+      Errc::invalid_argument,
+      fmt::format("{}: {}, and every user of this host can read the command line: set {} in the environment{}",
+                  setting.flag, setting.is_url ? "it holds a secret" : "this is a secret", setting.variable,
+                  setting.secret ? fmt::format(", or {}_FILE", setting.variable) : ""));
 }
 
 Result<std::string> read_file(const std::string& variable, const std::string& path) {
@@ -439,8 +464,8 @@ Result<void> check_sqs(Config& config, const Environment& environment) {
   if (config.sqs_queue_url.empty())
     return failure(Errc::invalid_argument, "SQS_ENABLED is on, but SQS_QUEUE_URL is not set");
   if (config.sqs_dead_letter_url == config.sqs_queue_url)
-    return failure(Errc::invalid_argument,
-                   fmt::format("SQS_DLQ_URL={}: must not be the queue that is read", config.sqs_dead_letter_url));
+    return failure(Errc::invalid_argument, fmt::format("SQS_DLQ_URL={}: must not be the queue that is read",
+                                                       redacted(config.sqs_dead_letter_url)));
   if (config.sqs_endpoint.empty()) {
     PEBBLES_TRY(endpoint, sqs_endpoint_of(config.sqs_queue_url, config.aws_region));
     config.sqs_endpoint = std::move(endpoint);
@@ -486,6 +511,7 @@ Result<Config> load_config(const Flags& flags, const Environment& environment, c
   for (const auto& setting : settings()) {
     const std::string variable{setting.variable};
     if (const auto flag = flags.find(setting.flag); flag != flags.end()) {
+      PEBBLES_TRY_VOID(refuse_secret(setting, flag->second));
       PEBBLES_TRY_VOID(apply(config, setting, setting.flag, flag->second));
       continue;
     }

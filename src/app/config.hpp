@@ -86,6 +86,7 @@ struct Setting {
   std::string_view flag;                                 ///< e.g. --port
   std::string_view allowed;                              ///< what a value may be, for errors and help
   bool secret = false;                                   ///< masked in output; may come as `<variable>_FILE`
+  bool is_url = false;                                   ///< which may have a password in it
   std::function<bool(Config&, const std::string&)> set;  ///< false when the value is not allowed
   std::function<std::string(const Config&)> show;
 };
@@ -99,7 +100,7 @@ struct Setting {
 using Flags = std::map<std::string, std::string, std::less<>>;
 
 /// Errors: invalid_argument that names the variable or flag, the value, and what is allowed. `names` are the
-/// variables among which those that begin with KAFKA_CONF_ are looked for.
+/// variables among which those that begin with KAFKA_CONF_ are looked for. No value of a secret is in an error.
 [[nodiscard]] Result<Config> load_config(const Flags& flags, const Environment& environment,
                                          const std::vector<std::string>& names = {});
 

@@ -7,7 +7,6 @@
 #include "app/version.hpp"
 #include "base/assert.hpp"
 #include "base/crash_point.hpp"
-#include "base/redact.hpp"
 
 namespace pebbles::app {
 namespace {
@@ -37,9 +36,10 @@ void add_settings(CLI::App& command, Flags& flags) {
       ->type_name("DIR");
   for (const auto& setting : settings()) {
     const std::string flag{setting.flag};
-    command.add_option_function<std::string>(
+    auto* const option = command.add_option_function<std::string>(
         flag, [&flags, flag](const std::string& value) { flags.insert_or_assign(flag, value); },
         fmt::format("{} (${})", setting.allowed, setting.variable));
+    if (setting.secret && !setting.is_url) option->group("");  // known, to be refused with the reason; not in the help
   }
 }
 
@@ -56,7 +56,7 @@ std::string flags_among(const std::vector<std::string>& arguments) {
 int run_with_config(const Flags& flags, const std::function<int(const Config&)>& command) {
   const auto config = load_config(flags, from_process_environment, names_in_process_environment());
   if (!config) {
-    fmt::print(stderr, "pebbles: {}\n", redacted(config.error().detail));
+    fmt::print(stderr, "pebbles: {}\n", config.error().detail);
     return 2;
   }
   set_last_act(telemetry::flush_log);

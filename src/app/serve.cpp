@@ -10,12 +10,14 @@
 
 #include "admission/client_krn.hpp"
 #include "app/commands.hpp"
+#include "app/config_warnings.hpp"
 #include "app/kafka_options.hpp"
 #include "app/open_store.hpp"
 #include "app/sqs_options.hpp"
 #include "app/token_keys.hpp"
 #include "app/version.hpp"
 #include "auth/remote_keys.hpp"
+#include "base/authority.hpp"
 #include "base/clock.hpp"
 #include "base/redact.hpp"
 #include "egress/docs/api_docs.hpp"
@@ -45,11 +47,18 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+/// Whether the process was started to outlive its terminal, as by nohup.
+bool ignores_hangup() {
+  struct sigaction now{};
+  return ::sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 /// All that the process is told by signals.
 sigset_t awaited_signals() {
   sigset_t out;
   sigemptyset(&out);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaddset(&out, signal);
+  if (!ignores_hangup()) sigaddset(&out, SIGHUP);  // else to wait for it would be to heed it
   return out;
 }
 
@@ -69,7 +78,9 @@ std::string_view wait_for_end() {
     switch (signal) {
       case SIGUSR1: telemetry::change_level(telemetry::Verbosity::more); break;
       case SIGUSR2: telemetry::change_level(telemetry::Verbosity::less); break;
-      default: return signal == SIGTERM ? "SIGTERM" : "SIGINT";
+      case SIGTERM: return "SIGTERM";
+      case SIGHUP: return "SIGHUP";
+      default: return "SIGINT";
     }
   }
 }
@@ -144,10 +155,12 @@ class Service {
 
   static std::size_t half_of(std::size_t threads) { return std::max<std::size_t>(threads / 2, 1); }
 
-  static auth::RemoteKeysOptions issuer_options(const Config& config) {
+  auth::RemoteKeysOptions issuer_options(const Config& config) const {
     auth::RemoteKeysOptions out;
     out.url = config.jwt_jwks_url;
-    out.fetch = [url = config.jwt_jwks_url] { return net::http_get({.url = url}); };
+    out.fetch = [url = config.jwt_jwks_url, stop = stop_asking_.get_token()] {
+      return net::http_get({.url = url, .stop = stop});
+    };
     out.refresh = config.jwt_jwks_refresh;
     out.retry_max = std::min(out.retry_max, out.refresh);
     return out;
@@ -339,6 +352,7 @@ class Service {
     readers_.stop();
     listers_.stop();
     log_readers_.stop();
+    stop_asking_.request_stop();
     if (issuer_) issuer_->stop();
     metrics_server_.reset();
     listening_ = nullptr;
@@ -357,6 +371,7 @@ class Service {
   SystemClock clock_;
   admission::ClientKrnRule client_rule_;
   auth::KeyRing keys_;
+  std::stop_source stop_asking_;              ///< the issuer, which may take its time to answer
   std::unique_ptr<auth::RemoteKeys> issuer_;  ///< where JWT_JWKS_URL names one
   std::unique_ptr<store::Store> store_;
   monitor::StoreWatch store_watch_;
@@ -379,21 +394,28 @@ class Service {
   std::atomic<const sqs::SqsSource*> sqs_{nullptr};  ///< likewise
 };
 
-/// What a newcomer pastes next. Not where a program reads what is said.
-void greet(const Config& config, std::uint16_t port) {
-  const auto shown_host = config.host_or_default() == "0.0.0.0" ? "127.0.0.1" : config.host_or_default();
-  const auto url = fmt::format("http://{}:{}", shown_host, port);
-  fmt::print("Pebbles {} listens on {}\n", version, url);
-  const bool others_mint =
-      config.jwt_secret.empty() && (!config.jwt_jwks_url.empty() || !config.jwt_public_key_file.empty());
-  if (config.embedded_dir.empty() || others_mint) return;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
-  const auto dir = std::filesystem::absolute(config.embedded_dir).lexically_normal().string();
-  const auto secret = config.jwt_secret.empty() ? fmt::format("--embedded '{}'", dir) : "--jwt-secret \"$JWT_SECRET\"";
-  fmt::print(R"(
-Mint a token:
+std::string url_on_this_host(const Config& config, std::uint16_t port) {
+  const auto host = config.host_or_default();
+  return "http://" + authority_of(reachable_host(host), port);
+}
 
-  TOKEN=$('{}' token {} --email you@example.com)
+/// At once: whoever started the server may wait for it behind a pipe. One that was closed is no reason to end.
+void print_at_once(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+/// How to mint a token, and to report and read. The secret is where the server has it from, not on a command line.
+std::string first_steps(const Config& config, const std::string& url) {
+  std::error_code unknown;
+  auto program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
+  if (unknown) program = "pebbles";
+  const auto dir = std::filesystem::absolute(config.embedded_dir).lexically_normal().string();
+  const bool has_own_key = config.jwt_secret.empty();
+  return fmt::format(R"(
+Mint a token{}:
+
+  TOKEN=$('{}' token {}--email you@example.com)
 
 Report progress, and look at it:
 
@@ -405,8 +427,19 @@ Report progress, and look at it:
 
 Everything is kept in {}. Ctrl-C stops the server.
 )",
-             program, secret, url, url, dir);
-  std::fflush(stdout);
+                     has_own_key ? "" : ", where JWT_SECRET or JWT_SECRET_FILE is set as it is for the server", program,
+                     has_own_key ? fmt::format("--embedded '{}' ", dir) : "", url, url, dir);
+}
+
+/// What a newcomer pastes next. Not where a program reads what is said.
+void greet(const Config& config, std::uint16_t port, std::optional<std::uint16_t> metrics_port) {
+  const auto url = url_on_this_host(config, port);
+  auto text = fmt::format("Pebbles {} listens on {}\n", version, url);
+  if (metrics_port) text += fmt::format("Metrics are at {}/metrics\n", url_on_this_host(config, *metrics_port));
+  const bool others_mint =
+      config.jwt_secret.empty() && (!config.jwt_jwks_url.empty() || !config.jwt_public_key_file.empty());
+  if (!config.embedded_dir.empty() && !others_mint) text += first_steps(config, url);
+  print_at_once(text);
 }
 
 }  // namespace
@@ -416,15 +449,17 @@ int serve(const Config& config) {
   telemetry::start_metrics(config.metrics_port ? config.metrics_clients_max : 0);
   block_signals();
   raise_descriptor_limit();
+  for (const auto& [setting, what] : config_warnings(config, from_process_environment, names_in_process_environment()))
+    telemetry::setting_doubted(setting, what);
   auto service = Service::start(config);
   if (!service) {
     telemetry::flush_log();  // what led to it stands before it
-    fmt::print(stderr, "pebbles: {}\n", redacted(service.error().detail));
+    fmt::print(stderr, "pebbles: {}\n", service.error().detail);
     return 2;
   }
   telemetry::server_listening(config.host_or_default(), (*service)->port(), version);
   if (const auto port = (*service)->metrics_port()) telemetry::metrics_listening(config.host_or_default(), *port);
-  if (config.log_format == telemetry::LogFormat::text) greet(config, (*service)->port());
+  if (config.log_format == telemetry::LogFormat::text) greet(config, (*service)->port(), (*service)->metrics_port());
   telemetry::server_stopping(wait_for_end());
   const bool drained = (*service)->shut_down();
   telemetry::server_stopped(drained);

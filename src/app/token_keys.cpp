@@ -9,6 +9,7 @@
 #include "app/development_key.hpp"
 #include "auth/jwks.hpp"
 #include "auth/public_key.hpp"
+#include "telemetry/telemetry.hpp"
 
 namespace pebbles::app {
 namespace {
@@ -26,7 +27,7 @@ Result<std::vector<auth::KeyPtr>> keys_of_file(const Config& config) {
   if (start != std::string::npos && text[start] == '{') {
     auto set = auth::read_jwks(text);
     if (!set) return bad_key_file(config, set.error().detail);
-    if (!set->skipped.empty()) return bad_key_file(config, set->skipped.front());
+    for (const auto& why : set->skipped) telemetry::key_file_key_skipped(config.jwt_public_key_file, why);
     return std::move(set->keys);
   }
   auto keys = auth::keys_of_pem(text);

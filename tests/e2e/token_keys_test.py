@@ -285,6 +285,15 @@ def test_keys_of_a_set_that_are_left_out(make_server, make_issuer, krn):
     assert server.log_text().count("issuer_key_skipped") == len(unusable)
 
 
+def test_keys_of_a_set_in_a_file_that_are_left_out(make_server, tmp_path, krn):
+    good = SigningKey("p256", "good")
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [*(make() for make in unusable.values()), good.jwk()]}))
+    server = make_server(env={"JWT_SECRET": "", "JWT_PUBLIC_KEY_FILE": str(path)}).start()
+    assert Api(server).post(krn, update(), token=good.mint()).status_code == 200
+    assert server.log_text().count("key_file_key_skipped") == len(unusable)
+
+
 def test_a_keys_own_algorithm_narrows_it(make_server, make_issuer, krn):
     key = SigningKey("rsa", "narrow")
     issuer = make_issuer()
