@@ -6,10 +6,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
 #include "admission/client_krn.hpp"
+#include "app/small_file.hpp"
 #include "app/sqs_options.hpp"
 #include "auth/key.hpp"
 #include "aws/endpoint.hpp"
@@ -392,10 +391,8 @@ Result<void> refuse_secret(const Setting& setting, const std::string& value) {
                   setting.secret ? fmt::format(", or {}_FILE", setting.variable) : ""));
 }
 
-Result<std::string> read_file(const std::string& variable, const std::string& path) {
-  std::ifstream file{path, std::ios::binary};
-  std::string out{std::istreambuf_iterator<char>{file}, {}};
-  if (!file) return failure(Errc::invalid_argument, fmt::format("{}={}: cannot be read", variable, path));
+Result<std::string> read_secret_file(const std::string& variable, const std::string& path) {
+  PEBBLES_TRY(out, read_small_file(variable, path));
   while (!out.empty() && (out.back() == '\n' || out.back() == '\r')) out.pop_back();
   return out;
 }
@@ -409,7 +406,7 @@ Result<void> apply_kafka(Config& config, const std::string& variable, const std:
   auto text = value;
   if (rest.ends_with(of_file)) {
     rest.resize(rest.size() - of_file.size());
-    PEBBLES_TRY(read, read_file(variable, value));
+    PEBBLES_TRY(read, read_secret_file(variable, value));
     text = std::move(read);
   }
   auto name = kafka::setting_name(rest);
@@ -522,7 +519,7 @@ Result<Config> load_config(const Flags& flags, const Environment& environment, c
     if (!setting.secret) continue;
     const auto file_variable = variable + "_FILE";
     if (const auto path = environment(file_variable); path && !path->empty()) {
-      PEBBLES_TRY(value, read_file(file_variable, *path));
+      PEBBLES_TRY(value, read_secret_file(file_variable, *path));
       PEBBLES_TRY_VOID(apply(config, setting, file_variable, value));
     }
   }

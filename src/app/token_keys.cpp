@@ -3,10 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 
 #include "app/development_key.hpp"
+#include "app/small_file.hpp"
 #include "auth/jwks.hpp"
 #include "auth/public_key.hpp"
 #include "telemetry/telemetry.hpp"
@@ -20,9 +20,7 @@ std::unexpected<Error> bad_key_file(const Config& config, std::string_view why) 
 
 /// PEM, or a JWK Set: whose keys have names, so that tokens with a `kid` find theirs.
 Result<std::vector<auth::KeyPtr>> keys_of_file(const Config& config) {
-  std::ifstream file{config.jwt_public_key_file, std::ios::binary};
-  const std::string text{std::istreambuf_iterator<char>{file}, {}};
-  if (!file) return bad_key_file(config, "cannot be read");
+  PEBBLES_TRY(text, read_small_file("JWT_PUBLIC_KEY_FILE", config.jwt_public_key_file));
   const auto start = text.find_first_not_of(" \t\r\n");
   if (start != std::string::npos && text[start] == '{') {
     auto set = auth::read_jwks(text);

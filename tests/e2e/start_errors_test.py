@@ -20,6 +20,7 @@ cases = [
     (["--port", "x"], {}, "--port=x: must be a port from 0 to 65535 (0: any free one)"),
     ([], {"JWT_SECRET": secret[:31]}, "JWT_SECRET=(hidden): must be at least 32 bytes"),
     ([], {"JWT_SECRET": "", "JWT_SECRET_FILE": "FOLDER/none"}, "JWT_SECRET_FILE=FOLDER/none: cannot be read"),
+    ([], {"JWT_SECRET": "", "JWT_SECRET_FILE": "/dev/zero"}, "JWT_SECRET_FILE=/dev/zero: is longer than 1 MiB"),
     ([], {"JWT_JWKS_URL": f"ftp://a:{secret}@h"}, "JWT_JWKS_URL=ftp://***@h: must be the http or https address of a JWK Set"),
     ([], {"MONGO_URI": f"postgres://a:{secret}@h"},
      "MONGO_URI=(hidden): must be a mongodb:// or mongodb+srv:// connection string"),
@@ -162,7 +163,8 @@ def test_no_other_sentence_is_in_the_sources(printed):
         " is not a setting of librdkafka",
     }
     said = "\n".join(text for text, _ in printed)
-    sources = ["config.cpp", "token_keys.cpp", "development_key.cpp", "open_store.cpp", "sqs_options.cpp"]
+    sources = ["config.cpp", "token_keys.cpp", "development_key.cpp", "open_store.cpp", "sqs_options.cpp",
+               "small_file.cpp"]
     text = "\n".join((harness.root / "src/app" / name).read_text() for name in sources)
     text += (harness.root / "src/ingress/kafka/options.cpp").read_text()
     for call in re.findall(r"failure\(\s*Errc::\w+,(.*?)\);", text, re.S):

@@ -252,6 +252,11 @@ def test_a_slow_issuer_stops_nobody(make_server, make_issuer, krn):
     for _ in range(20):
         assert api.post(krn, update(), token=key.mint()).status_code == 200
     assert time.monotonic() - started < 5
+    fetches = issuer.fetches
+    wait_until(lambda: issuer.fetches > fetches, 20, "another one")
+    started = time.monotonic()
+    api.server.stop()  # which does not wait for it
+    assert time.monotonic() - started < 4
     issuer.delay = 0.0
 
 
