@@ -110,6 +110,22 @@ TEST_F(TwoInstances, ACompletedFileThatBeganAgainElsewhereTakesUpdates) {
   EXPECT_EQ(refused(report(first, {})), domain::Rejection::already_completed);
 }
 
+TEST_F(TwoInstances, APreconditionIsJudgedByTheStateThatIsCommittedTo) {
+  const auto report_if = [this](Committer& at, domain::Version version) {
+    auto command = support::report({}, support::file_id(++ids));
+    const domain::TagList known{.any = false, .tags = {{.id = support::file_id(1), .version = version}}};
+    command.only_if =
+        std::make_shared<domain::Precondition>(domain::Precondition{.if_match = known, .if_none_match = {}});
+    return process(at, std::move(command));
+  };
+  ASSERT_TRUE(is_applied(report(first, {})));
+  ASSERT_TRUE(is_applied(report(second, {})));
+  EXPECT_TRUE(is_applied(report_if(first, 2))) << "what it remembers is old";
+  EXPECT_EQ(refused(report_if(second, 2)), domain::Rejection::precondition_failed) << "what it remembers is old too";
+  EXPECT_TRUE(is_applied(report_if(second, 3)));
+  EXPECT_EQ(refused(report_if(first, 3)), domain::Rejection::precondition_failed);
+}
+
 TEST_F(TwoInstances, AnOwnerElsewhereIsTheOwner) {
   ASSERT_TRUE(is_applied(report(first, {})));
   ASSERT_TRUE(is_applied(remove(second, support::file_id(1))));
