@@ -46,7 +46,7 @@ cases = [
     ([], {"KAFKA_ENABLED": "true"}, "KAFKA_ENABLED is on, but KAFKA_BOOTSTRAP_SERVERS is not set"),
     ([], {**kafka, "KAFKA_TOPIC": "a", "KAFKA_DLQ_TOPIC": "a"}, "KAFKA_DLQ_TOPIC=a: must not be the topic that is read"),
     ([], {**kafka, "KAFKA_CONF_PARTITION_ASSIGNMENT_STRATEGY": "cooperative-sticky"},
-     "partition.assignment.strategy=cooperative-sticky: must be an eager one (docs/kafka.md)"),
+     "KAFKA_CONF: partition.assignment.strategy=cooperative-sticky: must be an eager one (docs/kafka.md)"),
     ([], {**kafka, "KAFKA_CONF_SESSION_TIMEOUT_MS": "x"},
      'KAFKA_CONF: session.timeout.ms=x: Invalid value for configuration property "session.timeout.ms"'),
     ([], {"SQS_ENABLED": "true"}, "SQS_ENABLED is on, but SQS_QUEUE_URL is not set"),

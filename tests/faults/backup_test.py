@@ -87,7 +87,7 @@ def test_what_a_backup_refuses(make_server, tmp_path):
     refused = backed_up(server, there)
     assert (refused.returncode, there.read_text()) == (2, "another's") and "is there already" in refused.stderr
     refused = backed_up(server, tmp_path / "no folder" / "file")
-    assert refused.returncode == 2 and "unable to open" in refused.stderr
+    assert refused.returncode == 2 and "there is no folder" in refused.stderr
     refused = pebbles("backup", "--embedded", tmp_path / "nothing", tmp_path / "file")
     assert refused.returncode == 2 and "there is no file" in refused.stderr
     refused = pebbles("backup", tmp_path / "file", env={"MONGO_URI": "mongodb://127.0.0.1/pebbles"})

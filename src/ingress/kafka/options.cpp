@@ -93,7 +93,8 @@ Result<void> apply(rd_kafka_conf_t* conf, const KafkaOptions& options) {
     return failure(Errc::invalid_argument, "KAFKA_BOOTSTRAP_SERVERS: " + *wrong);
   for (const auto& [name, value] : options.librdkafka) {
     if (name == "partition.assignment.strategy" && value.contains("cooperative"))
-      return failure(Errc::invalid_argument, fmt::format("{}={}: must be an eager one (docs/kafka.md)", name, value));
+      return failure(Errc::invalid_argument,
+                     fmt::format("KAFKA_CONF: {}={}: must be an eager one (docs/kafka.md)", name, value));
     const auto wrong = set(conf, name.c_str(), value.c_str());
     if (wrong && is_secret(name))  // what librdkafka says may repeat the value
       return failure(Errc::invalid_argument, fmt::format("KAFKA_CONF: {}=(hidden): is not allowed", name));
