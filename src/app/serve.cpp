@@ -1,23 +1,21 @@
 #include <fmt/core.h>
-#include <pthread.h>
 #include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
-#include <csignal>
-#include <filesystem>
 #include <thread>
 
 #include "admission/client_krn.hpp"
 #include "app/commands.hpp"
 #include "app/config_warnings.hpp"
+#include "app/greeting.hpp"
 #include "app/kafka_options.hpp"
 #include "app/open_store.hpp"
+#include "app/process_signals.hpp"
 #include "app/sqs_options.hpp"
 #include "app/token_keys.hpp"
 #include "app/version.hpp"
 #include "auth/remote_keys.hpp"
-#include "base/authority.hpp"
 #include "base/clock.hpp"
 #include "base/redact.hpp"
 #include "egress/docs/api_docs.hpp"
@@ -46,44 +44,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-/// Whether the process was started to outlive its terminal, as by nohup.
-bool ignores_hangup() {
-  struct sigaction now{};
-  return ::sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
-/// All that the process is told by signals.
-sigset_t awaited_signals() {
-  sigset_t out;
-  sigemptyset(&out);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) sigaddset(&out, signal);
-  if (!ignores_hangup()) sigaddset(&out, SIGHUP);  // else to wait for it would be to heed it
-  return out;
-}
-
-/// Blocked before any thread starts, so that every thread inherits the mask and only `wait_for_end` sees them.
-void block_signals() {
-  const auto signals = awaited_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a client that hangs up is an error code of the write
-}
-
-/// Waits for the signal to end; the others set how much is logged.
-std::string_view wait_for_end() {
-  const auto signals = awaited_signals();
-  for (;;) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    switch (signal) {
-      case SIGUSR1: telemetry::change_level(telemetry::Verbosity::more); break;
-      case SIGUSR2: telemetry::change_level(telemetry::Verbosity::less); break;
-      case SIGTERM: return "SIGTERM";
-      case SIGHUP: return "SIGHUP";
-      default: return "SIGINT";
-    }
-  }
-}
 
 /// As many connections as the system allows: what a shell allows by default is few.
 void raise_descriptor_limit() {
@@ -393,54 +353,6 @@ class Service {
   std::unique_ptr<sqs::SqsSource> sqs_owner_;
   std::atomic<const sqs::SqsSource*> sqs_{nullptr};  ///< likewise
 };
-
-std::string url_on_this_host(const Config& config, std::uint16_t port) {
-  const auto host = config.host_or_default();
-  return "http://" + authority_of(reachable_host(host), port);
-}
-
-/// At once: whoever started the server may wait for it behind a pipe. One that was closed is no reason to end.
-void print_at_once(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
-
-/// How to mint a token, and to report and read. The secret is where the server has it from, not on a command line.
-std::string first_steps(const Config& config, const std::string& url) {
-  std::error_code unknown;
-  auto program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
-  if (unknown) program = "pebbles";
-  const auto dir = std::filesystem::absolute(config.embedded_dir).lexically_normal().string();
-  const bool has_own_key = config.jwt_secret.empty();
-  return fmt::format(R"(
-Mint a token{}:
-
-  TOKEN=$('{}' token {}--email you@example.com)
-
-Report progress, and look at it:
-
-  curl {}/clients/krn:acme:client:123/progress \
-    -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -H 'Idempotency-Key: "run-1/1"' \
-    -d '{{"filename":"sales.csv","counts":{{"done":500,"warn":2,"failed":1}},"total":10000}}'
-
-  curl '{}/clients/krn:acme:client:123/progress?filename=sales.csv'
-
-Everything is kept in {}. Ctrl-C stops the server.
-)",
-                     has_own_key ? "" : ", where JWT_SECRET or JWT_SECRET_FILE is set as it is for the server", program,
-                     has_own_key ? fmt::format("--embedded '{}' ", dir) : "", url, url, dir);
-}
-
-/// What a newcomer pastes next. Not where a program reads what is said.
-void greet(const Config& config, std::uint16_t port, std::optional<std::uint16_t> metrics_port) {
-  const auto url = url_on_this_host(config, port);
-  auto text = fmt::format("Pebbles {} listens on {}\n", version, url);
-  if (metrics_port) text += fmt::format("Metrics are at {}/metrics\n", url_on_this_host(config, *metrics_port));
-  const bool others_mint =
-      config.jwt_secret.empty() && (!config.jwt_jwks_url.empty() || !config.jwt_public_key_file.empty());
-  if (!config.embedded_dir.empty() && !others_mint) text += first_steps(config, url);
-  print_at_once(text);
-}
 
 }  // namespace
 
