@@ -125,7 +125,7 @@ def test_secrets_are_not_suggested_for_the_command_line(tmp_path):
 
 def test_misspelt_variables_and_odd_addresses_are_warned_of(tmp_path):
     odd = {"KAFKA_ENABLE": "true", "PUBLIC_READ": "false", "KAFKA_BROKERS": "x", "KAFKA_PORT": "tcp://10.0.0.1:9092",
-           "MONGO_URI": "mongodb://u:p@ss@127.0.0.1:9/admin"}
+           "MONGO_URI": "mongodb://u:p@ss@127.0.0.1:9/admin?serverSelectionTimeoutMS=200"}
     with Printed(tmp_path, HOST="127.0.0.1", **odd) as server:
         server.first_line()
         server.end()

@@ -440,7 +440,7 @@ bool Source::count_expired(Partition& partition) {
       const auto committed = consumer_->ask_committed(partition.where, ask_patience);
       if (!committed) return false;
       if (!*committed) continue;  // a group that begins has missed nothing
-      gap.from = **committed;
+      gap.from = *committed;
     }
     if (const auto to = std::min(gap.to, *begin); to > *gap.from)
       telemetry::kafka_messages_expired(partition.where.topic, partition.where.partition, *gap.from, to);

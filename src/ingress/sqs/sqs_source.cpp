@@ -243,7 +243,7 @@ void Source::release(milliseconds patience) {
   for (std::span rest{receipts}; !rest.empty() && !stop.stop_requested();) {
     std::vector<VisibilityChange> changes;
     for (const auto& receipt : rest.first(std::min(rest.size(), batch_max))) changes.push_back({.receipt = receipt});
-    (void)client.change_visibility(changes, stop.get_token());  // refused: then they come later
+    if (!client.change_visibility(changes, stop.get_token())) return;  // then they come later
     rest = rest.subspan(changes.size());
   }
 }
