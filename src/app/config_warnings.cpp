@@ -181,8 +181,8 @@ std::vector<ConfigWarning> config_warnings(const Config& config, const Environme
                                            const std::vector<std::string>& names) {
   auto out = misspelt_variables(names, environment);
   if (config.sqlite_path()) return out;
-  for (auto& doubt : doubts_about_mongo_uri(config.mongo_uri))
-    out.push_back({.setting = "MONGO_URI", .what = std::move(doubt)});
+  for (const auto& doubt : doubts_about_mongo_uri(config.mongo_uri))
+    out.push_back({.setting = "MONGO_URI", .what = "is not as it should be: " + doubt});
   return out;
 }
 

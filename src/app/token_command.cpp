@@ -2,6 +2,7 @@
 
 #include "admission/update.hpp"
 #include "app/commands.hpp"
+#include "app/config_warnings.hpp"
 #include "app/development_key.hpp"
 #include "auth/token_verifier.hpp"
 #include "base/redact.hpp"
@@ -35,6 +36,8 @@ int print_token(const Config& config, const TokenRequest& request) {
 }
 
 int print_config(const Config& config) {
+  for (const auto& [setting, what] : config_warnings(config, from_process_environment, names_in_process_environment()))
+    fmt::print(stderr, "pebbles: {} {}\n", setting, what);
   fmt::print("{}", show_config(config));
   return 0;
 }

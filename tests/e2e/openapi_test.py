@@ -528,7 +528,7 @@ def test_schemathesis(api, krn, tmp_path):
              "PYTHONPATH": str(harness.root / "tests/e2e"), "PEBBLES_TEST_RECORDS": json.dumps(records),
              "PEBBLES_TEST_DELETABLE": json.dumps(deletable)})
     assert run.returncode == 0, run.stdout[-20_000:]
-    assert "No issues found" in run.stdout
+    assert "No issues found" in run.stdout, run.stdout[-20_000:]
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert f"✅ {phase}" in run.stdout, f"{phase} did not run"
     assert "Missing test data" not in run.stdout

@@ -137,6 +137,13 @@ def test_misspelt_variables_and_odd_addresses_are_warned_of(tmp_path):
     assert any("@ as %40" in what for _, what in doubts) and any("authSource=admin" in what for _, what in doubts)
 
 
+def test_the_config_command_says_so_too():
+    printed = pebbles("config", env={"KAFKA_ENABLE": "true", "MONGO_URI": "mongodb://h/admin"})
+    assert printed.returncode == 0 and "KAFKA_ENABLED=false" in printed.stdout
+    assert "pebbles: KAFKA_ENABLE is not read: KAFKA_ENABLED is meant?\n" in printed.stderr
+    assert "pebbles: MONGO_URI is not as it should be: files would be stored in" in printed.stderr
+
+
 def modes(folder):
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.rglob("*")]}
 

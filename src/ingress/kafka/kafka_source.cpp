@@ -92,7 +92,7 @@ class Source final : public KafkaSource {
   void note_answer();
   [[nodiscard]] bool is_away() const;
   [[nodiscard]] bool was_reset_lately();
-  void look_for_expired();
+  [[nodiscard]] bool look_for_expired();
   [[nodiscard]] bool count_expired(Partition& partition);
   void judge_error(const rd_kafka_message_t& message, std::vector<Offset>& ends);
   [[nodiscard]] std::optional<Pending> read(const InFlight::Arrival& arrival, const rd_kafka_message_t& message);
@@ -407,8 +407,7 @@ void Source::look() {
     }
     if (const auto state = in_flight_.state(partition.reading)) look_at(partition, *state);
   }
-  look_for_expired();  // before a commit says that what is missing was read
-  if (now - committed_at_ < commit_every) return;
+  if (!look_for_expired() || now - committed_at_ < commit_every) return;
   committed_at_ = now;
   commit();
   // A partition that is read to its end brings nothing by which to notice that its broker is back.
@@ -422,12 +421,16 @@ bool Source::was_reset_lately() {
   return reset_at_.has_value();
 }
 
-void Source::look_for_expired() {
+/// True when there is nothing left to look into: before that no commit may say that what is missing was read.
+bool Source::look_for_expired() {
+  const auto has_gaps = [](const auto& each) { return !each.second.gaps.empty(); };
+  if (std::ranges::none_of(assignment_.all(), has_gaps)) return true;
   const auto now = steady_clock::now();
-  if (!was_reset_lately() || now - expired_at_ < look_for_expired_every) return;
+  if (now - expired_at_ < look_for_expired_every) return false;
   expired_at_ = now;
   for (auto& [number, partition] : assignment_.all())
     if (!partition.gaps.empty() && count_expired(partition)) partition.gaps.clear();
+  return std::ranges::none_of(assignment_.all(), has_gaps);
 }
 
 /// What a partition has no more below its beginning, retention has removed; what is missing above it never was a
