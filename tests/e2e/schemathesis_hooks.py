@@ -52,9 +52,8 @@ def map_case(context, case):
     if operation == "deleteProgress" and deletable and is_valid(case):
         case.path_parameters.update(zip(("clientKrn", "id"), deletable.pop()))
     if operation in ("reportProgress", "deleteProgress") and is_valid(case):
-        if zlib.crc32(f"{case.body} {case.path_parameters}".encode()) % 8:  # a drawn state is never that of the file
-            for name in ("If-Match", "If-None-Match"):
-                (case.headers or {}).pop(name, None)
+        for name in ("If-Match", "If-None-Match"):  # a drawn state is never that of the file
+            (case.headers or {}).pop(name, None)
     if operation in of_records and records and is_valid(case):
         drawn = zlib.crc32(f"{case.path_parameters['id']} {case.query}".encode())
         if drawn % 4:  # the rest go on asking for what does not exist
