@@ -3,6 +3,7 @@ tell which request gets them. Every check stays switched on. openapi_test.py has
 """
 import json
 import os
+import re
 import zlib
 
 import schemathesis
@@ -25,6 +26,10 @@ refusals = {
     "Invalid parameters: updatedAfter must be a time such as 2025-06-04T12:40:07.512Z",
 }
 
+# The service takes numbers and booleans for these too. The document does not: of such a union, generated clients make a
+# class that callers have to wrap each text in.
+kept_as_text = re.compile(r"(errors|warnings) -> Array with invalid items: (code|field|value): Incorrect type")
+
 of_records = {"readProgressById", "readErrors", "readWarnings", "readHistory"}
 
 # [clientKrn, id] of records that the server under test has: drawn ones never exist. The others may be deleted, once.
@@ -34,15 +39,14 @@ deletable = json.loads(os.environ.get("PEBBLES_TEST_DELETABLE", "[]"))
 
 @schemathesis.serializer("application/x-ndjson")
 def serialize_lines(context, value):
-    """A line; the schema is that of one."""
-    return value if isinstance(value, bytes) else json.dumps(value).encode()
+    """Lines are a text."""
+    if isinstance(value, bytes):
+        return value
+    return (value if isinstance(value, str) else json.dumps(value)).encode()
 
 
-@schemathesis.deserializer("application/x-ndjson")
-def deserialize_lines(context, response):
-    """The results of a batch are documented by line, what is streamed as a text."""
-    if "/batch" in response.request.url:
-        return json.loads(response.content.splitlines()[0])
+@schemathesis.deserializer("application/x-ndjson", "text/csv", "text/html")
+def deserialize_text(context, response):
     return response.content.decode()
 
 
@@ -77,7 +81,8 @@ def filter_failure(context, failure, case, response):
     if failure.code == accepted_though_invalid and response.status_code in (200, 304):
         # By contract unknown query parameters are ignored, and so is what `verbose` says: that it is there counts.
         ignored = ("in query - object with unexpected properties", "parameter `verbose` in query")
-        return not (any(what in failure.message for what in ignored) or has_refused_updates(case, response))
+        return not (any(what in failure.message for what in ignored) or kept_as_text.search(failure.message)
+                    or has_refused_updates(case, response))
     return True
 
 

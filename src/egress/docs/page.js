@@ -12,8 +12,12 @@ function make(name, attributes = {}, ...children) {
   return out;
 }
 
-/** Follows a reference within the document; what stands beside `$ref` goes first. */
+/** Follows a reference within the document, also one that is all of an `allOf`; members next to it win. */
 function resolved(value) {
+  if (value && value.allOf && value.allOf.length === 1) {
+    const { allOf, ...own } = value;
+    return { ...resolved(allOf[0]), ...own };
+  }
   if (!value || typeof value.$ref !== "string") return value || {};
   const steps = value.$ref.slice(2).split("/").map((step) => step.replace(/~1/g, "/").replace(/~0/g, "~"));
   const { $ref, ...own } = value;
@@ -50,7 +54,11 @@ function typeOf(schema) {
   if (!schema) return "any";
   if (nameOf(schema) && api.components.schemas[nameOf(schema)]) {
     const target = resolved(schema);
-    if (target.type === "object") return make("a", { href: "#schema-" + nameOf(schema) }, nameOf(schema));
+    const types = [target.type].flat();
+    if (types.includes("object")) {
+      const link = make("a", { href: "#schema-" + nameOf(schema) }, nameOf(schema));
+      return types.includes("null") ? [link, " or null"] : link;
+    }
   }
   const whole = resolved(schema);
   const choices = whole.oneOf || whole.anyOf;
@@ -184,7 +192,8 @@ function card(path, method, item, operation) {
     Object.entries(operation.responses).map(([status, response]) => responseOf(status, resolved(response))));
 }
 
-function schemaCard([name, schema]) {
+function schemaCard([name, named]) {
+  const schema = resolved(named);
   return make("section", { class: "card", id: "schema-" + name },
     make("h3", {}, name),
     paragraphs(schema.description),
