@@ -12,6 +12,8 @@ elasticmq=$root/build/components/elasticmq  # the jars of a queue service that s
 node_clients=$root/build/components/node-clients
 node_packages=axios@1.21.1
 elasticmq_package=org.elasticmq:elasticmq-server_2.13:1.6.12
+go_module="gopkg.in/validator.v2 v2.0.1"  # the one that the generated client for Go needs
+clients=$root/build/components/clients  # what generates clients of the API, and what those are built with
 kafka_folder= kafka_pid=
 
 # ensure_mongod: quick when it is there.
@@ -103,6 +105,41 @@ ensure_node_clients() {
   # shellcheck disable=SC2086 # several names
   quietly fetch-node-clients npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$node_clients" $node_packages
   printf '%s\n' "$node_packages" >"$node_clients/.stamp"
+}
+
+# ensure_clients: the generators of clients, quick when they are there; for the long tier also what their clients need.
+# The libraries are those that the generator names in the project of a Java client.
+ensure_clients() {
+  export PEBBLES_CLIENTS=$clients
+  ensure_jars "$clients/generator" org.openapitools:openapi-generator-cli:7.25.0
+  [[ -n ${PEBBLES_LONG:-} ]] || return 0
+  ensure_jars "$clients/java" com.squareup.okhttp3:logging-interceptor:4.12.0 com.google.code.gson:gson:2.10.1 \
+    io.gsonfire:gson-fire:1.9.0 com.google.code.findbugs:jsr305:3.0.2 org.apache.commons:commons-lang3:3.18.0 \
+    jakarta.annotation:jakarta.annotation-api:1.3.5 jakarta.ws.rs:jakarta.ws.rs-api:2.1.6 \
+    org.openapitools:jackson-databind-nullable:0.2.11
+  ensure_stamped "$clients/npm" "$(sha256sum <tests/clients/typescript/package-lock.json)" fetch_npm_modules
+  ensure_stamped "$clients/go" "$go_module" fetch_go_module
+}
+
+# ensure_stamped FOLDER STAMP COMMAND: the command fills the new, empty folder that it is given.
+ensure_stamped() {
+  local folder=$1 stamp=$2
+  [[ $(cat "$folder/.stamp" 2>/dev/null) == "$stamp" ]] && return 0
+  say "Getting ${folder##*/} modules into build/components"
+  rm -rf "$folder" && mkdir -p "$folder"
+  quietly "fetch-${folder##*/}" "$3" "$folder"
+  printf '%s\n' "$stamp" >"$folder/.stamp"
+}
+
+fetch_npm_modules() {
+  cp tests/clients/typescript/package.json tests/clients/typescript/package-lock.json "$1" &&
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier)
+}
+
+# The old version in the project makes Go fetch what the module itself asks for, too.
+fetch_go_module() {
+  printf 'module fetched\n\ngo 1.16\n\nrequire %s\n' "$go_module" >"$1/go.mod" &&
+    (cd "$1" && GOTOOLCHAIN=local GOMODCACHE=$1/modules GOFLAGS=-modcacherw go mod download)
 }
 
 # ensure_servers: what the tests need beside the build, quick when it is there.

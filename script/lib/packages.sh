@@ -13,6 +13,8 @@ packages_debian_12() {
         maven openjdk-17-jre-headless haproxy prometheus slowhttptest systemd binutils \
         "$(unless_there node nodejs)" "$(unless_there npm npm)"
       ;;
+    # What builds generated clients, together with node.
+    clients) echo "$(unless_there go golang-go)" "$(unless_there javac openjdk-17-jdk-headless)" ;;
     # clang 14, the default here, cannot read libstdc++'s <expected>, <ranges> and <coroutine>; 19 can.
     check) echo clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev python3 util-linux shellcheck ;;
     bench) echo python3 python3-venv python3-pip wrk nginx-light nghttp2-client ;;
@@ -26,7 +28,7 @@ unless_there() { command -v "$1" >/dev/null || echo "$2"; }
 # Not tried: the same names but for Boost.
 packages_ubuntu_24_04() { packages_debian_12 "$1" | sed 's/1\.81/1.83/g'; }
 
-# ensure_packages KIND…: installs what is missing of build, test, check, bench. Quick when nothing is.
+# ensure_packages KIND…: installs what is missing of build, test, clients, check, bench. Quick when nothing is.
 # PEBBLES_PACKAGES=skip trusts that everything is there under other names.
 ensure_packages() {
   [[ ${PEBBLES_PACKAGES:-} != skip ]] || return 0

@@ -64,8 +64,7 @@ def is_time(value):
 
 
 def resolved(document, value):
-    while "$ref" in value or len(value.get("allOf", [])) == 1:
-        value = value if "$ref" in value else value["allOf"][0]
+    while "$ref" in value:
         target = document
         for step in value["$ref"].removeprefix("#/").split("/"):
             target = target[step.replace("~1", "/").replace("~0", "~")]

@@ -12,12 +12,8 @@ function make(name, attributes = {}, ...children) {
   return out;
 }
 
-/** Follows a reference within the document, also one that is all of an `allOf`; members next to it win. */
+/** Follows a reference within the document; what stands beside `$ref` goes first. */
 function resolved(value) {
-  if (value && value.allOf && value.allOf.length === 1) {
-    const { allOf, ...own } = value;
-    return { ...resolved(allOf[0]), ...own };
-  }
   if (!value || typeof value.$ref !== "string") return value || {};
   const steps = value.$ref.slice(2).split("/").map((step) => step.replace(/~1/g, "/").replace(/~0/g, "~"));
   const { $ref, ...own } = value;
@@ -192,8 +188,7 @@ function card(path, method, item, operation) {
     Object.entries(operation.responses).map(([status, response]) => responseOf(status, resolved(response))));
 }
 
-function schemaCard([name, named]) {
-  const schema = resolved(named);
+function schemaCard([name, schema]) {
   return make("section", { class: "card", id: "schema-" + name },
     make("h3", {}, name),
     paragraphs(schema.description),
