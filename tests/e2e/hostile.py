@@ -31,32 +31,35 @@ def slow_readers(server, paths, stop, count=32, pause_s=0.5):
     readers = [None] * count
     while not stop.is_set():
         for number, reader in enumerate(readers):
-            with contextlib.suppress(OSError):
-                if reader is None:
-                    readers[number] = reader = connect(server, receive_bytes=4096)
-                    path = paths[number % len(paths)]
-                    reader.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
-                    reader.settimeout(0.01)
-                if reader.recv(16):
-                    continue
-            if reader is not None and reader.fileno() >= 0 and is_open(reader):
-                continue
-            if reader is not None:
+            if reader is not None and is_at_its_end(reader):
                 reader.close()
-            readers[number] = None
+                readers[number] = reader = None
+            if reader is None:
+                with contextlib.suppress(OSError):
+                    readers[number] = begin(server, paths[number % len(paths)])
         stop.wait(pause_s)
     for reader in readers:
         if reader is not None:
             reader.close()
 
 
-def is_open(connection):
+def begin(server, path):
+    reader = connect(server, receive_bytes=4096)
+    reader.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+    reader.setblocking(False)
+    return reader
+
+
+def is_at_its_end(reader):
+    """Takes a few bytes; all of an answer that is no export."""
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        piece = reader.recv(16)
+        is_refused = piece.startswith(b"HTTP/1.1 ") and not piece.startswith(b"HTTP/1.1 200")
+        return not piece or is_refused
     except BlockingIOError:
-        return True
-    except OSError:
         return False
+    except OSError:
+        return True
 
 
 def repeated(server, path, stop, many=8):
