@@ -3,9 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 
 #include "admission/read_update.hpp"
 #include "base/result.hpp"
+#include "json/parser.hpp"
+#include "json/problem.hpp"
 
 namespace pebbles::admission {
 namespace {
@@ -17,11 +20,31 @@ constexpr std::string_view white_space = " \t\r\n";
 std::unexpected<BadBatch> bad_batch(std::string detail) {
   return std::unexpected{BadBatch{.has_too_many = false, .detail = std::move(detail)}};
 }
-std::unexpected<BadBatch> bad_batch(const Fault& fault) { return bad_batch(fault.detail); }
-std::unexpected<BadBatch> malformed() { return bad_batch("the body is not valid JSON: it is malformed"); }
+constexpr std::string_view body_name = "the body";
+
+/// What has no end, or is no array, is found by a parser of the whole.
+std::unexpected<BadBatch> malformed(std::string_view body) {
+  return bad_batch(explain({.text = body, .what = body_name}).fault.detail);
+}
 std::unexpected<BadBatch> too_many() {
   return std::unexpected{
       BadBatch{.has_too_many = true, .detail = fmt::format("A batch must have at most {} updates", batch_updates_max)}};
+}
+
+std::unexpected<BadBatch> malformed_in(std::string_view body, std::string_view text) {
+  return bad_batch(explain({.text = text, .what = body_name, .whole = body}).fault.detail);
+}
+
+std::optional<std::string> explain_if_malformed(std::string_view body) {
+  if (!json::find_problem(body)) return std::nullopt;
+  return explain({.text = body, .what = body_name}).fault.detail;
+}
+
+/// Why a text is no JSON. A value that cannot be read is JSON all the same.
+std::optional<std::string> find_syntax_problem(const Source& source) {
+  const auto problem = json::find_problem(source.text);
+  if (!problem || problem->kind != json::Problem::Kind::syntax) return std::nullopt;
+  return explain(source).fault.detail;
 }
 
 /// Finds where the values of a document begin and end, by its quotes and brackets alone: whether they are JSON is for
@@ -30,6 +53,7 @@ class Cutter {
  public:
   explicit Cutter(std::string_view text) : text_{text} {}
 
+  [[nodiscard]] std::string_view text() const { return text_; }
   [[nodiscard]] bool is_at_end() {
     skip_white_space();
     return at_ == text_.size();
@@ -80,28 +104,38 @@ std::string_view Cutter::value() {
 
 std::expected<Texts, BadBatch> cut_array(Cutter& document) {
   Texts out;
-  if (!document.take('[')) return malformed();
+  if (!document.take('[')) return malformed(document.text());
   if (document.take(']')) return out;
   do {
     if (out.size() == batch_updates_max) return too_many();
     out.push_back(document.value());
   } while (document.take(','));
-  if (!document.take(']')) return malformed();
+  if (!document.take(']')) return malformed(document.text());
   return out;
 }
 
 /// The next member's name is `updates`.
 std::expected<bool, BadBatch> is_updates(Cutter& document) {
-  const auto name = parse_value(document.value(), "the body");
-  if (!name) return bad_batch(name.error());
+  constexpr std::size_t name_bytes_max = 64;  // with every letter of it escaped
+  const Source source{.text = document.value(), .what = body_name, .whole = document.text()};
+  if (source.text.size() > name_bytes_max) {
+    if (const auto why = find_syntax_problem(source)) return bad_batch(*why);
+    if (!source.text.starts_with('"') || !document.take(':')) return malformed(document.text());
+    return false;
+  }
+  const auto name = parse_value(source);
+  if (!name) return bad_batch(name.error().fault.detail);
   std::string_view text;
-  if (name->get(text) || !document.take(':')) return malformed();
+  if (name->get(text) || !document.take(':')) return malformed(document.text());
   return text == "updates";
 }
 
 std::expected<Texts, BadBatch> cut_object(Cutter& document) {
   std::optional<Texts> out;
-  if (!document.take('{')) return bad_batch("the body must be an array, or an object with one named updates");
+  if (!document.take('{')) {
+    const auto wrong = explain_if_malformed(document.text());
+    return bad_batch(wrong ? *wrong : "the body must be an array, or an object with one named updates");
+  }
   if (document.take('}')) return bad_batch("updates is required");
   do {
     PEBBLES_TRY(is_them, is_updates(document));
@@ -110,11 +144,12 @@ std::expected<Texts, BadBatch> cut_object(Cutter& document) {
       if (!document.is_before('[')) return bad_batch("updates must be an array");
       PEBBLES_TRY(updates, cut_array(document));
       out = std::move(updates);
-    } else if (const auto ignored = parse_value(document.value(), "the body"); !ignored) {
-      return bad_batch(ignored.error());
+    } else {
+      const Source ignored{.text = document.value(), .what = body_name, .whole = document.text()};
+      if (const auto why = find_syntax_problem(ignored)) return bad_batch(*why);
     }
   } while (document.take(','));
-  if (!document.take('}')) return malformed();
+  if (!document.take('}')) return malformed(document.text());
   if (!out) return bad_batch("updates is required");
   return *std::move(out);
 }
@@ -122,7 +157,7 @@ std::expected<Texts, BadBatch> cut_object(Cutter& document) {
 std::expected<Texts, BadBatch> cut_document(std::string_view body) {
   Cutter document{body};
   auto out = document.is_before('[') ? cut_array(document) : cut_object(document);
-  if (out && !document.is_at_end()) return malformed();
+  if (out && !document.is_at_end()) return malformed(body);
   return out;
 }
 
@@ -152,24 +187,6 @@ void add_update(Items& out, std::expected<simdjson::dom::object, Fault> update) 
   std::visit([&](auto&& read) { out.emplace_back(std::forward<decltype(read)>(read)); }, read_update(*update));
 }
 
-void add_line(Items& out, std::string_view text) {
-  if (text.size() > update_bytes_max)
-    out.emplace_back(TooLarge{});
-  else
-    add_update(out, parse_object(text, update_name));
-}
-
-/// What stands in a document has to be JSON whatever becomes of the update.
-std::expected<void, BadBatch> add_element(Items& out, std::string_view text) {
-  const auto value = parse_value(text, "the body");
-  if (!value) return bad_batch(value.error());
-  if (text.size() > update_bytes_max)
-    out.emplace_back(TooLarge{});
-  else
-    add_update(out, object_in(*value, update_name));
-  return {};
-}
-
 /// Leaves out what is over `left`, but for the first.
 void limit_faults(BatchItem& item, std::size_t& left) {
   auto* const faults = std::get_if<Faults>(&item);
@@ -179,21 +196,68 @@ void limit_faults(BatchItem& item, std::size_t& left) {
   left -= std::min(left, kept);
 }
 
+struct BytesOf {
+  std::size_t operator()(const Update& update) const {
+    return update.filename->size() + update.what.errors.bytes() + update.what.warnings.bytes() +
+           update.event_id.size() + update.envelope_id.size() + update.client_krn.size() + update.email.size();
+  }
+  std::size_t operator()(const Faults& faults) const {
+    std::size_t out = 0;
+    for (const auto& fault : faults) out += sizeof fault + fault.detail.capacity() + fault.pointer.capacity();
+    return out;
+  }
+  std::size_t operator()(const TooLarge&) const { return 0; }
+};
+
 }  // namespace
 
-std::expected<std::vector<BatchItem>, BadBatch> parse_batch(std::string_view body, BatchForm form) {
+std::size_t bytes_of(const BatchItem& item) {
+  constexpr std::size_t what_becomes_of_it = 700;  // its command, its place in a lane, its outcome
+  return sizeof item + what_becomes_of_it + std::visit(BytesOf{}, item);
+}
+
+std::expected<BatchReader, BadBatch> BatchReader::open(std::string_view body, BatchForm form) {
   PEBBLES_TRY(texts, form == BatchForm::json ? cut_document(body) : cut_lines(body));
-  Items out;
-  out.reserve(texts.size());
-  std::size_t faults_left = batch_faults_max;
-  for (const auto text : texts) {
-    if (form == BatchForm::json)
-      PEBBLES_TRY_VOID(add_element(out, text));
-    else
-      add_line(out, text);
-    limit_faults(out.back(), faults_left);
+  return BatchReader{body, form, std::move(texts)};
+}
+
+std::expected<void, BadBatch> BatchReader::check_rest() const {
+  for (const auto text : std::span{texts_}.subspan(next_))
+    if (const auto why = find_syntax_problem({.text = text, .what = body_name, .whole = body_})) return bad_batch(*why);
+  return {};
+}
+
+std::expected<std::vector<BatchItem>, BadBatch> BatchReader::read(std::size_t bytes_max) {
+  const json::ParserScope scope;
+  std::vector<BatchItem> out;
+  if (bytes_max == SIZE_MAX) out.reserve(texts_.size() - next_);
+  std::size_t bytes = 0;
+  for (; next_ < texts_.size() && bytes < bytes_max; ++next_) {
+    const auto text = texts_[next_];
+    if (text.size() > update_bytes_max) {
+      // Never a tree of it. What stands in a document has to be JSON whatever becomes of the update.
+      if (form_ == BatchForm::json && !is_checked_)
+        if (const auto why = find_syntax_problem({.text = text, .what = body_name, .whole = body_}))
+          return bad_batch(*why);
+      out.emplace_back(TooLarge{});
+    } else if (const auto value = parse_value({.text = text, .what = update_name, .whole = body_})) {
+      add_update(out, object_in(*value, update_name));
+    } else if (form_ == BatchForm::json && value.error().is_syntax) {
+      return malformed_in(body_, text);
+    } else {
+      out.emplace_back(Faults{value.error().fault});
+    }
+    limit_faults(out.back(), faults_left_);
+    bytes += bytes_of(out.back());
   }
+  if (form_ == BatchForm::json && !is_done() && !is_checked_) PEBBLES_TRY_VOID(check_rest());
+  is_checked_ = true;
   return out;
+}
+
+std::expected<std::vector<BatchItem>, BadBatch> parse_batch(std::string_view body, BatchForm form) {
+  PEBBLES_TRY(reader, BatchReader::open(body, form));
+  return reader.read(SIZE_MAX);
 }
 
 }  // namespace pebbles::admission

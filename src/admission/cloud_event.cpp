@@ -25,7 +25,15 @@ bool is_json_data(std::string_view media_type) {
 
 bool is_structured(std::string_view media_type) {
   constexpr std::string_view prefix = "application/cloudevents";
-  return equal_ignoring_case(media_type.substr(0, prefix.size()), prefix);
+  return equal_ignoring_case(type_of(media_type).substr(0, prefix.size()), prefix);
+}
+
+EventName name_of_event(const EventAttributes& attributes) {
+  constexpr char separator = 0x1f;
+  EventName out{.id = std::string{*attributes.id}, .key = std::string{*attributes.source}, .chosen_by_sender = true};
+  out.key += separator;
+  out.key += out.id;
+  return out;
 }
 
 std::optional<std::string_view>* find_attribute(EventAttributes& attributes, std::string_view name) {
@@ -58,8 +66,9 @@ std::expected<void, Unusable> judge(const EventAttributes& attributes) {
           fmt::format("{} must be a string of 1 to {} bytes without control characters", name, key_bytes_max));
   if (!attributes.type || attributes.type->empty()) return bad_event("type must be a string that is not empty");
   if (attributes.datacontenttype && !is_json_data(*attributes.datacontenttype))
-    return std::unexpected{Unusable{.reason = Reason::content_type,
-                                    .detail = "datacontenttype must be application/json, or …+json, in UTF-8"}};
+    return std::unexpected{
+        Unusable{.reason = Reason::content_type,
+                 .detail = "datacontenttype must be application/json, text/json or …+json, in UTF-8"}};
   return {};
 }
 

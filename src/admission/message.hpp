@@ -9,7 +9,7 @@
 
 /// Messages of queues → validated updates. A message is the update's JSON with `clientKrn` and `email` in it, bare or
 /// as the data of a CloudEvent 1.0 in JSON, in binary or structured mode (CloudEvents' Kafka protocol binding, section
-/// 3).
+/// 3), or as the detail of an event of Amazon EventBridge.
 namespace pebbles::admission {
 
 /// One header, as it came. Names may repeat: the last one counts.
@@ -33,7 +33,7 @@ enum class Reason {
 [[nodiscard]] std::string_view name_of(Reason reason);
 
 /// A message that can never be counted. `detail` is for whoever sent it: it says what is allowed, lists at most 100
-/// faults, and repeats nothing of the message.
+/// faults, and repeats nothing of the message but a character where it is no JSON.
 struct Unusable {
   Reason reason{};
   std::string detail;
@@ -45,11 +45,12 @@ struct Message {
   domain::StreamId stream;
   domain::Email by;
   domain::Reported what;
-  std::string event_id;  ///< the producer's own key: `eventId`, else a CloudEvent's source, 0x1F, id; else empty
+  std::string event_id;  ///< the producer's own key: `eventId`, else an event's source, 0x1F, id; else empty
 };
 
 /// Judges one message. `value` is empty for a null one. Headers other than `content-type` and, of CloudEvents, `ce_…`
-/// are ignored; without a `content-type` the value is taken for JSON. Of a CloudEvent `subject`, `time`, `dataschema`
+/// are ignored; without a `content-type`, or with a null one, the value is taken for JSON. A value with `specversion`
+/// is a CloudEvent whatever its `content-type` says. Of a CloudEvent `subject`, `time`, `dataschema`
 /// and extensions are ignored: what counts is in its data. Threads: any.
 [[nodiscard]] std::variant<Message, Unusable> parse_message(std::string_view value,
                                                             std::span<const MessageHeader> headers,

@@ -26,6 +26,7 @@ std::optional<TraceContext> find_trace(std::span<const MessageHeader> headers, s
 }  // namespace
 
 MessageAbout about_message(std::string_view value, std::span<const MessageHeader> headers) {
+  const json::ParserScope scope;
   MessageAbout out;
   auto trace = find_trace(headers, traceparent_name);
   if (!trace) trace = find_trace(headers, "ce_traceparent");
@@ -35,6 +36,7 @@ MessageAbout about_message(std::string_view value, std::span<const MessageHeader
       trace = parse_traceparent(text_of(document, traceparent_name));
     object data;
     if (!text_of(document, "specversion").empty() && !document["data"].get(data)) document = data;
+    if (!text_of(document, "detail-type").empty() && !document["detail"].get(data)) document = data;
     out.client = text_of(document, "clientKrn");
     out.file = text_of(document, "filename");
   }

@@ -1,12 +1,15 @@
 #include <fmt/core.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
 
+#include "admission/envelope.hpp"
 #include "admission/read_update.hpp"
 #include "base/result.hpp"
 #include "json/parser.hpp"
+#include "json/problem.hpp"
 
 namespace pebbles::admission {
 namespace {
@@ -14,20 +17,7 @@ namespace {
 using simdjson::dom::element;
 
 constexpr std::size_t faults_max = 100;
-
-/// In our own words: what a library says of itself can change with its version, and tells about our insides.
-std::string_view reason_of(simdjson::error_code error) {
-  switch (error) {
-    case simdjson::EMPTY: return "it is empty";
-    case simdjson::UTF8_ERROR: return "it is not UTF-8";
-    case simdjson::DEPTH_ERROR: return "it is nested too deeply";
-    case simdjson::NUMBER_ERROR: return "a number is malformed or out of range";
-    case simdjson::STRING_ERROR:
-    case simdjson::UNESCAPED_CHARS:
-    case simdjson::UNCLOSED_STRING: return "a string is malformed";
-    default: return "it is malformed";
-  }
-}
+constexpr std::size_t reserved_items_max = 1'000;  ///< before it is known that they are items
 
 std::unexpected<Fault> bad_update(std::string detail) {
   return std::unexpected{Fault{.detail = std::move(detail), .pointer = {}}};
@@ -212,11 +202,12 @@ domain::ItemList UpdateReader::read_items(Member member, element value) {
     return {};
   }
   std::vector<domain::Item> out;
-  out.reserve(items.size());
+  out.reserve(std::min(items.size(), reserved_items_max));
   for (const auto item : items) {
     if (full()) break;
     out.push_back(read_item(member, out.size(), item));
   }
+  if (out.capacity() > out.size()) out.shrink_to_fit();
   return domain::ItemList{std::move(out)};
 }
 
@@ -285,11 +276,24 @@ std::string UpdateReader::read_detail(Member member, std::size_t index, std::str
 
 }  // namespace
 
-std::expected<element, Fault> parse_value(std::string_view text, std::string_view what) {
+Malformed explain(const Source& source) {
+  const auto& [text, what, whole] = source;
+  const auto problem = json::find_problem(text);
+  if (!problem)
+    return {.fault = {.detail = fmt::format("{} is not valid JSON", what), .pointer = {}}, .is_syntax = true};
+  const bool is_blank = text.find_first_not_of(" \t\r\n") == text.npos;
+  const auto around = whole.empty() ? text : whole;
+  const auto offset = static_cast<std::size_t>(text.data() - around.data()) + problem->offset;
+  const auto place = is_blank ? std::string{} : fmt::format(" ({})", json::place_of(around, offset));
+  return {.fault = {.detail = fmt::format("{} is not valid JSON: {}{}", what, problem->what, place), .pointer = {}},
+          .is_syntax = problem->kind == json::Problem::Kind::syntax};
+}
+
+std::expected<element, Malformed> parse_value(const Source& source) {
   element out;
-  if (const auto error = json::parse(text).get(out)) {
+  if (const auto error = json::parse(source.text).get(out)) {
     if (error == simdjson::MEMALLOC) throw std::bad_alloc{};
-    return bad_update(fmt::format("{} is not valid JSON: {}", what, reason_of(error)));
+    return std::unexpected{explain(source)};
   }
   return out;
 }
@@ -300,21 +304,37 @@ std::expected<simdjson::dom::object, Fault> object_in(element value, std::string
   return out;
 }
 
-std::expected<simdjson::dom::object, Fault> parse_object(std::string_view text, std::string_view what) {
-  if (text.size() > update_bytes_max)
-    return bad_update(fmt::format("{} must have at most {} bytes", what, update_bytes_max));
-  PEBBLES_TRY(value, parse_value(text, what));
-  return object_in(value, what);
+std::expected<simdjson::dom::object, Fault> parse_object(const Source& source) {
+  if (source.text.size() > update_bytes_max)
+    return bad_update(fmt::format("{} must have at most {} bytes", source.what, update_bytes_max));
+  const auto value = parse_value(source);
+  if (!value) return std::unexpected{value.error().fault};
+  return object_in(*value, source.what);
 }
 
-std::variant<Update, Faults> read_update(const simdjson::dom::object& document) {
+std::variant<Update, Faults> read_members(const simdjson::dom::object& update) {
   UpdateReader reader;
-  reader.read(document);
+  reader.read(update);
   return std::move(reader).take();
 }
 
+std::variant<Update, Faults> read_update(const simdjson::dom::object& document) {
+  if (!is_envelope(document)) return read_members(document);
+  const auto opened = open_envelope(document);
+  if (!opened) return Faults{{.detail = opened.error().detail, .pointer = {}}};
+  auto out = read_members(opened->update);
+  auto* const update = std::get_if<Update>(&out);
+  if (update == nullptr) return out;
+  auto key = key_of(std::move(update->event_id), opened->event);
+  if (!key) return Faults{{.detail = key.error().detail, .pointer = "/eventId"}};
+  update->event_id = *std::move(key);
+  update->envelope_id = opened->event.chosen_by_sender ? opened->event.id : std::string{};
+  return out;
+}
+
 std::variant<Update, Faults> parse_update(std::string_view body) {
-  const auto document = parse_object(body, "the body");
+  const json::ParserScope scope;
+  const auto document = parse_object({.text = body, .what = "the body"});
   if (!document) return Faults{document.error()};
   return read_update(*document);
 }

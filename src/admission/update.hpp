@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -31,13 +32,24 @@ using Faults = std::vector<Fault>;
 struct Update {
   domain::Filename filename;
   domain::Reported what;
-  std::string event_id;    ///< empty when absent
-  std::string client_krn;  ///< queues only: as written, not judged yet; empty when absent
-  std::string email;       ///< queues only, likewise
+  std::string event_id;          ///< empty when absent
+  std::string envelope_id = {};  ///< of the CloudEvent that it came in; empty when there was none
+  std::string client_krn;        ///< queues only: as written, not judged yet; empty when absent
+  std::string email;             ///< queues only, likewise
 };
 
-/// Parses and judges one update (docs/api.md has the rules). All faults are reported, up to 100. Null counts as absent
-/// for every optional member. Threads: any; `body` is copied once, into a parser that the thread keeps.
+/// The most memory that reading a text of an update may leave behind: its items weigh many times their text where they
+/// are empty. Beside it the parser takes some 15 times the text while it reads.
+[[nodiscard]] constexpr std::size_t parsed_bytes_max(std::size_t text_bytes) {
+  constexpr std::size_t shortest_item_bytes = 15;   // {"message":""},
+  constexpr std::size_t fixed_bytes = 32UL << 10U;  // the update itself; or a hundred faults
+  return std::min(2 * items_max, text_bytes / shortest_item_bytes) * sizeof(domain::Item) + 2 * text_bytes +
+         fixed_bytes;
+}
+
+/// Parses and judges one update (docs/api.md has the rules), with the envelope of an event around it or without. All
+/// faults are reported, up to 100. Null counts as absent for every optional member. Threads: any; `body` is copied
+/// once, into a parser that the thread keeps.
 [[nodiscard]] std::variant<Update, Faults> parse_update(std::string_view body);
 
 /// A producer's key: 1 to 256 bytes, no control characters, valid UTF-8.

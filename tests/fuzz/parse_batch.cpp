@@ -5,12 +5,23 @@
 
 #include "admission/batch.hpp"
 #include "base/assert.hpp"
+#include "json/problem.hpp"
 
 namespace {
 
 using namespace pebbles;
 using admission::BatchForm;
 using simdjson::dom::element;
+
+/// A value of it cannot be read, which refuses an update and not the batch.
+bool has_bad_value(std::string_view body, std::size_t depth) {
+  simdjson::dom::parser parser;
+  element root;
+  if (parser.allocate(body.size() + 1, depth)) return false;
+  const auto problem = json::find_problem(body);
+  return parser.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS && problem &&
+         problem->kind == json::Problem::Kind::value;
+}
 
 /// The array that a batch is, as a parser of the whole sees it; `depth` is how far that goes down.
 std::optional<std::size_t> updates_in(std::string_view body, std::size_t depth) {
@@ -32,9 +43,26 @@ void check_document(std::string_view body) {
   const auto items = admission::parse_batch(body, BatchForm::json);
   constexpr std::size_t depth_of_update = 64;
   if (items)
-    PEBBLES_ASSERT(updates_in(body, depth_of_update + 2) == items->size(), "what is no batch was taken for one");
+    PEBBLES_ASSERT(updates_in(body, depth_of_update + 2) == items->size() || has_bad_value(body, depth_of_update + 2),
+                   "what is no batch was taken for one");
   else
     PEBBLES_ASSERT(items.error().has_too_many || !updates_in(body, depth_of_update), "a good batch was refused");
+}
+
+/// In portions it is the same batch.
+void check_portions(std::string_view body, BatchForm form) {
+  const auto whole = admission::parse_batch(body, form);
+  auto reader = admission::BatchReader::open(body, form);
+  PEBBLES_ASSERT(reader.has_value() || !whole, "a batch is not cut the same way twice");
+  if (!reader) return;
+  for (std::size_t updates = 0; !reader->is_done();) {
+    const auto items = reader->read(1);
+    PEBBLES_ASSERT(items.has_value() || (updates == 0 && !whole),
+                   "a fault of the whole was found after the first portion");
+    if (!items) return;
+    for (const auto& item : *items)
+      PEBBLES_ASSERT(item.index() == (*whole)[updates++].index(), "an update is judged otherwise in a portion");
+  }
 }
 
 /// A line is what it is alone.
@@ -63,5 +91,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view body{reinterpret_cast<const char*>(data), size};
   check_document(body);
   check_lines(body);
+  for (const auto form : {BatchForm::json, BatchForm::ndjson}) check_portions(body, form);
   return 0;
 }

@@ -1,8 +1,12 @@
+#include <sanitizer/allocator_interface.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "admission/update.hpp"
 #include "base/assert.hpp"
+#include "json/parser.hpp"
 #include "json/writer.hpp"
 
 namespace {
@@ -79,10 +83,41 @@ void check_same(const Update& update, const Update& again) {
                  "equal updates have two fingerprints");
 }
 
+/// Memory that is allocated, and the most of it since it was reset.
+std::size_t held = 0;
+std::size_t peak = 0;
+
+/// Of what a thread's parser keeps nothing counts.
+void check_memory(std::string_view body) {
+  (void)admission::parse_update("{}");
+  peak = held;
+  const auto before = held;
+  (void)admission::parse_update(body);
+  constexpr std::size_t parser_factor = 20;  // simdjson's tape, its strings, the places of brackets, and a copy
+  const auto parser = body.size() > json::kept_text_bytes_max ? parser_factor * body.size() + 4096 : 0;
+  // A list grows by doubling, and is there twice while it does.
+  PEBBLES_ASSERT(peak - before <= parser + 3 * admission::parsed_bytes_max(body.size()),
+                 "an update takes too much memory");
+}
+
+void count_in(const volatile void* block, std::size_t) {
+  held += __sanitizer_get_allocated_size(block);
+  peak = std::max(peak, held);
+}
+void count_out(const volatile void* block) {
+  if (block != nullptr) held -= std::min(held, __sanitizer_get_allocated_size(block));
+}
+
 }  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  __sanitizer_install_malloc_and_free_hooks(count_in, count_out);
+  return 0;
+}
 
 /// What is accepted keeps every bound, and its rendering is read as the same update. What is refused says why.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  check_memory({reinterpret_cast<const char*>(data), size});
   const auto parsed = admission::parse_update({reinterpret_cast<const char*>(data), size});
   if (const auto* faults = std::get_if<admission::Faults>(&parsed)) {
     PEBBLES_ASSERT(!faults->empty() && faults->size() <= 100, "a refusal has 1 to 100 reasons");

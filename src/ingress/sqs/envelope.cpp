@@ -2,9 +2,6 @@
 
 #include <simdjson.h>
 
-#include <algorithm>
-
-#include "base/header_text.hpp"
 #include "crypto/base64url.hpp"
 #include "json/parser.hpp"
 
@@ -12,9 +9,6 @@ namespace pebbles::sqs {
 namespace {
 
 using simdjson::dom::object;
-
-constexpr std::string_view content_type = "content-type";
-constexpr std::string_view structured = "application/cloudevents+json";
 
 std::optional<std::string_view> text_in(const object& document, std::string_view name) {
   std::string_view out;
@@ -27,11 +21,6 @@ std::optional<object> parse_with(std::string_view value, std::string_view quoted
   object out;
   if (!value.contains(quoted_name) || json::parse(value).get(out)) return std::nullopt;
   return out;
-}
-
-bool is_structured_event(std::string_view value) {
-  const auto document = parse_with(value, "\"specversion\"");
-  return document && text_in(*document, "specversion");
 }
 
 /// The name that Kafka's binding has for it.
@@ -51,11 +40,11 @@ Content::Content(const ReceivedMessage& message) : value_{message.body} {
       add(attribute.name, *bytes);
   }
   unwrap();
-  if (!has_content_type() && is_structured_event(value())) add(content_type, structured);
 }
 
 /// Attributes that were published with it stand in the envelope too.
 void Content::unwrap() {
+  const json::ParserScope scope;
   const auto envelope = parse_with(value_, "\"Notification\"");
   if (!envelope || text_in(*envelope, "Type") != "Notification" || !text_in(*envelope, "TopicArn")) return;
   const auto message = text_in(*envelope, "Message");
@@ -73,11 +62,6 @@ void Content::unwrap() {
 
 void Content::add(std::string_view name, std::string_view value) {
   headers_.push_back({.name = name_of_header(name), .value = std::string{value}});
-}
-
-bool Content::has_content_type() const {
-  return std::ranges::any_of(headers_,
-                             [](const Header& header) { return equal_ignoring_case(header.name, content_type); });
 }
 
 std::vector<admission::MessageHeader> Content::headers() const {

@@ -12,7 +12,7 @@ namespace pebbles::sqs {
 /// What a message of SQS says, without what carried it: the envelope of SNS (where raw delivery is off) is taken off,
 /// and attributes are headers as `admission::parse_message` knows them. Of CloudEvents, for which no binding to SQS
 /// exists, the spellings of three others are read: attributes ce_id (Kafka), ce-id (HTTP) and cloudEvents_id (AMQP),
-/// and so on. A body with `specversion` in it is an event in structured mode, whether or not a content-type says so.
+/// and so on. The envelopes of events are taken off by `admission::parse_message`.
 class Content {
  public:
   /// `message` outlives it.
@@ -31,7 +31,6 @@ class Content {
   };
   void unwrap();
   void add(std::string_view name, std::string_view value);
-  [[nodiscard]] bool has_content_type() const;
 
   std::string_view value_;
   std::optional<std::string> unwrapped_;

@@ -16,6 +16,12 @@ std::string update_with(const std::string& members) { return "{" + update_member
 
 /// The attributes that a CloudEvent must have, as members of a structured one.
 const std::string attributes = R"("specversion":"1.0","id":"7","source":"/workers/3","type":"progress")";
+/// What EventBridge puts around the detail that was sent to it.
+std::string bridged(const std::string& members, const std::string& detail) {
+  return R"({"version":"0","detail-type":"progress","account":"123456789012","time":"2026-01-01T00:00:00Z",)" +
+         members + R"(,"region":"eu-west-1","resources":[],"detail":)" + detail + "}";
+}
+
 std::string event_with(const std::string& members) { return "{" + attributes + "," + members + "}"; }
 
 const Headers structured = {{"content-type", "application/cloudevents+json; charset=UTF-8"}};
@@ -91,7 +97,11 @@ INSTANTIATE_TEST_SUITE_P(
                          {{"content-type", "text/plain"}, {"content-type", "application/json"}},
                          ""},
                     Good{"other_headers", plain, {{"traceparent", "\xff"}, {"ce_subject", "b.csv"}, {"", ""}}, ""},
-                    Good{"unknown_members", update_with(R"("specversion":"1.0","data":5)"), {}, ""}),
+                    Good{"unknown_members", update_with(R"("specversion":null,"data":5,"detail-type":"x")"), {}, ""},
+                    Good{"null_content_type", plain, {{"content-type", ""}}, ""},
+                    Good{"quoted_content_type", plain, {{"content-type", "\"application/json\""}}, ""},
+                    Good{"charset_without_a_dash", plain, {{"content-type", "application/json;charset=utf8"}}, ""},
+                    Good{"text_json", plain, {{"content-type", "text/json"}}, ""}),
     name_of_case<testing::TestParamInfo<Good>>);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -116,6 +126,27 @@ INSTANTIATE_TEST_SUITE_P(
         Good{"json_data", event_with(R"("datacontenttype":"application/json; charset=utf-8","data":)" + plain),
              structured, event_key},
         Good{"null_content_type", event_with(R"("datacontenttype":null,"data":)" + plain), structured, event_key},
+        Good{"without_a_content_type", event_with("\"data\":" + plain), {}, event_key},
+        Good{"as_text", event_with("\"data\":" + plain), {{"content-type", "text/plain"}}, event_key},
+        Good{"as_json", event_with("\"data\":" + plain), {{"content-type", "application/json"}}, event_key},
+        Good{"as_another_format",
+             event_with("\"data\":" + plain),
+             {{"content-type", "application/cloudevents+avro; charset=utf-16"}},
+             event_key},
+        Good{"text_json_data", event_with(R"("datacontenttype":"text/json","data":)" + plain), structured, event_key},
+        Good{"quoted",
+             event_with("\"data\":" + plain),
+             {{"content-type", "\"application/cloudevents+json\""}},
+             event_key},
+        Good{"of_eventbridge",
+             bridged("\"id\":\"b-1\",\"source\":\"acme.worker\"", plain),
+             {},
+             "acme.worker\x1f"
+             "b-1"},
+        Good{"of_eventbridge_with_its_own_key",
+             bridged("\"id\":\"b-1\",\"source\":\"acme.worker\"", update_with(R"("eventId":"e-1")")),
+             {},
+             "e-1"},
         Good{"extensions",
              event_with(R"("subject":"b.csv","time":5,"partitionkey":"p","traceparent":"t","data":)" + plain),
              structured, event_key},
@@ -152,28 +183,29 @@ std::string padded(std::size_t bytes) {
 
 INSTANTIATE_TEST_SUITE_P(
     Bytes, BadMessage,
-    testing::Values(Bad{"empty", "", {}, Reason::empty_value, "empty"},
-                    Bad{"empty_event", "", binary, Reason::empty_value, "empty"},
-                    Bad{"over_the_limit", padded(update_bytes_max + 1), {}, Reason::too_large, "1048576"},
-                    Bad{"not_json", "hello", {}, Reason::not_json, "the value is not valid JSON"},
-                    Bad{"truncated", plain.substr(0, plain.size() - 1), {}, Reason::not_json, "malformed"},
-                    Bad{"two_documents", plain + plain, {}, Reason::not_json, "malformed"},
-                    Bad{"bytes_ff", "\xff\xff\xff", {}, Reason::not_json, "not UTF-8"},
-                    Bad{"invalid_utf_8", update_with("\"x\":\"\xff\""), {}, Reason::not_json, "not UTF-8"},
-                    Bad{"null", "null", {}, Reason::not_json, "must be a JSON object"},
-                    Bad{"a_list", "[" + plain + "]", {}, Reason::not_json, "must be a JSON object"},
-                    Bad{"a_list_of_updates", "[" + plain + "," + plain + "]", {}, Reason::not_json, "object"},
-                    Bad{"utf_16",
-                        std::string("{\0\"\0a\0\"\0:\0"
-                                    "1\0}\0",
-                                    14),
-                        {},
-                        Reason::not_json,
-                        ""},
-                    Bad{"byte_order_mark", "\xef\xbb\xbf" + plain, {}, Reason::not_json, ""},
-                    Bad{"gzip", std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10), {}, Reason::not_json, ""},
-                    Bad{"avro_with_a_schema_id", std::string("\0\0\0\0\x07ok", 7), {}, Reason::not_json, ""},
-                    Bad{"deep", std::string(100'000, '['), {}, Reason::not_json, ""}),
+    testing::Values(
+        Bad{"empty", "", {}, Reason::empty_value, "empty"},
+        Bad{"empty_event", "", binary, Reason::empty_value, "empty"},
+        Bad{"over_the_limit", padded(update_bytes_max + 1), {}, Reason::too_large, "1048576"},
+        Bad{"not_json", "hello", {}, Reason::not_json, "the value is not valid JSON"},
+        Bad{"truncated", plain.substr(0, plain.size() - 1), {}, Reason::not_json, "found the end of the text"},
+        Bad{"two_documents", plain + plain, {}, Reason::not_json, "expected the end of the text"},
+        Bad{"bytes_ff", "\xff\xff\xff", {}, Reason::not_json, "not ASCII"},
+        Bad{"invalid_utf_8", update_with("\"x\":\"\xff\""), {}, Reason::not_json, "not UTF-8"},
+        Bad{"null", "null", {}, Reason::not_json, "must be a JSON object"},
+        Bad{"a_list", "[" + plain + "]", {}, Reason::not_json, "must be a JSON object"},
+        Bad{"a_list_of_updates", "[" + plain + "," + plain + "]", {}, Reason::not_json, "object"},
+        Bad{"utf_16",
+            std::string("{\0\"\0a\0\"\0:\0"
+                        "1\0}\0",
+                        14),
+            {},
+            Reason::not_json,
+            ""},
+        Bad{"byte_order_mark", "\xef\xbb\xbf" + plain, {}, Reason::not_json, ""},
+        Bad{"gzip", std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10), {}, Reason::not_json, ""},
+        Bad{"avro_with_a_schema_id", std::string("\0\0\0\0\x07ok", 7), {}, Reason::not_json, ""},
+        Bad{"deep", std::string(100'000, '['), {}, Reason::not_json, ""}),
     name_of_case<testing::TestParamInfo<Bad>>);
 
 std::string replaced(const std::string& from, const std::string& to) {
@@ -217,7 +249,6 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Bad{"text", plain, {{"content-type", "text/plain"}}, Reason::content_type, "application/json"},
         Bad{"latin_1", plain, {{"content-type", "application/json; charset=latin1"}}, Reason::content_type, "UTF-8"},
-        Bad{"empty", plain, {{"content-type", ""}}, Reason::content_type, ""},
         Bad{"avro", plain, {{"content-type", "application/avro"}}, Reason::content_type, ""},
         Bad{"binary_xml", plain, binary_with("content-type", "text/xml"), Reason::content_type, "datacontenttype"},
         Bad{"binary_only_the_suffix", plain, binary_with("content-type", "+json"), Reason::content_type, ""},
@@ -226,15 +257,16 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"structured_latin_1", event_with(R"("datacontenttype":"application/json;charset=latin1","data":)" + plain),
             structured, Reason::content_type, "UTF-8"},
         Bad{"structured_avro",
-            event_with("\"data\":" + plain),
+            "Obj",
             {{"content-type", "application/cloudevents+avro"}},
             Reason::content_type,
             "application/cloudevents+json"},
-        Bad{"structured_utf_16",
-            event_with("\"data\":" + plain),
-            {{"content-type", "application/cloudevents+json; charset=utf-16"}},
+        Bad{"avro_that_names_it", "Obj \"specversion\"", {{"content-type", "avro/binary"}}, Reason::content_type, ""},
+        Bad{"not_an_event_within",
+            update_with(R"("x":{"specversion":"1.0"})"),
+            {{"content-type", "text/plain"}},
             Reason::content_type,
-            "UTF-8"},
+            ""},
         Bad{"batched",
             "[" + event_with("\"data\":" + plain) + "]",
             {{"content-type", "application/cloudevents-batch+json"}},
@@ -287,6 +319,16 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"bad_data", event_with(R"("data":{})"), structured, Reason::invalid, "filename is required"},
         Bad{"another_key", event_with("\"data\":" + update_with(R"("eventId":"8")")), structured, Reason::keys_differ,
             "eventId"},
+        Bad{"of_eventbridge_without_id",
+            bridged("\"source\":\"acme.worker\"", plain),
+            {},
+            Reason::invalid,
+            "id and source"},
+        Bad{"of_eventbridge_bad_detail",
+            bridged("\"id\":\"b-1\",\"source\":\"s\"", "{}"),
+            {},
+            Reason::invalid,
+            "filename is required"},
         Bad{"a_key_with_its_source", event_with("\"data\":" + update_with(R"("eventId":"/workers/3 7")")), structured,
             Reason::keys_differ, "eventId"}),
     name_of_case<testing::TestParamInfo<Bad>>);

@@ -335,9 +335,12 @@ TEST(ParseUpdate, FaultsSayWhatIsAllowed) {
   EXPECT_EQ(detail_of(with(R"("errors":[5])")), "errors[0] must be an object with a message");
   EXPECT_EQ(detail_of(with(R"("warnings":[{"message":5}])")),
             "warnings[0].message must be a string of at most 65536 bytes");
-  EXPECT_EQ(detail_of("{"), "the body is not valid JSON: it is malformed");
+  EXPECT_EQ(detail_of("{"),
+            "the body is not valid JSON: expected a name in double quotes or '}', found the end of the text (line 1, "
+            "column 2)");
   EXPECT_EQ(detail_of(""), "the body is not valid JSON: it is empty");
-  EXPECT_EQ(detail_of("\"\xff\""), "the body is not valid JSON: it is not UTF-8");
+  EXPECT_EQ(detail_of("\"\xff\""),
+            "the body is not valid JSON: it is not UTF-8: found a byte that begins no character (line 1, column 2)");
   EXPECT_EQ(detail_of("[]"), "the body must be a JSON object");
 }
 

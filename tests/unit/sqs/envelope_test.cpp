@@ -9,7 +9,6 @@ namespace pebbles::sqs {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
@@ -69,16 +68,6 @@ TEST(SqsContent, TheThreeSpellingsOfAnEventsAttributes) {
                                   {"cecil", "String", "4"}});
   EXPECT_THAT(headers_of(Content{one}), UnorderedElementsAre(Pair("ce_id", "1"), Pair("ce_source", "2"),
                                                              Pair("ce_type", "3"), Pair("cecil", "4")));
-}
-
-TEST(SqsContent, AStructuredEventIsKnownByItsBody) {
-  const std::string event = R"({"specversion":"1.0","id":"1","source":"s","type":"t","data":{}})";
-  const auto one = message(event);
-  EXPECT_THAT(headers_of(Content{one}), ElementsAre(Pair("content-type", "application/cloudevents+json")));
-  const auto said = message(event, {{"Content-Type", "String", "application/json"}});
-  EXPECT_THAT(headers_of(Content{said}), ElementsAre(Pair("Content-Type", "application/json")));
-  const auto inside = message(R"({"errors":[{"message":"\"specversion\""}],"x":{"specversion":"1.0"}})");
-  EXPECT_THAT(headers_of(Content{inside}), IsEmpty());
 }
 
 }  // namespace
