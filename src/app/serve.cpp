@@ -139,7 +139,7 @@ class Service {
                                .client_rule = client_rule_,
                                .clock = clock_,
                                .pool = batchers_,
-                               .batches = batches_,
+                               .bodies = bodies_,
                                .items_max = config.max_errors_in_record};
     const rest::DeleteParts removal{
         .ingest = *ingest_, .reader = store_->reader(), .pool = readers_, .client_rule = client_rule_, .clock = clock_};
@@ -338,7 +338,7 @@ class Service {
   http::WorkerPool readers_;
   http::WorkerPool listers_;
   http::WorkerPool log_readers_;  ///< their threads look at ingest only behind a job, so when it is there
-  http::FairBudget batches_{64UL << 20U};
+  http::FairBudget bodies_{64UL << 20U};
   http::WorkerPool batchers_{
       {.threads = 1, .queue_max = 256, .name = "batches"}};      ///< what they do is work for a processor
   http::WorkerPool questions_{{.threads = 1, .queue_max = 64}};  ///< of supervisors: no flood of reads is before them

@@ -32,7 +32,7 @@ constexpr std::string_view any_origin = "*";
 constexpr std::string_view head_end = "\r\n\r\n";
 constexpr std::size_t small_body_bytes_max = 16UL << 10U;    // copied behind the head; a larger one is sent beside it
 constexpr std::size_t kept_capacity_bytes_max = 2UL << 10U;  // what each string holds on to for the next request
-constexpr std::size_t reserved_body_bytes_max = 1UL << 20U;
+constexpr std::size_t body_step_bytes_min = 64UL << 10U;     // a body that is larger than a small one begins with
 constexpr std::size_t spare_bytes = 64;  // behind a body, so that a JSON parser may read past its end
 constexpr std::size_t chunked_read_bytes_max = 16UL
                                                << 10U;  // what is left of such a read fits into a connection's buffer
@@ -122,8 +122,7 @@ void Connection::begin_request() {
   route_ = nullptr;
   reuse(body_);
   reuse(head_copy_);
-  body_share_.reset();
-  body_share_bytes_ = 0;
+  body_share_ = {};
   client_.clear();
   file_.clear();
   cancellation_.reset();
@@ -221,7 +220,7 @@ bool Connection::receive_head() {
   return receive();
 }
 
-bool Connection::receive_body(std::size_t bytes_max) {
+bool Connection::receive_body(std::size_t bytes_max, FairBudget* budget, const std::string& requester) {
   if (!in_.empty()) return receive();  // a part of a chunk's frame, which the next bytes complete
   if (timed_out_) return false;
   // No more than belongs to the body, or fits into `in_`: what follows is the next request.
@@ -231,6 +230,10 @@ bool Connection::receive_body(std::size_t bytes_max) {
   const auto count = read_some(room);
   if (!count) return false;
   const std::string_view bytes{room.data(), *count};
+  if (!make_room_for_body(bytes.size(), bytes_max, budget, requester)) {
+    refusal_ = {.status = 503};
+    return true;
+  }
   const auto taken = bytes.empty() ? 0 : request_->parse_body(bytes, body_, bytes_max, refusal_);
   return refusal_ || in_.append(bytes.substr(taken));
 }
@@ -331,12 +334,15 @@ Task<void> Connection::compress(Response& response) {
 }
 
 Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_t bytes_max, FairBudget* budget,
-                                                                      std::string asker) {
+                                                                      std::string requester) {
   const auto announced = request_->content_length();
   if (announced && *announced > bytes_max) co_return std::unexpected{too_large(bytes_max)};
-  if (budget != nullptr && !budget->has_room(asker, 0)) co_return std::unexpected{answer_of({.status = 503})};
+  const bool may_be_large = !announced || *announced > small_body_bytes_max;
+  if (budget != nullptr && may_be_large &&
+      !budget->has_room(requester, static_cast<std::size_t>(announced.value_or(body_step_bytes_min))))
+    co_return std::unexpected{answer_of({.status = 503})};
   // What is only announced takes no memory yet.
-  if (announced) body_.reserve(std::min<std::size_t>(*announced, reserved_body_bytes_max) + spare_bytes);
+  if (announced && !may_be_large) body_.reserve(*announced + spare_bytes);
   enter_phase(Phase::body, loop_.options().deadlines.body);
   window_bytes_ = 0;
   if (continue_due_) {
@@ -346,15 +352,13 @@ Task<std::expected<std::string_view, Response>> Connection::read_body(std::size_
     co_await flush();
   }
   while (!gone_) {
-    const auto taken = take_body(bytes_max);
-    if (budget != nullptr && taken != Progress::failed && !make_room_for_body(*budget, asker))
-      refusal_ = {.status = 503};
-    if (refusal_ || taken != Progress::more) break;
+    if (!make_room_for_body(in_.data().size(), bytes_max, budget, requester)) refusal_ = {.status = 503};
+    if (refusal_ || take_body(bytes_max) != Progress::more) break;
     error_code failed;
     co_await socket_.async_wait(Socket::wait_read, redirect_error(use_task, failed));
     if (timed_out_) refusal_ = {.status = 408};
     // A full buffer that holds no complete piece of a chunked body is a trailer or an extension without end.
-    else if (!receive_body(bytes_max) && !gone_)
+    else if (!receive_body(bytes_max, budget, requester) && !gone_)
       refusal_ = {.status = 400, .why = "Bad request: a trailer or an extension of a chunk is too long"};
     if (refusal_) break;
   }
@@ -372,18 +376,36 @@ Connection::Progress Connection::take_body(std::size_t bytes_max) {
   return request_->is_done() ? Progress::done : Progress::more;
 }
 
-bool Connection::make_room_for_body(FairBudget& budget, const std::string& asker) {
-  if (body_.capacity() <= body_share_bytes_) return true;
-  if (!budget.has_room(asker, body_.capacity() - body_share_bytes_)) return false;
-  body_share_.reset();
-  body_share_ = budget.take(asker, body_.capacity());
-  body_share_bytes_ = body_.capacity();
+bool Connection::make_room_for_body(std::size_t more, std::size_t bytes_max, FairBudget* budget,
+                                    const std::string& requester) {
+  const auto wanted = std::min(body_.size() + more, bytes_max);
+  if (request_->is_done() || wanted + spare_bytes <= body_.capacity()) return true;
+  auto step = small_body_bytes_max;
+  if (wanted > small_body_bytes_max) {
+    const auto end = std::min<std::uint64_t>(request_->content_length().value_or(bytes_max), bytes_max);
+    step = std::max(wanted, std::min<std::size_t>(std::max(2 * body_.size(), body_step_bytes_min), end));
+    // All that was announced is taken at once: of bodies that grow side by side none might come to its end.
+    const auto share = std::max(step, static_cast<std::size_t>(request_->content_length().value_or(0)));
+    if (budget != nullptr && !take_share(*budget, requester, share)) return false;
+  }
+  std::string grown;  // `reserve` of a string that has grown takes twice what it had
+  grown.reserve(step + spare_bytes);
+  grown = std::string_view{body_};
+  body_ = std::move(grown);
   return true;
+}
+
+bool Connection::take_share(FairBudget& budget, const std::string& requester, std::size_t bytes) {
+  if (bytes <= body_share_.bytes()) return true;
+  if (body_share_.bytes() > 0) return budget.grow(body_share_, bytes);
+  auto taken = budget.take(requester, bytes, FairBudget::Use::body);
+  if (taken) body_share_ = *std::move(taken);
+  return taken.has_value();
 }
 
 void Connection::drop_body() {
   body_ = {};
-  body_share_.reset();
+  body_share_ = {};
 }
 
 /// Gets a body that no handler wanted out of the way. False when that isn't possible at once.
@@ -599,7 +621,7 @@ void Connection::release_buffers() {
   in_.release();
   head_share_.reset();
   head_share_bytes_ = 0;
-  body_share_.reset();
+  body_share_ = {};
   for (auto* text : {&head_copy_, &body_, &out_, &out_body_})
     if (text->capacity() > std::string{}.capacity()) std::string{}.swap(*text);
 }

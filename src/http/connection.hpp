@@ -43,7 +43,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   // For Exchange.
   [[nodiscard]] const RequestParser& request() const { return *request_; }
   Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max, FairBudget* budget,
-                                                            std::string asker);
+                                                            std::string requester);
   void drop_body();
   [[nodiscard]] std::string peer() const;
   [[nodiscard]] std::shared_ptr<const Cancellation> cancellation();
@@ -63,12 +63,14 @@ class Connection : public boost::intrusive::list_base_hook<> {
   /// The same within what heads may hold in all.
   bool receive_head();
   /// The same for a body, which does not stay in `in_`.
-  bool receive_body(std::size_t bytes_max);
+  bool receive_body(std::size_t bytes_max, FairBudget* budget, const std::string& requester);
   /// What one read from the socket brought; nothing where the client has gone.
   std::optional<std::size_t> read_some(std::span<char> room);
   Progress take_body(std::size_t bytes_max);
-  /// False when `budget` has no room of the asker's for what the body has grown to.
-  bool make_room_for_body(FairBudget& budget, const std::string& asker);
+  /// Before `more` bytes are taken: has the body's memory grow for them, by steps that double, up to what was
+  /// announced. False when `budget` has no room of the requester's for the next step.
+  bool make_room_for_body(std::size_t more, std::size_t bytes_max, FairBudget* budget, const std::string& requester);
+  bool take_share(FairBudget& budget, const std::string& requester, std::size_t bytes);
   bool skip_body();
   Progress send();
   Progress send_some();
@@ -118,8 +120,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::size_t head_share_bytes_ = 0;
   std::string head_copy_;  ///< of a head whose body is still to come: `in_` moves while it does
   std::string body_;
-  std::shared_ptr<const void> body_share_;  ///< what it takes of a budget
-  std::size_t body_share_bytes_ = 0;
+  FairBudget::Share body_share_;                ///< what it takes of a budget
   std::string out_;                             ///< the answer's head, and its body when that is small
   std::string out_body_;                        ///< a large body
   std::shared_ptr<const void> share_;           ///< what it takes of a budget

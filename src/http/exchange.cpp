@@ -12,8 +12,8 @@ std::string Exchange::combined_header(std::string_view name) const { return conn
 void Exchange::note(std::string_view client, std::string_view file) { connection_.note(client, file); }
 
 Task<std::expected<std::string_view, Response>> Exchange::read_body(std::size_t bytes_max, FairBudget* budget,
-                                                                    std::string asker) {
-  return connection_.read_body(bytes_max, budget, std::move(asker));
+                                                                    std::string requester) {
+  return connection_.read_body(bytes_max, budget, std::move(requester));
 }
 
 std::string Exchange::peer() const { return connection_.peer(); }

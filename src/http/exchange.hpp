@@ -40,11 +40,11 @@ class Exchange {
   /// The whole body; call once. Sends `100 Continue` first where the client waits for it (RFC 9110, section 10.1.1),
   /// so check everything in the head before. The error is the answer to give: 413 when the body is announced or found
   /// to be longer than `bytes_max`, 400 when it is malformed, 408 when it takes too long.
-  /// With a budget, which outlives the exchange, the body takes its room there, and the answer is 503 where none is
-  /// left for the asker.
+  /// With a budget, which outlives the exchange, a body above 16 KiB takes its room there before it takes memory, and
+  /// the answer is 503 where none is left for the requester.
   [[nodiscard]] Task<std::expected<std::string_view, Response>> read_body(std::size_t bytes_max,
                                                                           FairBudget* budget = nullptr,
-                                                                          std::string asker = {});
+                                                                          std::string requester = {});
 
   /// The body's memory, and its room in the budget, before the answer is there. Views of it die.
   void drop_body();

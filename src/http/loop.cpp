@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <ctime>
 
+#include "base/free_memory.hpp"
 #include "telemetry/telemetry.hpp"
 
 namespace pebbles::http {
@@ -70,6 +71,11 @@ void Loop::tick() {
   if (state_.stopping.load(std::memory_order_relaxed)) close_idle();
   if (cutting())
     for (auto& connection : connections_) connection.cut();
+  if (now_ >= release_at_) {
+    constexpr std::chrono::seconds between{2};
+    release_free_memory();
+    release_at_ = now_ + between;
+  }
   timer_.expires_after(options_.deadlines.tick);
   timer_.async_wait([this](const boost::system::error_code& cancelled) {
     if (!cancelled) tick();

@@ -83,6 +83,7 @@ class Loop {
   boost::intrusive::list<Connection> connections_;
   Clock::time_point now_;
   std::unique_ptr<char[]> scratch_ = std::make_unique_for_overwrite<char[]>(scratch_bytes);
+  Clock::time_point release_at_;  ///< when free memory is given back next
   std::time_t date_second_ = 0;
   std::string date_line_;
   asio::io_context context_;

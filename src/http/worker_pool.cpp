@@ -5,7 +5,16 @@
 
 #include <utility>
 
+#include "base/free_memory.hpp"
+#include "json/parser.hpp"
+
 namespace pebbles::http {
+namespace {
+
+constexpr std::chrono::milliseconds rests_after{
+    500};  // without a job: then what it had for the last ones is given back
+
+}  // namespace
 
 WorkerPool::WorkerPool(const WorkerPoolOptions& options)
     : options_{options}, share_{options.gives_way, options.parts * options.threads} {
@@ -98,15 +107,22 @@ void WorkerPool::stop() {
 void WorkerPool::run() {
   // Of the calling thread alone, as Linux has it. A system that refuses leaves the threads as they are.
   if (options_.nice != 0) ::setpriority(PRIO_PROCESS, 0, options_.nice);
+  const auto can_go_on = [this] { return stopped_ || !turns_.empty(); };
   std::unique_lock lock{mutex_};
-  for (;;) {
-    came_.wait(lock, [this] { return stopped_ || !turns_.empty(); });
+  for (bool has_worked = false;; has_worked = true) {
+    if (has_worked && !came_.wait_for(lock, rests_after, can_go_on)) {
+      lock.unlock();
+      release_free_memory();
+      lock.lock();
+    }
+    came_.wait(lock, can_go_on);
     if (stopped_) return;
     auto turn = take_turn();
     lock.unlock();
     const auto began = std::chrono::steady_clock::now();
     turn.job();
     turn.job = nullptr;
+    json::release_memory();
     const auto took = std::chrono::steady_clock::now() - began;
     lock.lock();
     end_turn(turn);

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <thread>
 
+#include "base/free_memory.hpp"
 #include "crypto/sha256.hpp"
 #include "ingest/committer.hpp"
 #include "ingest/fair_queue.hpp"
@@ -103,6 +104,7 @@ class Ingest::Lane {
       if (closed) return true;
       upkeep_due = store_->maintain(store::Load::idle);
       upkeep_pause_ = upkeep_due ? milliseconds{0} : idle_after;
+      if (!upkeep_due) release_free_memory();
     }
   }
 

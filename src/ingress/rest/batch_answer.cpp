@@ -47,7 +47,8 @@ class Writer {
     const auto* const applied = std::get_if<ingest::Applied>(&outcome);
     const bool created = applied != nullptr && applied->created;
     out_ += R"("status":200,)";
-    if (style_.update.minimal || out_.size() > style_.states_bytes_max) {
+    const bool has_state = applied == nullptr || applied->after.has_value();
+    if (style_.update.minimal || !has_state || out_.size() > style_.states_bytes_max) {
       out_ += created ? R"("result":"created")" : R"("result":"updated")";
     } else {
       const auto tell = [&](const ingest::ShownState& state) {
@@ -73,33 +74,40 @@ void append_count(std::string& out, std::string_view name, std::size_t count) {
 
 }  // namespace
 
-http::Response answer_of(std::span<const BatchEntry> entries, const domain::ClientKrn& client,
-                         const BatchStyle& style) {
+void BatchAnswer::add(std::span<const BatchEntry> entries) {
   constexpr std::size_t state_bytes = 256;
   constexpr std::size_t minimal_bytes = 40;
-  http::Response out{
-      .status = 200, .content_type = style.lines ? http::ndjson_type : http::json_type, .headers = {}, .body = {}};
-  if (style.update.minimal) http::add_header(out, "Preference-Applied", "return=minimal");
-  out.body.reserve(64 + entries.size() * (style.update.minimal ? minimal_bytes : state_bytes));
-  Writer writer{out.body, client, style};
-  if (style.lines) {
-    for (const auto& entry : entries) {
-      writer.write(entry);
-      out.body += '\n';
-    }
-    return out;
-  }
-  const auto counted = static_cast<std::size_t>(std::ranges::count_if(entries, is_counted));
-  append_count(out.body, R"({"succeeded":)", counted);
-  append_count(out.body, R"(,"failed":)", entries.size() - counted);
-  out.body += R"(,"results":[)";
-  bool first = true;
+  if (entries_ == 0) results_.reserve(64 + entries.size() * (style_.update.minimal ? minimal_bytes : state_bytes));
+  Writer writer{results_, client_, style_};
   for (const auto& entry : entries) {
-    if (!std::exchange(first, false)) out.body += ',';
+    if (!style_.lines && entries_ > 0) results_ += ',';
     writer.write(entry);
+    if (style_.lines) results_ += '\n';
+    ++entries_;
   }
+  counted_ += static_cast<std::size_t>(std::ranges::count_if(entries, is_counted));
+}
+
+http::Response BatchAnswer::finish() && {
+  http::Response out{
+      .status = 200, .content_type = style_.lines ? http::ndjson_type : http::json_type, .headers = {}, .body = {}};
+  if (style_.update.minimal) http::add_header(out, "Preference-Applied", "return=minimal");
+  out.body = std::move(results_);
+  if (style_.lines) return out;
+  std::string begin;
+  append_count(begin, R"({"succeeded":)", counted_);
+  append_count(begin, R"(,"failed":)", entries_ - counted_);
+  begin += R"(,"results":[)";
+  out.body.insert(0, begin);
   out.body += "]}";
   return out;
+}
+
+http::Response answer_of(std::span<const BatchEntry> entries, const domain::ClientKrn& client,
+                         const BatchStyle& style) {
+  BatchAnswer answer{client, style};
+  answer.add(entries);
+  return std::move(answer).finish();
 }
 
 }  // namespace pebbles::rest

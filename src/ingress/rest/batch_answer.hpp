@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -20,12 +21,31 @@ struct BatchEntry {
 };
 
 struct BatchStyle {
-  AnswerStyle update;                          ///< `minimal`: without states
-  bool lines = false;                          ///< NDJSON
-  std::size_t states_bytes_max = 16UL << 20U;  ///< results behind that come without states
+  AnswerStyle update;                         ///< `minimal`: without states
+  bool lines = false;                         ///< NDJSON
+  std::size_t states_bytes_max = 4UL << 20U;  ///< results after that come without states
 };
 
-/// The 200 that tells of each update in its order.
+/// The 200 that tells of each update in its order, written as portions of a batch are counted. Threads: one at a time.
+class BatchAnswer {
+ public:
+  BatchAnswer(domain::ClientKrn client, const BatchStyle& style) : client_{std::move(client)}, style_{style} {}
+
+  /// The next updates.
+  void add(std::span<const BatchEntry> entries);
+  /// Results from now on come without states.
+  void leave_out_states() { style_.states_bytes_max = 0; }
+  [[nodiscard]] http::Response finish() &&;
+
+ private:
+  domain::ClientKrn client_;
+  BatchStyle style_;
+  std::string results_;
+  std::size_t counted_ = 0;
+  std::size_t entries_ = 0;
+};
+
+/// The same at once.
 [[nodiscard]] http::Response answer_of(std::span<const BatchEntry> entries, const domain::ClientKrn& client,
                                        const BatchStyle& style);
 

@@ -47,6 +47,10 @@ void BatchSink::deliver(std::vector<ingest::Settlement>& settlements) {
     auto& outcome = slot.outcomes.at(update_of(settlement.ticket));
     PEBBLES_ASSERT(!outcome, "an update is settled once");
     outcome = std::move(settlement.outcome);
+    if (auto* const applied = std::get_if<ingest::Applied>(&*outcome); applied != nullptr && applied->after) {
+      slot.states_bytes += applied->after->errors.bytes() + applied->after->warnings.bytes();
+      if (slot.states_bytes > states_bytes_max) applied->after.reset();
+    }
     if (++slot.settled < slot.wanted || !slot.resume) continue;
     auto resume = std::exchange(slot.resume, nullptr);  // first: what resumes may open another batch
     resume();

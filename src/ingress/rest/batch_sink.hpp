@@ -19,6 +19,10 @@ class BatchSink final : public ingest::AckSink {
 
   explicit BatchSink(http::Executor executor) : executor_{executor} {}
 
+  /// Of the states in a batch's outcomes, which share the store's memory at best: those after that are let go, as an
+  /// answer would leave them out.
+  static constexpr std::size_t states_bytes_max = 8UL << 20U;
+
   /// Room for the outcomes of so many updates. Close it once nothing more of it can be settled.
   [[nodiscard]] Batch open(std::size_t updates);
   /// For the update at that place in the batch.
@@ -39,6 +43,7 @@ class BatchSink final : public ingest::AckSink {
     Outcomes outcomes;
     std::size_t settled = 0;
     std::size_t wanted = 0;
+    std::size_t states_bytes = 0;
     Resume resume;
   };
 

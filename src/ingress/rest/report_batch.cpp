@@ -5,6 +5,7 @@
 
 #include "admission/batch.hpp"
 #include "admission/media_type.hpp"
+#include "base/assert.hpp"
 #include "base/crash_point.hpp"
 #include "base/hex.hpp"
 #include "crypto/sha256.hpp"
@@ -13,6 +14,7 @@
 #include "ingress/rest/batch_answer.hpp"
 #include "ingress/rest/batch_sink.hpp"
 #include "ingress/rest/make_pending.hpp"
+#include "ingress/rest/reading.hpp"
 #include "ingress/rest/request_checks.hpp"
 #include "ingress/rest/request_headers.hpp"
 #include "telemetry/ingest_metrics.hpp"
@@ -27,16 +29,18 @@ using std::chrono::steady_clock;
 namespace {
 
 /// What a loop does itself: more would keep its other connections waiting.
-constexpr std::size_t parsed_at_once_bytes_max = 64UL << 10U;
 constexpr std::size_t written_at_once_max = 64;
 /// Others push in between.
 constexpr std::size_t submitted_at_once_max = 1'000;
 /// For so long what lanes give back is offered to them again.
-constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::seconds lanes_patience{10};
 
-constexpr Content contents{
-    .is_right = [](std::string_view type) { return admission::is_json(type) || admission::is_ndjson(type); },
-    .name = "application/json or application/x-ndjson"};
+constexpr Content contents{.is_right =
+                               [](std::string_view type) {
+                                 return admission::is_json(type) || admission::is_ndjson(type) ||
+                                        admission::is_json_events(type);
+                               },
+                           .name = "application/json or application/x-ndjson"};
 
 /// The keys that a header gives to the updates of its batch: the header's key, a slash and the place, from 0.
 class DerivedKeys {
@@ -52,9 +56,9 @@ class DerivedKeys {
   std::string start_;
 };
 
-/// A batch that was read. Files are named where states are asked for; `pendings` are its good updates, `places` where
-/// these stand among `entries`.
-struct Batch {
+/// What of a batch is in memory at a time. Files are named where states are asked for; `pendings` are its good updates,
+/// `places` where these stand among `entries`.
+struct Portion {
   std::vector<char> names;  ///< of the files that `entries` name: one piece of memory for all
   std::vector<BatchEntry> entries;
   std::vector<ingest::Pending> pendings;
@@ -66,6 +70,14 @@ struct Request {
   admission::BatchForm form{};
   std::optional<DerivedKeys> keys;
   bool is_minimal = false;  ///< no states are asked for
+};
+
+/// A batch on its way: what it says, and how far it was read.
+struct Batch {
+  std::string_view body;
+  Request request;
+  std::optional<admission::BatchReader> reader = {};
+  std::size_t next = 0;  ///< the place of the next update
 };
 
 std::optional<std::string> key_of(std::string& event_id, const Request& request, std::size_t place) {
@@ -86,24 +98,23 @@ std::string_view add_name(std::vector<char>& names, std::string_view name) {
   return {place, names.end()};
 }
 
-std::expected<Batch, Response> read_batch(std::string_view body, const Request& request) {
-  auto items = admission::parse_batch(body, request.form);
-  if (!items) {
-    const auto& why = items.error();
-    if (why.has_too_many) return std::unexpected{http::problem(413, why.detail)};
-    return std::unexpected{answer_of(admission::Faults{{.detail = why.detail, .pointer = {}}})};
-  }
-  Batch out;
-  if (!request.is_minimal) out.names.reserve(bytes_of_names(*items));
-  out.entries.resize(items->size());
-  out.pendings.reserve(items->size());
-  out.places.reserve(items->size());
-  for (std::size_t i = 0; i < items->size(); ++i) {
-    auto& item = (*items)[i];
+Response answer_to(const admission::BadBatch& why) {
+  if (why.has_too_many) return http::problem(413, why.detail);
+  return answer_of(admission::Faults{{.detail = why.detail, .pointer = {}}});
+}
+
+Portion portion_of(std::vector<admission::BatchItem> items, const Request& request, std::size_t first) {
+  Portion out;
+  if (!request.is_minimal) out.names.reserve(bytes_of_names(items));
+  out.entries.resize(items.size());
+  out.pendings.reserve(items.size());
+  out.places.reserve(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    auto& item = items[i];
     if (auto* const faults = std::get_if<admission::Faults>(&item)) {
       out.entries[i].result = std::move(*faults);
     } else if (auto* const update = std::get_if<admission::Update>(&item)) {
-      const auto key = key_of(update->event_id, request, i);
+      const auto key = key_of(update->event_id, request, first + i);
       if (!request.is_minimal) out.entries[i].filename = add_name(out.names, *update->filename);
       auto& pending = out.pendings.emplace_back(make_pending(request.client, std::move(*update), key));
       pending.wants_state = !request.is_minimal;
@@ -112,6 +123,27 @@ std::expected<Batch, Response> read_batch(std::string_view body, const Request& 
       out.entries[i].result = admission::TooLarge{};
     }
   }
+  return out;
+}
+
+/// The next portion, the first of which tells whether the whole is a batch.
+std::expected<Portion, Response> read_portion(Batch& batch) {
+  if (!batch.reader) {
+    auto reader = admission::BatchReader::open(batch.body, batch.request.form);
+    if (!reader) return std::unexpected{answer_to(reader.error())};
+    batch.reader = *std::move(reader);
+  }
+  auto items = batch.reader->read();
+  if (!items) return std::unexpected{answer_to(items.error())};
+  const auto first = std::exchange(batch.next, batch.next + items->size());
+  return portion_of(*std::move(items), batch.request, first);
+}
+
+/// What is left of it, as what no lane has taken.
+Portion not_taken(Batch& batch) {
+  Portion out;
+  out.entries.resize(batch.reader->size() - batch.next);
+  batch.next = batch.reader->size();
   return out;
 }
 
@@ -130,51 +162,55 @@ class ReportBatch {
       co_return failed(exchange, answer_of(admission::Faults{{.detail = std::string{key.error()}, .pointer = {}}}));
     if (has_precondition(exchange))
       co_return failed(exchange, malformed("If-Match and If-None-Match are about one file: send its update by itself"));
-    std::string sender{exchange.capture(0)};
-    const auto body = co_await exchange.read_body(admission::batch_bytes_max, &parts_.batches, std::move(sender));
+    std::string requester = **by;
+    const auto body = co_await exchange.read_body(admission::batch_bytes_max, &parts_.bodies, std::move(requester));
     if (!body) co_return refused(exchange, body.error());
 
-    Request request{.client = domain::ClientKrn{std::string{exchange.capture(0)}},
-                    .form = admission::is_ndjson(exchange.header("Content-Type")) ? admission::BatchForm::ndjson
-                                                                                  : admission::BatchForm::json,
-                    .keys = *key ? std::optional<DerivedKeys>{**key} : std::nullopt,
-                    .is_minimal = prefers_minimal(exchange.combined_header("Prefer"))};
-    const auto client = request.client;
-    const bool is_minimal = request.is_minimal;
-    auto read = [text = *body, request = std::move(request)] { return read_batch(text, request); };
-    std::optional<std::expected<Batch, Response>> batch;
-    std::string asker = *client;
-    if (body->size() > parsed_at_once_bytes_max)
-      batch = co_await http::run_on(parts_.pool, std::move(asker), std::move(read));
-    else
-      batch = read();
-    if (!batch) co_return refused(exchange, overloaded());
-    if (!*batch) co_return failed(exchange, std::move(*batch).error());
-    exchange.drop_body();
-
-    auto& entries = (*batch)->entries;
-    const auto share = parts_.batches.take(*client, bytes_of(**batch));
-    add_sender((*batch)->pendings, *by);
-    co_await bring_in(**batch);
-    count_failures(entries, *client);
-    const BatchStyle style{.update = {.minimal = is_minimal, .items_max = parts_.items_max},
-                           .lines = takes_only_ndjson(exchange.combined_header("Accept")),
-                           // Short where long ones lie unread: the updates are counted, so there has to be an answer.
-                           .states_bytes_max = unread_.is_spent() ? 0 : BatchStyle{}.states_bytes_max};
-    co_return co_await answer(entries, client, style);
+    Batch batch{.body = *body,
+                .request = {.client = domain::ClientKrn{std::string{exchange.capture(0)}},
+                            .form = admission::is_ndjson(exchange.header("Content-Type")) ? admission::BatchForm::ndjson
+                                                                                          : admission::BatchForm::json,
+                            .keys = *key ? std::optional<DerivedKeys>{**key} : std::nullopt,
+                            .is_minimal = prefers_minimal(exchange.combined_header("Prefer"))}};
+    BatchAnswer answer{batch.request.client,
+                       {.update = {.minimal = batch.request.is_minimal, .items_max = parts_.items_max},
+                        .lines = takes_only_ndjson(exchange.combined_header("Accept"))}};
+    for (bool goes_on = true; goes_on;) {
+      auto read = [&batch] { return read_portion(batch); };
+      ReadingParts reading{.pool = parts_.pool, .bodies = parts_.bodies, .requester = **by};
+      const bool is_first = batch.next == 0;
+      auto given =
+          co_await read_with_room(std::move(reading), body->size(), admission::portion_memory_max, std::move(read));
+      if (!given && is_first) co_return refused(exchange, overloaded());
+      auto portion = given ? std::move(given->value) : std::expected<Portion, Response>{not_taken(batch)};
+      auto share = given ? std::move(given->share) : http::FairBudget::Share{};
+      if (!portion && is_first) co_return failed(exchange, std::move(portion).error());
+      // It was looked through before anything of it was counted.
+      PEBBLES_ASSERT(portion.has_value(), "a batch is malformed as a whole, or in its first portion");
+      share.shrink_to(bytes_of(*portion));
+      goes_on = given && !batch.reader->is_done();
+      if (!goes_on && body->size() > unbudgeted_bytes_max) exchange.drop_body();
+      add_sender(portion->pendings, *by);
+      const bool all_taken = co_await bring_in(*portion);
+      count_failures(portion->entries, *batch.request.client);
+      co_await write(answer, portion->entries, **by);
+      if (all_taken || !goes_on) continue;
+      // No update may overtake another of its file.
+      const auto rest = not_taken(batch);
+      count_failures(rest.entries, *batch.request.client);
+      co_await write(answer, rest.entries, **by);
+      goes_on = false;
+    }
+    auto out = std::move(answer).finish();
+    out.share = unread_.take(out.body.capacity());
+    co_return out;
   }
 
  private:
-  static std::size_t bytes_of(const Batch& batch) {
+  static std::size_t bytes_of(const Portion& batch) {
     std::size_t out = batch.names.size() + batch.entries.size() * sizeof(BatchEntry);
     for (const auto& pending : batch.pendings) out += ingest::bytes_of(pending);
     return out;
-  }
-
-  static Response refused(const Exchange& exchange, Response response) {
-    if (response.status != 503) return failed(exchange, std::move(response));
-    telemetry::update_failed(exchange.capture(0), telemetry::UpdateFailure::unavailable);
-    return response;
   }
 
   void add_sender(std::vector<ingest::Pending>& pendings, const domain::Email& by) {
@@ -189,8 +225,9 @@ class ReportBatch {
 
   /// Brings the updates to their outcomes. What the lanes have no room for is offered again when the others are
   /// through, as long as they take something of it: a batch that is longer than what may wait at once is no flood yet.
-  Task<void> bring_in(Batch& batch) {
-    const auto until = steady_clock::now() + patience;
+  /// False when something was left.
+  Task<bool> bring_in(Portion& batch) {
+    const auto until = steady_clock::now() + lanes_patience;
     const auto ticket = sink_.open(batch.pendings.size());
     for (std::size_t i = 0; i < batch.pendings.size(); ++i) batch.pendings[i].ack = sink_.ack(ticket, i);
     auto waiting = std::move(batch.pendings);
@@ -206,6 +243,7 @@ class ReportBatch {
     auto outcomes = sink_.close(ticket);
     for (std::size_t i = 0; i < outcomes.size(); ++i)
       if (outcomes[i]) batch.entries[batch.places[i]].result = *std::move(outcomes[i]);
+    co_return waiting.empty();
   }
 
   /// What comes back is all that is behind the first that did, so updates of a file stay in their order.
@@ -236,15 +274,17 @@ class ReportBatch {
     }
   }
 
-  /// `entries` outlives the call.
-  Task<Response> answer(const std::vector<BatchEntry>& entries, domain::ClientKrn client, BatchStyle style) {
-    auto write = [&entries, client, style] { return answer_of(entries, client, style); };
-    std::optional<Response> out;
-    std::string asker = *client;
-    if (entries.size() > written_at_once_max) out = co_await http::run_on(parts_.pool, std::move(asker), write);
-    if (!out) out = write();
-    out->share = unread_.take(out->body.capacity());
-    co_return *std::move(out);
+  /// What is referred to outlives the call.
+  Task<void> write(BatchAnswer& answer, const std::vector<BatchEntry>& entries, std::string asker) {
+    // Short where long ones lie unread: the updates are counted, so there has to be an answer.
+    if (unread_.is_spent()) answer.leave_out_states();
+    auto add = [&answer, &entries] {
+      answer.add(entries);
+      return true;
+    };
+    std::optional<bool> is_added;
+    if (entries.size() > written_at_once_max) is_added = co_await http::run_on(parts_.pool, std::move(asker), add);
+    if (!is_added) add();
   }
 
   RestParts parts_;

@@ -10,10 +10,10 @@
 #include "ingress/rest/ack_sink.hpp"
 #include "ingress/rest/answers.hpp"
 #include "ingress/rest/make_pending.hpp"
+#include "ingress/rest/reading.hpp"
 #include "ingress/rest/report_batch.hpp"
 #include "ingress/rest/request_checks.hpp"
 #include "ingress/rest/request_headers.hpp"
-#include "telemetry/ingest_metrics.hpp"
 
 namespace pebbles::rest {
 
@@ -23,10 +23,11 @@ using http::Task;
 
 namespace {
 
-/// Nullopt when there is none. Adds to `faults` what is wrong with it.
-std::optional<std::string> key_of(const Exchange& exchange, const std::string& event_id, admission::Faults& faults) {
+/// Nullopt when there is none. Adds to `faults` what is wrong with it. A CloudEvent's id is a key by itself too.
+std::optional<std::string> key_of(const Exchange& exchange, const std::string& event_id, const std::string& envelope_id,
+                                  admission::Faults& faults) {
   auto key = key_in(exchange);
-  if (key && *key && !event_id.empty() && event_id != **key)
+  if (key && *key && !event_id.empty() && event_id != **key && (envelope_id.empty() || envelope_id != **key))
     key = std::unexpected{"Idempotency-Key and eventId differ"};
   if (!key) {
     faults.push_back({.detail = std::string{key.error()}, .pointer = {}});
@@ -36,7 +37,9 @@ std::optional<std::string> key_of(const Exchange& exchange, const std::string& e
   return *std::move(key);
 }
 
-constexpr Content json{.is_right = admission::is_json, .name = http::json_type};
+constexpr Content json{
+    .is_right = [](std::string_view type) { return admission::is_json(type) || admission::is_json_event(type); },
+    .name = http::json_type};
 
 class ReportProgress {
  public:
@@ -50,9 +53,24 @@ class ReportProgress {
     if (auto wrong = judge_head(exchange, parts_.client_rule, json)) co_return failed(exchange, *std::move(wrong));
     auto only_if = precondition_in(exchange);
     if (!only_if) co_return failed(exchange, malformed(only_if.error()));
-    const auto body = co_await exchange.read_body(admission::update_bytes_max);
-    if (!body) co_return failed(exchange, body.error());
-    auto pending = read_update(exchange, *body);
+    std::string requester = **by;
+    const auto body = co_await exchange.read_body(admission::update_bytes_max, &parts_.bodies, std::move(requester));
+    if (!body) co_return refused(exchange, body.error());
+    std::variant<admission::Update, admission::Faults> parsed;
+    http::FairBudget::Share share;  // until it has its outcome
+    if (body->size() <= unbudgeted_bytes_max) {
+      parsed = admission::parse_update(*body);
+    } else {
+      auto parse = [text = *body] { return admission::parse_update(text); };
+      ReadingParts reading{.pool = parts_.pool, .bodies = parts_.bodies, .requester = **by};
+      auto read = co_await read_with_room(std::move(reading), body->size(), admission::parsed_bytes_max(body->size()),
+                                          std::move(parse));
+      if (!read) co_return refused(exchange, overloaded());
+      parsed = std::move(read->value);
+      share = std::move(read->share);
+      exchange.drop_body();
+    }
+    auto pending = pending_of(exchange, std::move(parsed));
     if (!pending) co_return failed(exchange, answer_of(pending.error()));
     const auto stream = pending->stream;
     exchange.note(*stream.client, *stream.filename);
@@ -64,11 +82,10 @@ class ReportProgress {
     const auto ticket = sink_.take_ticket();
     pending->ack = {sink_, ticket};
     PEBBLES_CRASH_POINT("after-parse");
-    if (auto refused = parts_.ingest.submit(*std::move(pending))) {
-      (void)refused->ack.release();
+    if (auto back = parts_.ingest.submit(*std::move(pending))) {
+      (void)back->ack.release();
       sink_.give_back(ticket);
-      telemetry::update_failed(exchange.capture(0), telemetry::UpdateFailure::unavailable);
-      co_return overloaded();
+      co_return refused(exchange, overloaded());
     }
     const auto outcome = co_await sink_.wait(ticket);
     if (is_precondition_failed(outcome)) co_return precondition_failed(exchange);
@@ -78,13 +95,14 @@ class ReportProgress {
   }
 
  private:
-  static std::expected<ingest::Pending, admission::Faults> read_update(const Exchange& exchange,
-                                                                       std::string_view body) {
-    auto parsed = admission::parse_update(body);
+  static std::expected<ingest::Pending, admission::Faults> pending_of(
+      const Exchange& exchange, std::variant<admission::Update, admission::Faults> parsed) {
     admission::Faults faults;
     if (auto* found = std::get_if<admission::Faults>(&parsed)) faults = std::move(*found);
     auto* update = std::get_if<admission::Update>(&parsed);
-    const auto key = key_of(exchange, update != nullptr ? update->event_id : std::string{}, faults);
+    static const std::string none;
+    const auto key = key_of(exchange, update != nullptr ? update->event_id : none,
+                            update != nullptr ? update->envelope_id : none, faults);
     if (!faults.empty()) return std::unexpected{std::move(faults)};
     return make_pending(domain::ClientKrn{std::string{exchange.capture(0)}}, std::move(*update), key);
   }

@@ -20,4 +20,10 @@ http::Response failed(const http::Exchange& exchange, http::Response response) {
   return response;
 }
 
+http::Response refused(const http::Exchange& exchange, http::Response response) {
+  telemetry::update_failed(exchange.capture(0), response.status == 503 ? telemetry::UpdateFailure::unavailable
+                                                                       : telemetry::UpdateFailure::invalid);
+  return response;
+}
+
 }  // namespace pebbles::rest

@@ -22,4 +22,7 @@ struct Content {
 /// The answer to a client that has sent what can never be counted.
 [[nodiscard]] http::Response failed(const http::Exchange& exchange, http::Response response);
 
+/// The same, or to one that was refused for want of room: 503.
+[[nodiscard]] http::Response refused(const http::Exchange& exchange, http::Response response);
+
 }  // namespace pebbles::rest

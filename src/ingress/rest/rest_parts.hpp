@@ -14,8 +14,8 @@ struct RestParts {
   ingest::Ingest& ingest;
   const admission::ClientKrnRule& client_rule;
   const Clock& clock;
-  http::WorkerPool& pool;       ///< where large batches are parsed, and their answers written
-  http::FairBudget& batches;    ///< what batches in hand hold, all together, by client
+  http::WorkerPool& pool;       ///< of one thread: where large bodies are read, and the answers to batches written
+  http::FairBudget& bodies;     ///< what large bodies, and what is read from them, hold together, by requester
   std::size_t items_max = 100;  ///< errors, and warnings, shown in an answer
 };
 

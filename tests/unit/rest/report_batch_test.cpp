@@ -6,6 +6,8 @@
 namespace pebbles::rest {
 namespace {
 
+using Use = http::FairBudget::Use;
+
 class ReportBatchTest : public RestTest {
  protected:
   explicit ReportBatchTest(ingest::IngestOptions options = {}) : RestTest{options} {}
@@ -80,31 +82,52 @@ TEST_F(ReportBatchTest, AFaultThatPassesIsA503OfEach) {
 }
 
 TEST_F(ReportBatchTest, BatchesInHandAreBounded) {
-  auto share = batches.take("krn:other", 8U << 20U);
-  const auto said = send(many(1));
+  std::vector<http::FairBudget::Share> others;
+  for (int i = 0; i < 24; ++i) others.push_back(*bodies.take("o" + std::to_string(i), 1U << 20U, Use::body));
+  const std::string large = many(1) + std::string(300'000, ' ');
+  const auto said = send(large);
   EXPECT_EQ(status_of(said), 503);
   EXPECT_NE(said.find("Retry-After: 1\r\n"), said.npos);
-  share.reset();
-  EXPECT_EQ(status_of(send(many(1))), 200);
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(status_of(send(many(1) + std::string(300'000, ' '))), 200);
-  for (int i = 0; i < 100 && !batches.is_unused(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  EXPECT_TRUE(batches.is_unused()) << "it gives everything back";
+  EXPECT_EQ(status_of(send(many(1))), 200) << "small ones need no room";
+  others.clear();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(status_of(send(large)), 200);
+  for (int i = 0; i < 100 && !bodies.is_unused(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  EXPECT_TRUE(bodies.is_unused()) << "it gives everything back";
 }
 
 TEST_F(ReportBatchTest, WhoHoldsOnToBodiesLeavesRoomForOthers) {
-  const auto share = batches.take("krn:acme:a", 4U << 20U);  // half of all
+  const auto share = bodies.take("a@b.c", 12U << 20U, Use::body);  // half of all
   const std::string body = many(1) + std::string(3U << 19U, ' ');
-  const auto headers = token("a@b.c") + "Content-Type: application/json\r\n";
-  EXPECT_EQ(status_of(post(headers, body, "krn:acme%3Aa", "/batch")), 503);
-  EXPECT_EQ(status_of(post(headers, body, "krn:acme%3Ab", "/batch")), 200);
+  const auto json = std::string{"Content-Type: application/json\r\n"};
+  EXPECT_EQ(status_of(post(token("a@b.c") + json, body, "krn:acme%3Aa", "/batch")), 503);
+  EXPECT_EQ(status_of(post(token("a@b.c") + json, body, "krn:invented", "/batch")), 503) << "by whatever name";
+  EXPECT_EQ(status_of(post(token("b@b.c") + json, body, "krn:acme%3Ab", "/batch")), 200);
 }
 
 TEST_F(ReportBatchTest, ABodyThatGrowsBeyondTheBudgetIsRefused) {
-  const auto share = batches.take("krn:other", (8U << 20U) - 1);
+  std::vector<http::FairBudget::Share> others;
+  for (int i = 0; i < 23; ++i) others.push_back(*bodies.take("o" + std::to_string(i), 1U << 20U, Use::body));
+  others.push_back(*bodies.take("a@b.c", (1U << 20U) - (80U << 10U), Use::body));
   Client to{server->port()};
   to.send("POST /clients/krn:a/progress/batch HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n" + token("a@b.c") +
-          "Content-Type: application/x-ndjson\r\n\r\n10000\r\n" + std::string(0x10000, '\n') + "\r\n");
+          "Content-Type: application/x-ndjson\r\n\r\n20000\r\n" + std::string(0x20000, '\n') + "\r\n");
   EXPECT_EQ(status_of(to.read_to_end()), 503);
+}
+
+TEST_F(ReportBatchTest, ABatchThatWeighsMuchIsCountedInPortions) {
+  std::string items = R"({"message":""})";
+  for (int i = 1; i < 10'000; ++i) items += R"(,{"message":""})";
+  std::string body = "[";
+  for (int i = 0; i < 12; ++i)
+    body += R"({"filename":"f","counts":{"done":1,"warn":0,"failed":0},"errors":[)" + items + R"(],"warnings":[)" +
+            items + "]},";
+  body.back() = ']';
+  const auto said = body_of(send(body, "Prefer: return=minimal\r\nIdempotency-Key: k\r\n"));
+  EXPECT_TRUE(said.starts_with(R"({"succeeded":12,"failed":0,)")) << said.substr(0, 300);
+  EXPECT_GT(mood.commits, 2) << "not all of it at once";
+  const auto again = body_of(send(body, "Prefer: return=minimal\r\nIdempotency-Key: k\r\n"));
+  EXPECT_EQ(count(again, R"("replayed":true)"), 12U) << "keys count on over portions";
+  EXPECT_EQ(status_of(send(body.substr(0, body.size() - 1) + ",nul]")), 400);
 }
 
 class FullLaneTest : public ReportBatchTest {

@@ -72,7 +72,7 @@ class RestTest : public ::testing::Test {
     stores.push_back(std::make_unique<MemoryStore>(mood));
     ingest.emplace(std::move(stores), options);
     auto started = http::Server::start({}, [this](http::Loop& loop) {
-      add_routes(loop, {.ingest = *ingest, .client_rule = rule, .clock = clock, .pool = pool, .batches = batches},
+      add_routes(loop, {.ingest = *ingest, .client_rule = rule, .clock = clock, .pool = pool, .bodies = bodies},
                  std::make_shared<access::Guard>(keys, access::GuardOptions{}, clock));
     });
     server = *std::move(started);
@@ -109,7 +109,7 @@ class RestTest : public ::testing::Test {
   auth::KeyRing keys{{.keys = {auth::make_hmac_key(secret)}, .algorithms = {}}};
   admission::ClientKrnRule rule = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   http::WorkerPool pool{{.threads = 1}};
-  http::FairBudget batches{8U << 20U};
+  http::FairBudget bodies{32U << 20U};
   std::unique_ptr<http::Server> server;  // outlives what resumes its handlers
   std::optional<ingest::Ingest> ingest;
 };
