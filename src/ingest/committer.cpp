@@ -1,6 +1,7 @@
 #include "ingest/committer.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <thread>
 
@@ -114,13 +115,40 @@ Committer::Groups Committer::group(std::vector<Pending> batch, Mail& mail) {
 void Committer::run(Groups groups, Mail& mail) {
   while (!groups.empty()) {
     Groups again;
-    load(groups, mail);
+    auto later = load_some(groups, mail);
     PEBBLES_CRASH_POINT("after-load");
     if (find_keys(groups, mail)) commit(groups, mail, again);
     mail.deliver();
     pause_between(again);
     groups = std::move(again);
+    std::ranges::move(later, std::back_inserter(groups));
   }
+}
+
+/// A state is 200 bytes or, with all the errors and warnings that one keeps, 128 KiB and more: ten thousand of these
+/// must not be in memory because one batch names their files.
+Committer::Groups Committer::load_some(Groups& groups, Mail& mail) {
+  constexpr std::size_t at_once_max = 512;
+  if (groups.size() <= at_once_max) {
+    load(groups, mail);
+    return {};
+  }
+  auto next = groups.begin();
+  Groups loaded;
+  loaded.reserve(groups.size());
+  for (std::size_t bytes = 0; next != groups.end() && bytes < options_.loaded_bytes_max;) {
+    const auto end = next + std::min<std::ptrdiff_t>(at_once_max, groups.end() - next);
+    Groups some{std::move_iterator{next}, std::move_iterator{end}};
+    next = end;
+    load(some, mail);
+    for (auto& group : some) {
+      bytes += group.state ? store::bytes_of(*group.state) : 0;
+      loaded.push_back(std::move(group));
+    }
+  }
+  Groups later{std::move_iterator{next}, std::move_iterator{groups.end()}};
+  groups = std::move(loaded);
+  return later;
 }
 
 /// Two instances that collided would collide again if they went on in step.

@@ -16,10 +16,11 @@
 namespace pebbles::ingest {
 
 struct CommitterOptions {
-  std::uint64_t writer = 0;                   ///< drawn at random for each lane and start
-  std::size_t cache_bytes_max = 64UL << 20U;  ///< of states held between batches
-  int conflicts_max = 100;                    ///< how often a stream is decided again before its waiters get `Retry`
-  std::chrono::seconds contended_for{10};     ///< how long a stream that conflicted goes apart from the others
+  std::uint64_t writer = 0;                    ///< drawn at random for each lane and start
+  std::size_t cache_bytes_max = 32UL << 20U;   ///< of states held between batches
+  std::size_t loaded_bytes_max = 16UL << 20U;  ///< of states at once; what is beyond goes into a commit of its own
+  int conflicts_max = 100;                     ///< how often a stream is decided again before its waiters get `Retry`
+  std::chrono::seconds contended_for{10};      ///< how long a stream that conflicted goes apart from the others
   std::chrono::microseconds conflict_pause_max{0};  ///< behind each conflict but a stream's first, drawn at random
   int settle_attempts_max = 8;      ///< how often `settle` tries before the waiters of a doubt get `Retry`
   std::function<void()> wake = {};  ///< any thread: a gate has opened, so `can_proceed`
@@ -64,6 +65,8 @@ class Committer {
   [[nodiscard]] Groups take_contended(Groups& groups);
   void run(Groups groups, Mail& mail);
   void pause_between(const Groups& again);
+  /// Loads the states of the first groups, as far as they may be in memory at once. Gives back the others.
+  [[nodiscard]] Groups load_some(Groups& groups, Mail& mail);
   void load(Groups& groups, Mail& mail);
   /// Says in `is_away` whether the store could not be asked.
   [[nodiscard]] bool load_apart(Group& group, Mail& mail, bool& is_away);

@@ -12,10 +12,10 @@ namespace pebbles::ingest {
 
 struct IngestOptions {
   std::size_t queue_updates_max = 80'000;     ///< waiting in one lane
-  std::size_t queue_bytes_max = 64UL << 20U;  ///< waiting in one lane
+  std::size_t queue_bytes_max = 32UL << 20U;  ///< waiting in one lane
   std::size_t batch_updates_max = 40'000;     ///< of one commit
-  std::size_t batch_bytes_max = 32UL << 20U;  ///< of one commit
-  std::size_t cache_bytes_max = 64UL << 20U;  ///< states that one lane holds between batches
+  std::size_t batch_bytes_max = 16UL << 20U;  ///< of one commit
+  std::size_t cache_bytes_max = 32UL << 20U;  ///< states that one lane holds between batches
   bool alone = false;                         ///< nobody else writes to the store
 };
 
