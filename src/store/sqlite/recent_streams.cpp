@@ -15,6 +15,14 @@ std::string id_key(const domain::ClientKrn& client, const domain::FileId& id) {
 
 }  // namespace
 
+std::size_t RecentStream::memory() const {
+  constexpr std::size_t entries_bytes = 1000;
+  constexpr std::size_t key_bytes = 80;  // in `keys` and in its chunk
+  const auto names = latest->stream.client->size() + latest->stream.filename->size();
+  return bytes_of(*latest) + entries_bytes + 4 * names + chunks.capacity() * sizeof(RecentChunk) +
+         keys.size() * key_bytes;
+}
+
 void RecentStreams::apply(const std::vector<Written>& written, std::vector<Change> changes) {
   const std::unique_lock lock{mutex_};
   for (const auto& part : written) take_out(part);
@@ -26,12 +34,12 @@ void RecentStreams::take_out(const Written& written) {
   PEBBLES_ASSERT(found != streams_.end(), "only what is here was written out");
   RecentStream& entry = found->second;
   by_age_.erase(entry.chunks.front().seq);
-  for (std::size_t i = 0; i < written.chunks; ++i) {
-    const RecentChunk& chunk = entry.chunks.front();
-    row_count_ -= chunk.rows();
-    for (const auto& key : chunk.keys) entry.keys.erase(key);
-    entry.chunks.pop_front();
+  const auto end = entry.chunks.begin() + static_cast<std::ptrdiff_t>(written.chunks);
+  for (auto chunk = entry.chunks.begin(); chunk != end; ++chunk) {
+    row_count_ -= chunk->rows();
+    for (const auto& key : chunk->keys) entry.keys.erase(key);
   }
+  entry.chunks.erase(entry.chunks.begin(), end);
   if (entry.chunks.empty()) return forget(found);
   entry.items_changed = false;
   entry.deleted = nullptr;
@@ -66,10 +74,10 @@ void RecentStreams::take_in(Change change) {
   for (const auto& key : change.chunk.keys) entry.keys.emplace(key, change.chunk.seq);
   entry.chunks.push_back(std::move(change.chunk));
   entry.items_changed = entry.items_changed || change.items_changed;
-  bytes_ -= entry.bytes;
-  entry.bytes = bytes_of(*change.after);
-  bytes_ += entry.bytes;
   entry.latest = std::move(change.after);
+  bytes_ -= entry.bytes;
+  entry.bytes = entry.memory();
+  bytes_ += entry.bytes;
   if (!entry.latest->progress.exists()) entry.deleted = entry.latest;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
+#include <boost/container/devector.hpp>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <shared_mutex>
 #include <string>
@@ -27,7 +27,7 @@ struct RecentChunk {
 struct RecentStream {
   std::int64_t row = 0;  ///< in `streams`
   SnapshotPtr latest;
-  std::deque<RecentChunk> chunks;                                          ///< never empty
+  boost::container::devector<RecentChunk> chunks;  ///< never empty; grows at its end and shrinks at its beginning
   std::unordered_map<ShortDigest, std::int64_t, domain::DigestHash> keys;  ///< to the chunk's seq
   std::vector<domain::FileId> ids;  ///< by which it is found: of its file, and of those deleted since it is here
   SnapshotPtr deleted;              ///< the state in which its file was deleted last, if that is not written out yet
@@ -36,6 +36,8 @@ struct RecentStream {
 
   /// Index rows that wait.
   [[nodiscard]] std::size_t rows() const { return chunks.size() + keys.size(); }
+  /// A bound for the memory that it takes here, with its entries in the four indexes.
+  [[nodiscard]] std::size_t memory() const;
 };
 
 /// The part of the store that lives in memory: what the log holds beyond the tables that follow from it. It is to the

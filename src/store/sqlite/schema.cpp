@@ -130,7 +130,7 @@ Connection open_writer(const OpenOptions& options) {
   connection.execute("PRAGMA wal_autocheckpoint=0");          // the writer checkpoints between batches
   connection.execute("PRAGMA journal_size_limit=134217728");  // a reused log is cheaper to sync than a growing one
   connection.execute("PRAGMA secure_delete=ON");   // ADR 23: also in rewrites, whose old texts would stay till then
-  connection.execute("PRAGMA cache_size=-65536");  // KiB
+  connection.execute("PRAGMA cache_size=-49152");  // KiB
   if (fresh) create_tables(connection);
   if (version < schema_version) upgrade_tables(connection);
   return connection;

@@ -17,7 +17,7 @@ struct SqliteOptions {
   std::size_t readers = 4;  ///< connections for reading; a further reader waits for one
   /// How far snapshots and indexes may lag behind the log, and so what a start after a crash has to replay.
   std::size_t recent_rows_max = 131'072;
-  std::size_t recent_bytes_max = 64UL << 20U;
+  std::size_t recent_bytes_max = 48UL << 20U;
   std::size_t read_cache_bytes_max = 16UL << 20U;
   std::chrono::seconds deletions_stay = store::deletions_stay;  ///< other values are for tests
   std::int64_t checkpoint_pages = 200;  ///< of the write-ahead log, before it is copied into the database
