@@ -59,12 +59,12 @@ cpp_suites() {
   done
 }
 
-# python_suites SECONDS FOLDER…: folders of pytest files, four files at a time: most of their time they wait.
+# python_suites SECONDS FOLDER…: folders of pytest files, six files at a time: most of their time they wait.
 python_suites() {
   local limit=$1 started=$SECONDS status=0 result=$result_folder/python.xml
   shift
   rm -f "$result"
-  quietly python in_group "$limit" "$python" -m pytest "$@" -q --numprocesses 4 --dist loadfile --no-loadscope-reorder \
+  quietly python in_group "$limit" "$python" -m pytest "$@" -q --numprocesses 6 --dist loadfile --no-loadscope-reorder \
     --basetemp "$temporary_folder/python" --junitxml "$result" || status=$?
   counted_junit "$*" "$result" "$status" $((SECONDS - started))
 }

@@ -262,7 +262,10 @@ void Committer::commit(Groups& groups, Mail& mail, Groups& again) {
       made.behind = true;
     } else {
       made = attempt(group, {.token = {.writer = options_.writer, .sequence = ++sequence_}, .wake = options_.wake});
-      if (!is_proved(group, made)) made = {.unproved = true};
+      if (!is_proved(group, made)) {
+        made = {};
+        made.unproved = true;
+      }
     }
     updates += made.outcomes.size();
     if (made.append) appends.push_back(*std::move(made.append));

@@ -5,8 +5,9 @@ import contextlib
 import socket
 import threading
 
+import harness
 import httpx
-from api_support import path_of
+from api_support import Api, path_of
 
 address = "127.66.0.1"
 
@@ -99,3 +100,27 @@ def invented_names(server, stop, many=8):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def large_file(server, krn):
+    """The id of a file of this tenant with 4 MB of errors that are alike."""
+    api = Api(server)
+    for _ in range(5):
+        items = [{"line": number + 1, "message": "a" * 8000} for number in range(100)]
+        api.post(krn, harness.update("large", failed=100, errors=items))
+    return api.record(krn, "large")["id"]
+
+
+def attack_with_slow_readers(server, stop):
+    krn = "krn:hostile:exports"
+    export = path_of(krn, large_file(server, krn), "errors") + "?format=ndjson"
+    slow_readers(server, [export, f"/clients/{krn}/events?format=ndjson"], stop, count=64)
+
+
+def attack_with_searches(server, stop):
+    krn = "krn:hostile:searches"
+    searches(server, krn, large_file(server, krn), stop)
+
+
+attackers = {"slow readers": attack_with_slow_readers, "searches": attack_with_searches,
+             "invented names": invented_names}

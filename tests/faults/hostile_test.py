@@ -12,17 +12,13 @@ import threading
 import time
 
 import harness
+import hostile
 import hostile_writes
 import mongo
 import pytest
 from api_support import Connection
 from load import verify_clean
 from open_loop import rss_mib
-
-try:
-    import hostile as hostile_reads
-except ImportError:
-    hostile_reads = None
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -43,6 +39,7 @@ writers = {
     "slow heads": lambda *a: hostile_writes.slow_heads(*a, count=500),
     "bulk": lambda *a: hostile_writes.bulk(*a, senders=4, files=40_000),
 }
+attacks = {**writers, **hostile.attackers}
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])
@@ -57,11 +54,11 @@ def attack_until_killed(attack, server):
 
 
 @contextlib.contextmanager
-def attacked(server, attacks):
+def attacked(server, kinds):
     """All of these at once, each from a process of its own, which ends where it stands: the tenant measures the server,
     and not how the attackers share an interpreter."""
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=attack_until_killed, args=(attack, server), daemon=True) for attack in attacks]
+    processes = [context.Process(target=attack_until_killed, args=(attack, server), daemon=True) for attack in kinds]
     for process in processes:
         process.start()
     try:
@@ -107,7 +104,7 @@ def test_memory_is_bounded_against_each_and_all(server):
     tenant = Tenant(server)
     normal = tenant.report_for(5 if harness.long_rounds else 0.5)
     resting, peaks, slow = rss_mib(server), {}, {}
-    for name, attack in writers.items():
+    for name, attack in attacks.items():
         if not harness.long_rounds and name in ("idle after large heads", "slow heads", "bulk"):
             continue  # among all of them
         reset_peak(server)
@@ -115,8 +112,7 @@ def test_memory_is_bounded_against_each_and_all(server):
             slow[name] = round(1000 * p99(tenant.report_for(seconds_alone)))
         peaks[name] = rss_mib(server, "VmHWM")
     reset_peak(server)
-    reads = list(getattr(hostile_reads, "attackers", {}).values())
-    with attacked(server, [*writers.values(), *reads]):
+    with attacked(server, attacks.values()):
         took = tenant.report_for(seconds_together)
     peaks["all"] = rss_mib(server, "VmHWM")
     print(f"at rest {resting:.0f} MiB, at most", {name: round(peak) for name, peak in peaks.items()},
@@ -133,8 +129,7 @@ def test_memory_stays_flat_for_ten_minutes(server):
     """The second half needs no more than the first, and the tenant's p99 stays within three times its normal."""
     tenant = Tenant(server)
     normal = p99(tenant.report_for(10))
-    reads = list(getattr(hostile_reads, "attackers", {}).values())
-    with attacked(server, [*writers.values(), *reads]):
+    with attacked(server, attacks.values()):
         halves = []
         for _ in range(2):
             reset_peak(server)

@@ -588,7 +588,8 @@ void Simulation::check_refused(const Update& update, Rejection why) {
       ++tally_.counter_overflow;
       if (now.counts.done <= domain::count_max - update.report.what.counts.done) wrong();
       return;
-    case Rejection::no_such_file: return wrong();
+    case Rejection::no_such_file:
+    case Rejection::precondition_failed: return wrong();  // nobody here sends what leads to these
   }
 }
 

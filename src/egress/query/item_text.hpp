@@ -16,9 +16,9 @@ void append_item_csv(std::string& out, const ItemWalk& walk, char delimiter);
 
 /// One field of somebody's text, quoted where it must be. What a spreadsheet would take for a formula gets an
 /// apostrophe in front, as OWASP advises ("CSV Injection"): it begins with `=`, `+`, `-`, `@`, a tab or a line end, or
-/// the full-width forms of the first four, after whatever a spreadsheet does not show, and is no plain number as a whole. So has
-/// such a sign where a cell begins inside of the text for a spreadsheet that takes a semicolon or a tab for the
-/// separator.
+/// the full-width forms of the first four, after whatever a spreadsheet does not show, and is no plain number as a
+/// whole. So has such a sign where a cell begins inside of the text for a spreadsheet that takes a semicolon or a tab
+/// for the separator.
 void append_csv_text(std::string& out, std::string_view text);
 
 }  // namespace pebbles::query

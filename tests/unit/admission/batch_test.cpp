@@ -165,12 +165,12 @@ TEST(BatchReader, APortionIsBounded) {
   std::size_t updates = 0;
   std::size_t portions = 0;
   for (; !reader.is_done(); ++portions) {
-    const auto items = reader.read();
-    ASSERT_TRUE(items);
+    const auto portion = reader.read();
+    ASSERT_TRUE(portion);
     std::size_t bytes = 0;
-    for (const auto& item : *items) bytes += bytes_of(item);
+    for (const auto& item : *portion) bytes += bytes_of(item);
     EXPECT_LE(bytes, portion_memory_max);
-    updates += items->size();
+    updates += portion->size();
   }
   EXPECT_EQ(updates, 20U);
   EXPECT_GT(portions, 4U);

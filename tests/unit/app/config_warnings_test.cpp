@@ -73,7 +73,9 @@ TEST(MongoUri, IsDoubtedWhereItMeansSomethingElse) {
   for (const auto& [uri, part] : cases) {
     const auto doubts = doubts_about_mongo_uri(uri);
     ASSERT_EQ(doubts.size(), part.empty() ? 0U : 1U) << uri;
-    if (!part.empty()) EXPECT_TRUE(doubts.front().contains(part)) << uri << doubts.front();
+    if (!part.empty()) {
+      EXPECT_TRUE(doubts.front().contains(part)) << uri << doubts.front();
+    }
   }
 }
 

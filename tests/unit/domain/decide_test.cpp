@@ -211,7 +211,11 @@ TEST(Decide, TheFirstEventCarriesTheFilesIdAndLaterOnesDoNot) {
 }
 
 TEST(Precondition, TagsSayWhichStateOfWhichFile) {
-  Progress state{.version = 12, .id = FileId{1, 2}, .owner = Email{"ann@example.com"}, .updated_at = support::t0};
+  Progress state;
+  state.version = 12;
+  state.id = FileId{1, 2};
+  state.owner = Email{"ann@example.com"};
+  state.updated_at = support::t0;
   const auto round = [](const Progress& of) {
     std::string text;
     append_state_tag(text, of);

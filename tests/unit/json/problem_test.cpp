@@ -69,7 +69,9 @@ TEST(JsonProblem, NestingIsBoundedAsByTheParser) {
       const auto text = std::string(depth, '[') + inside + std::string(depth, ']');
       const auto problem = find_problem(text);
       EXPECT_EQ(parse(text).error() == simdjson::SUCCESS, !problem) << depth << inside;
-      if (problem) EXPECT_EQ(problem->kind, Problem::Kind::value);
+      if (problem) {
+        EXPECT_EQ(problem->kind, Problem::Kind::value);
+      }
     }
   }
   EXPECT_TRUE(find_problem(std::string(1'000'000, '[')));
