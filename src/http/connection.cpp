@@ -399,8 +399,9 @@ bool Connection::take_share(FairBudget& budget, const std::string& requester, st
   if (bytes <= body_share_.bytes()) return true;
   if (body_share_.bytes() > 0) return budget.grow(body_share_, bytes);
   auto taken = budget.take(requester, bytes, FairBudget::Use::body);
-  if (taken) body_share_ = *std::move(taken);
-  return taken.has_value();
+  if (!taken) return false;
+  body_share_ = *std::move(taken);
+  return true;
 }
 
 void Connection::drop_body() {

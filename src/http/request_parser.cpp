@@ -49,9 +49,9 @@ bool names_unknown_coding(std::string_view codings) {
 
 }  // namespace
 
-Refusal RequestParser::parse_head(std::span<char> bytes, const FramingLimits& limits) {
-  serve_as_1_1(bytes);
-  const std::string_view head{bytes.data(), bytes.size()};
+Refusal RequestParser::parse_head(std::span<char> head_bytes, const FramingLimits& limits) {
+  serve_as_1_1(head_bytes);
+  const std::string_view head{head_bytes.data(), head_bytes.size()};
   base_ = head.data();
   head_size_ = head.size();
   header_limit(static_cast<std::uint32_t>(limits.head_bytes_max + 1));  // judged by whoever found the head's end

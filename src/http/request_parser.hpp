@@ -31,9 +31,10 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   using ErrorCode = boost::beast::error_code;
 
  public:
-  /// Refuses with 400, 414, 431, 501 or 505. `head` ends with the empty line. A later minor version of HTTP/1 is served
-  /// as 1.1 (RFC 9110, section 2.5); Beast does not know them, so the digit is changed in place. Call once, first.
-  [[nodiscard]] Refusal parse_head(std::span<char> head, const FramingLimits& limits);
+  /// Refuses with 400, 414, 431, 501 or 505. `head_bytes` end with the empty line. A later minor version of HTTP/1 is
+  /// served as 1.1 (RFC 9110, section 2.5); Beast does not know them, so the digit is changed in place. Call once,
+  /// first.
+  [[nodiscard]] Refusal parse_head(std::span<char> head_bytes, const FramingLimits& limits);
 
   /// For a head that is still incomplete: why to refuse it at once, or nothing to wait for more.
   [[nodiscard]] static Refusal judge_incomplete(std::string_view head, const FramingLimits& limits);

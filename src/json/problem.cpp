@@ -226,9 +226,8 @@ void Scanner::judge_number(std::string_view number, bool is_integer) {
   if (is_integer) {
     std::int64_t negative = 0;
     std::uint64_t positive = 0;
-    const auto* const end = number.data() + number.size();
-    fits = std::from_chars(number.data(), end, negative).ec == std::errc{} ||
-           std::from_chars(number.data(), end, positive).ec == std::errc{};
+    fits = std::from_chars(number.data(), number.data() + number.size(), negative).ec == std::errc{} ||
+           std::from_chars(number.data(), number.data() + number.size(), positive).ec == std::errc{};
   } else {
     const auto value = std::strtod(std::string{number}.c_str(), nullptr);
     fits = value != HUGE_VAL && value != -HUGE_VAL;

@@ -17,7 +17,7 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-Refusal refused(domain::Rejection why) {
+Refusal answer_to(domain::Rejection why) {
   switch (why) {
     case domain::Rejection::not_the_owner:
       return {.status = 403, .text = "Only the original creator can update this file's progress"};
@@ -76,9 +76,9 @@ std::optional<Refusal> refusal_of(const ingest::Outcome& outcome) {
   const Overloaded cases{
       [](const ingest::Applied&) { return Found{}; },
       [](const ingest::Replayed& replayed) {  // of a file that was deleted since, there is nothing to show
-        return replayed.now->exists() ? Found{} : Found{refused(domain::Rejection::no_such_file)};
+        return replayed.now->exists() ? Found{} : Found{answer_to(domain::Rejection::no_such_file)};
       },
-      [](const ingest::Refused& rejected) { return Found{refused(rejected.why)}; },
+      [](const ingest::Refused& rejected) { return Found{answer_to(rejected.why)}; },
       [](const ingest::Unstorable&) {
         return Found{Refusal{.status = 400, .text = "Invalid parameters: the update is too large to be stored"}};
       },
