@@ -69,9 +69,10 @@ class Served {
                                     .lists = pool_,
                                     .logs = pool_,
                                     .options = {}};
-      query::add_routes(loop, parts, nullptr);
-      query::add_item_routes(loop, parts, nullptr);
-      query::add_history_routes(loop, parts, nullptr);
+      const query::ReadAccess access{.guard = std::make_shared<access::Guard>(keys_, access::GuardOptions{}, clock_)};
+      query::add_routes(loop, parts, access);
+      query::add_item_routes(loop, parts, access);
+      query::add_history_routes(loop, parts, access);
     });
     server_ = *std::move(started);
   }
@@ -100,6 +101,7 @@ class Served {
   store::ProgressReader& reader_;
   query::CursorCodec codec_;
   SystemClock clock_;
+  auth::KeyRing keys_{auth::KeySet{}};
   admission::ClientKrnRule rule_ = *admission::ClientKrnRule::compile(admission::ClientKrnRule::default_pattern);
   std::unique_ptr<http::Server> server_;  // outlives what resumes its handlers
   http::WorkerPool pool_{{.threads = 1, .queue_max = 16}};

@@ -98,10 +98,10 @@ TEST_F(WorkerPoolTest, ARequesterHasItsTurnsUnderWhateverNames) {
 }
 
 TEST(WorkerPool, OneRequesterFillsHalfOfTheQueueUnderManyNames) {
-  WorkerPool pool{{.threads = 1, .queue_max = 8}};
   std::promise<void> gate;
   const auto open = gate.get_future().share();
   std::atomic<bool> began{false};
+  WorkerPool pool{{.threads = 1, .queue_max = 8}};
   ASSERT_TRUE(pool.submit({.requester = "first"}, [&] {
     began = true;
     began.notify_all();
