@@ -307,7 +307,7 @@ TEST_F(ServerTest, AFullPoolIsSaid) {
   int full = 0;
   for (auto& client : clients) full += status_of(client->read_answer()) == 503 ? 1 : 0;
   EXPECT_GE(full, 1);
-  EXPECT_LE(full, 8);
+  EXPECT_LE(full, 10);  // those that run and wait are fewer where none has begun when the last comes
 }
 
 TEST_F(ServerTest, ServesHttp10) {
