@@ -104,6 +104,8 @@ int rebuild(const Config& config) {
              report->streams, report->rewritten, report->failed);
   if (report->without_log > 0)
     fmt::print("{} files are older than the log, and were left alone\n", report->without_log);
+  if (report->quarantined > 0)
+    fmt::print("{} records that cannot be read were moved to pebbles_quarantine\n", report->quarantined);
   return report->failed == 0 ? 0 : 1;
 }
 

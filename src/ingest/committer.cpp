@@ -1,5 +1,7 @@
 #include "ingest/committer.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -9,6 +11,7 @@
 #include "base/crash_point.hpp"
 #include "telemetry/ingest_metrics.hpp"
 #include "telemetry/telemetry.hpp"
+#include "telemetry/unreadable.hpp"
 
 namespace pebbles::ingest {
 
@@ -181,6 +184,10 @@ void Committer::load(Groups& groups, Mail& mail) {
   if (loaded) {
     good = true;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (const auto& unreadable = (*loaded)[i].unreadable) {
+        refuse_unreadable(*wanted[i], *unreadable, mail);
+        continue;
+      }
       auto state = catch_up(wanted[i]->stream, (*loaded)[i]);
       if (!state) {
         good = false;
@@ -190,6 +197,7 @@ void Committer::load(Groups& groups, Mail& mail) {
       wanted[i]->loaded = true;
     }
   }
+  std::erase_if(groups, [](const Group& group) { return group.done(); });  // those that were refused
   if (good) return;
   // One damaged stream must not stop the others (invariant 6): each of the rest is asked for on its own. Not where the
   // store is away: each would wait for its time-out once more.
@@ -203,20 +211,75 @@ void Committer::load(Groups& groups, Mail& mail) {
 }
 
 bool Committer::load_apart(Group& group, Mail& mail, bool& is_away) {
-  auto loaded = store_.load(std::span{&group.stream, 1}, LoadMode::with_log);
-  is_away = !loaded && loaded.error().code == Errc::store_unavailable;
-  auto state = loaded ? catch_up(group.stream, loaded->front()) : Result<SnapshotPtr>{std::unexpected{loaded.error()}};
-  if (state) {
-    group.state = *std::move(state);
-    return group.loaded = true;
+  std::string gap;
+  for (int tries = 0; tries < gaps_max; ++tries) {
+    auto loaded = store_.load(std::span{&group.stream, 1}, LoadMode::with_log);
+    is_away = !loaded && loaded.error().code == Errc::store_unavailable;
+    if (!loaded) {
+      telemetry::load_failed(*group.stream.client, *group.stream.filename, loaded.error().detail);
+      give_up(group, mail);
+      return false;
+    }
+    if (loaded->front().unreadable) {
+      refuse_unreadable(group, *loaded->front().unreadable, mail);
+      return false;
+    }
+    auto state = catch_up(group.stream, loaded->front());
+    if (state) {
+      group.state = *std::move(state);
+      return group.loaded = true;
+    }
+    gap = state.error().detail;
   }
-  telemetry::load_failed(*group.stream.client, *group.stream.filename, state.error().detail);
-  give_up(group, mail);
+  refuse_unreadable(group, gap, mail);
   return false;
+}
+
+/// It would be the same the next time: one such record must not hold up what comes behind it (invariant 6).
+void Committer::refuse_unreadable(Group& group, std::string_view what, Mail& mail) {
+  const auto& stream = group.stream;
+  telemetry::record_unreadable(*stream.client, *stream.filename, what);
+  const auto text =
+      fmt::format("the stored record of {} / {} cannot be read: {}", *stream.client, *stream.filename, what);
+  GatePtr gate;
+  for (auto& pending : group.open()) {
+    if (pending.epoch && pending.epoch->ended()) {
+      mail.add(pending, Retry{});
+      continue;
+    }
+    if (pending.epoch && !gate) gate = std::make_shared<Gate>(options_.wake);
+    if (pending.epoch) gate->add();
+    mail.add(pending, Unstorable{.gate = pending.epoch ? gate : nullptr, .unreadable = text});
+  }
+  group.next = group.pendings.size();
+  if (gate) hold_behind(gate, group);
 }
 
 /// After the load, never before it: a commit in between would hide a duplicate (invariant 10).
 bool Committer::find_keys(Groups& groups, Mail& mail) {
+  const auto found = look_up_keys(groups);
+  if (found) return true;
+  if (found.error().code != Errc::store_corrupt) {
+    telemetry::load_failed("", "", found.error().detail);
+    for (auto& group : groups) give_up(group, mail);
+    return false;
+  }
+  // As for the states: a damaged log is that of one stream.
+  std::erase_if(groups, [&](Group& group) {
+    const auto alone = look_up_keys(std::span{&group, 1});
+    if (alone) return false;
+    if (alone.error().code == Errc::store_corrupt) {
+      refuse_unreadable(group, alone.error().detail, mail);
+    } else {
+      telemetry::load_failed(*group.stream.client, *group.stream.filename, alone.error().detail);
+      give_up(group, mail);
+    }
+    return true;
+  });
+  return !groups.empty();
+}
+
+Result<void> Committer::look_up_keys(std::span<Group> groups) {
   std::vector<store::KeyQuery> queries;
   std::vector<std::optional<KeyHit>*> askers;
   for (auto& group : groups) {
@@ -231,15 +294,10 @@ bool Committer::find_keys(Groups& groups, Mail& mail) {
       askers.push_back(&group.hits[i]);
     }
   }
-  if (queries.empty()) return true;
-  const auto hits = store_.find_keys(queries);
-  if (!hits) {
-    telemetry::load_failed("", "", hits.error().detail);
-    for (auto& group : groups) give_up(group, mail);
-    return false;
-  }
-  for (std::size_t i = 0; i < askers.size(); ++i) *askers[i] = (*hits)[i];
-  return true;
+  if (queries.empty()) return {};
+  PEBBLES_TRY(hits, store_.find_keys(queries));
+  for (std::size_t i = 0; i < askers.size(); ++i) *askers[i] = hits[i];
+  return {};
 }
 
 /// A commit proves the state that its updates were judged by. Where nothing is committed it may be of a life that is

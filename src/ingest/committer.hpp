@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -70,6 +72,10 @@ class Committer {
   void load(Groups& groups, Mail& mail);
   /// Says in `is_away` whether the store could not be asked.
   [[nodiscard]] bool load_apart(Group& group, Mail& mail, bool& is_away);
+  /// A final answer for each open update of a stream whose record cannot be read.
+  void refuse_unreadable(Group& group, std::string_view what, Mail& mail);
+  /// Fills the hits of these groups.
+  [[nodiscard]] Result<void> look_up_keys(std::span<Group> groups);
   [[nodiscard]] bool find_keys(Groups& groups, Mail& mail);
   void commit(Groups& groups, Mail& mail, Groups& again);
   [[nodiscard]] bool is_proved(const Group& group, const Attempt& attempt) const;
@@ -84,6 +90,8 @@ class Committer {
   void take_opened(Groups& groups);
   void retry_held(Groups& again, Mail& mail);
 
+  /// A log that is cut while it is read looks as if it had a gap; so often it does not.
+  static constexpr int gaps_max = 3;
   /// A store that could not load for so long is not asked for each stream again.
   static constexpr std::chrono::milliseconds away_after{1000};
 

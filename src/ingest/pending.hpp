@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -81,9 +82,11 @@ struct Refused {
   domain::Rejection why{};
   GatePtr gate = {};
 };
-/// The store refuses this update for good (too large for it, say). Nothing was changed. `gate` as above.
+/// The store refuses this update for good. Nothing was changed. `gate` as above. `unreadable`: the stored record of its
+/// file cannot be read, with the record's name and the reason; empty where the update itself is too large.
 struct Unstorable {
   GatePtr gate = {};
+  std::string unreadable = {};
 };
 /// Try again. `maybe_applied`: it may still be counted, so only a retry with the same key is safe. An update of a log
 /// gets this only when its epoch or the service ends: it was dropped, with everything of its stream behind it.

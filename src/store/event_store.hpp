@@ -94,6 +94,8 @@ struct Loaded {
   SnapshotPtr snapshot;      ///< null when there is none, or none of the present fold
   std::int64_t rev = 0;      ///< of the stored snapshot, where `snapshot` is null because its fold is another
   std::vector<Chunk> after;  ///< the chunks behind it, in order; only when asked for
+  /// Which stored record of the stream cannot be read, and why: another try finds the same. The rest is then empty.
+  std::optional<std::string> unreadable = {};
 };
 
 enum class LoadMode : std::uint8_t {
@@ -126,7 +128,8 @@ class EventStore {
   virtual ~EventStore() = default;
 
   /// The present state of each stream, in the order asked. A stream without snapshot gets its chunks in either mode.
-  /// Errors: store_unavailable, store_corrupt (a gap in the log: never skipped).
+  /// One whose records cannot be read says so in its place, and stops no other.
+  /// Errors: store_unavailable, store_corrupt (the store itself cannot be used as it is).
   [[nodiscard]] virtual Result<std::vector<Loaded>> load(std::span<const StreamId> streams, LoadMode mode) = 0;
 
   /// For each key the event that carries it, if any. Asked after the states were loaded (invariant 10).

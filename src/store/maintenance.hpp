@@ -49,6 +49,7 @@ struct RebuildReport {
   std::int64_t streams = 0;
   std::int64_t rewritten = 0;    ///< their snapshot was missing or differed
   std::int64_t without_log = 0;  ///< files of before the log: left alone
+  std::int64_t quarantined = 0;  ///< records that cannot be read: kept apart, with the reason
   std::int64_t failed = 0;       ///< their log contradicts itself: left as they were
   std::vector<Difference> failures;
 

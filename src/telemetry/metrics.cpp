@@ -9,6 +9,7 @@
 #include "telemetry/process_metrics.hpp"
 #include "telemetry/registry.hpp"
 #include "telemetry/store_metrics.hpp"
+#include "telemetry/unreadable.hpp"
 
 namespace pebbles::telemetry {
 namespace {
@@ -56,9 +57,11 @@ void start_metrics(std::size_t clients_max) {
   name_failing_clients(clients_max);
   connections_refused(0);
   log_grew(0, 0);
+  refresh_unreadable_records();
 }
 
 std::string metrics_text(const Readings& readings) {
+  refresh_unreadable_records();
   auto families = registry().Collect();
   add(families, readings);
   auto process = process_metrics();

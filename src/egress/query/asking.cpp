@@ -47,6 +47,8 @@ Response bad_cursor(std::string_view parameter, std::string_view what) {
 Response read_failure(const Error& error) {
   telemetry::read_failed(error.detail);
   if (error.code == Errc::store_unavailable) return http::try_later("The store is not available");
+  if (error.code == Errc::store_corrupt)
+    return http::problem(500, "What is stored cannot be read, and an operator has to repair it: " + error.detail);
   return http::problem(500, "Internal error");
 }
 

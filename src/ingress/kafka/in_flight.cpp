@@ -201,8 +201,12 @@ void InFlight::settle_some(std::span<ingest::Settlement> settlements, Counts& co
         ++counts.dead_letters;
         letters.push_back(
             letter_of(*reading, ticket, refused != nullptr ? domain::name_of(refused->why) : "unstorable"));
-        letters.back().why.detail = refused != nullptr ? domain::detail_of(refused->why)
-                                                       : "the store cannot take this update, whenever it comes";
+        if (refused != nullptr)
+          letters.back().why.detail = domain::detail_of(refused->why);
+        else if (unstorable->unreadable.empty())
+          letters.back().why.detail = "the store cannot take this update, whenever it comes";
+        else
+          letters.back().why.detail = std::move(unstorable->unreadable);
         when_durable(letters.back(), ticket, std::move(gate));
       } else if (reading == nullptr) {
         continue;

@@ -79,7 +79,8 @@ std::optional<Refusal> refusal_of(const ingest::Outcome& outcome) {
         return replayed.now->exists() ? Found{} : Found{answer_to(domain::Rejection::no_such_file)};
       },
       [](const ingest::Refused& rejected) { return Found{answer_to(rejected.why)}; },
-      [](const ingest::Unstorable&) {
+      [](const ingest::Unstorable& unstorable) {
+        if (!unstorable.unreadable.empty()) return Found{Refusal{.status = 409, .text = unstorable.unreadable}};
         return Found{Refusal{.status = 400, .text = "Invalid parameters: the update is too large to be stored"}};
       },
       [](const ingest::Retry& retry) {

@@ -19,7 +19,8 @@ struct AnswerStyle {
   std::size_t items_max = 100;  ///< errors, and warnings, shown
 };
 
-/// Why an update was not counted, as a status and a text; 503 for what its sender should try again.
+/// Why an update was not counted, as a status and a text, which may be the outcome's own; 503 for what its sender
+/// should try again.
 struct Refusal {
   int status;
   std::string_view text;

@@ -44,6 +44,8 @@ class DeleteProgress {
       if (!read) co_return http::try_later("Too many reads at once");
       if (!*read) {
         telemetry::read_failed(read->error().detail);
+        if (read->error().code == Errc::store_corrupt)
+          co_return http::problem(409, "The stored record of this file cannot be read: " + read->error().detail);
         co_return http::try_later("The store is not available");
       }
       found = **std::move(read);

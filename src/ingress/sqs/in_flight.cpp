@@ -123,7 +123,9 @@ void InFlight::settle_one(ingest::Settlement& settlement, Outcomes& outcomes) {
   } else if (unstorable != nullptr) {
     outcomes.poisoned.push_back({.ticket = ticket,
                                  .reason = "unstorable",
-                                 .detail = "the store cannot take this update, whenever it comes",
+                                 .detail = unstorable->unreadable.empty()
+                                               ? "the store cannot take this update, whenever it comes"
+                                               : std::move(unstorable->unreadable),
                                  .gate = std::move(unstorable->gate)});
   } else {
     ++(std::holds_alternative<ingest::Applied>(outcome) ? outcomes.applied : outcomes.duplicate);

@@ -1,6 +1,9 @@
 #include "store/mongo/documents.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "store/client_summary.hpp"
@@ -105,16 +108,6 @@ std::int64_t integer_of(const bson_iter_t& iterator) {
     return value >= 0 && value <= static_cast<double>(domain::count_max) ? static_cast<std::int64_t>(value) : 0;
   }
   return BSON_ITER_HOLDS_INT(&iterator) ? bson_iter_as_int64(&iterator) : 0;
-}
-
-domain::Counts counts_of(const bson_iter_t& iterator) {
-  domain::Counts out;
-  each_member(iterator, [&](std::string_view name, const bson_iter_t& member) {
-    if (name == "done") out.done = integer_of(member);
-    if (name == "warn") out.warn = integer_of(member);
-    if (name == "failed") out.failed = integer_of(member);
-  });
-  return out;
 }
 
 std::optional<std::int64_t> line_of(const bson_iter_t& iterator) {
@@ -291,82 +284,203 @@ StoredTime time_of(const bson_iter_t& iterator) {
   return {.time = from_rfc3339(text_of(iterator)).value_or(Timestamp{}), .is_text = BSON_ITER_HOLDS_UTF8(&iterator)};
 }
 
-Result<StoredSnapshot> read_snapshot(const bson_t* document) {
-  StoredSnapshot out{.snapshot = std::make_shared<Snapshot>()};
-  auto& snapshot = *out.snapshot;
-  auto& progress = snapshot.progress;
-  std::vector<domain::Item> errors, warnings;
-  bool has_id = false;
-  bool has_head = false;
-  std::optional<Timestamp> deleted_at;
-  std::optional<std::int64_t> error_count, warning_count;
-  snapshot.fold = 0;
-  each_member(document, [&](std::string_view name, const bson_iter_t& member) {
-    if (name == "_id" && BSON_ITER_HOLDS_OID(&member)) {
-      std::copy_n(bson_iter_oid(&member)->bytes, progress.id.size(), progress.id.begin());
-      has_id = true;
+namespace {
+
+/// The members of a document of `progress`, one after the other. The first one that is not what it should be is kept:
+/// no value of another type, or out of its range, becomes a 0 or an empty text.
+class SnapshotFields {
+ public:
+  SnapshotFields() { out_.snapshot->fold = 0; }
+
+  void take(std::string_view name, const bson_iter_t& member) {
+    if (!take_name(name, member) && !take_number(name, member) && !take_time(name, member)) take_other(name, member);
+  }
+
+  Result<StoredSnapshot> finish() && {
+    auto& snapshot = *out_.snapshot;
+    auto& progress = snapshot.progress;
+    const bool is_tombstone = deleted_at_ && progress.owner->empty();
+    if (!has_id_) fault("_id", "is missing");
+    if (snapshot.stream.client->empty()) fault("clientKrn", "is missing or no text");
+    if (snapshot.stream.filename->empty()) fault("filename", "is missing or no text");
+    if (progress.owner->empty() && !is_tombstone) fault("email", "is missing or no text");
+    if (!fault_.empty()) return failure(Errc::store_corrupt, std::move(fault_));
+    progress.errors.count = error_count_.value_or(static_cast<std::int64_t>(errors_.size()));
+    progress.warnings.count = warning_count_.value_or(static_cast<std::int64_t>(warnings_.size()));
+    progress.errors.first = domain::ItemList{std::move(errors_)};
+    progress.warnings.first = domain::ItemList{std::move(warnings_)};
+    if (is_tombstone) {
+      progress.updated_at = *deleted_at_;
+      out_.is_remains = !has_head_;
+    } else if (progress.version > 0 && progress.born == 0) {
+      progress.born = 1;
+    }
+    if (progress.is_before_log()) {
+      snapshot.fold = domain::fold_number;
+      progress.updated_at = std::max(progress.updated_at, progress.created_at);
+      if (progress.completed) progress.completed_at = progress.updated_at;
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void fault(std::string_view name, std::string_view what) {
+    if (fault_.empty()) fault_ = fmt::format("`{}` {}", name, what);
+  }
+
+  std::int64_t number(std::string_view name, const bson_iter_t& member) {
+    constexpr auto largest = static_cast<double>(domain::count_max);
+    if (BSON_ITER_HOLDS_DOUBLE(&member)) {
+      const double value = bson_iter_double(&member);
+      if (value >= 0 && value <= largest && value == std::trunc(value)) return static_cast<std::int64_t>(value);
+      fault(name, "is not a whole number in its range");
+      return 0;
+    }
+    if (!BSON_ITER_HOLDS_INT(&member)) {
+      fault(name, "is not a number");
+      return 0;
+    }
+    const auto value = bson_iter_as_int64(&member);
+    if (value < 0 || value > domain::count_max) fault(name, "is out of range");
+    return value;
+  }
+
+  Timestamp time(std::string_view name, const bson_iter_t& member) {
+    if (!BSON_ITER_HOLDS_DATE_TIME(&member) && !BSON_ITER_HOLDS_UTF8(&member)) fault(name, "is not a time");
+    const auto out = time_of(member);
+    if (name == "createdAt" || name == "updatedAt") out_.has_text_times = out_.has_text_times || out.is_text;
+    return out.time;
+  }
+
+  /// An owner that is no text is judged at the end: a deleted file's is none.
+  bool take_name(std::string_view name, const bson_iter_t& member) {
+    auto& snapshot = *out_.snapshot;
+    if (name == "_id") {
+      has_id_ = true;
+      if (BSON_ITER_HOLDS_OID(&member))
+        std::copy_n(bson_iter_oid(&member)->bytes, snapshot.progress.id.size(), snapshot.progress.id.begin());
+      else
+        fault(name, "is not an ObjectId");
     } else if (name == "clientKrn") {
       snapshot.stream.client = domain::ClientKrn{std::string{text_of(member)}};
     } else if (name == "filename") {
       snapshot.stream.filename = domain::Filename{std::string{text_of(member)}};
     } else if (name == "email") {
-      progress.owner = domain::Email{std::string{text_of(member)}};
-    } else if (name == "counts") {
-      progress.counts = counts_of(member);
+      snapshot.progress.owner = domain::Email{std::string{text_of(member)}};
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool take_number(std::string_view name, const bson_iter_t& member) {
+    auto& progress = out_.snapshot->progress;
+    if (name == "counts") {
+      take_counts(member);
     } else if (name == "total") {
-      if (const auto total = integer_of(member); total > 0) progress.total = total;
-    } else if (name == "isCompleted") {
-      progress.completed = BSON_ITER_HOLDS_BOOL(&member) && bson_iter_bool(&member);
-    } else if (name == "createdAt" || name == "updatedAt") {
-      const auto time = time_of(member);
-      (name == "createdAt" ? progress.created_at : progress.updated_at) = time.time;
-      out.has_text_times = out.has_text_times || time.is_text;
-    } else if (name == "deletedAt") {
-      deleted_at = time_of(member).time;
+      const auto total = BSON_ITER_HOLDS_NULL(&member) ? 0 : number(name, member);
+      if (total > 0) progress.total = total;
     } else if (name == "born") {
-      progress.born = integer_of(member);
-    } else if (name == "completedAt") {
-      progress.completed_at = time_of(member).time;
-    } else if (name == "errors") {
-      errors = items_of(member);
-    } else if (name == "warnings") {
-      warnings = items_of(member);
+      progress.born = number(name, member);
     } else if (name == "errorCount") {
-      error_count = integer_of(member);
+      error_count_ = number(name, member);
     } else if (name == "warningCount") {
-      warning_count = integer_of(member);
+      warning_count_ = number(name, member);
     } else if (name == "version") {
-      progress.version = integer_of(member);
+      progress.version = number(name, member);
     } else if (name == "rev") {
-      snapshot.rev = integer_of(member);
+      out_.snapshot->rev = number(name, member);
     } else if (name == "fold") {
-      snapshot.fold = static_cast<int>(integer_of(member));
+      out_.snapshot->fold = static_cast<int>(number(name, member));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  void take_counts(const bson_iter_t& counts) {
+    if (!BSON_ITER_HOLDS_DOCUMENT(&counts)) return fault("counts", "is not a document");
+    auto& out = out_.snapshot->progress.counts;
+    each_member(counts, [&](std::string_view name, const bson_iter_t& member) {
+      if (name == "done") out.done = number("counts.done", member);
+      if (name == "warn") out.warn = number("counts.warn", member);
+      if (name == "failed") out.failed = number("counts.failed", member);
+    });
+  }
+
+  bool take_time(std::string_view name, const bson_iter_t& member) {
+    auto& progress = out_.snapshot->progress;
+    if (name == "createdAt") {
+      progress.created_at = time(name, member);
+    } else if (name == "updatedAt") {
+      progress.updated_at = time(name, member);
+    } else if (name == "deletedAt") {
+      deleted_at_ = time(name, member);
+    } else if (name == "completedAt") {
+      if (!BSON_ITER_HOLDS_NULL(&member)) progress.completed_at = time(name, member);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  void take_other(std::string_view name, const bson_iter_t& member) {
+    auto& progress = out_.snapshot->progress;
+    if (name == "isCompleted") {
+      if (!BSON_ITER_HOLDS_BOOL(&member) && !BSON_ITER_HOLDS_NULL(&member)) fault(name, "is neither true nor false");
+      progress.completed = BSON_ITER_HOLDS_BOOL(&member) && bson_iter_bool(&member);
+    } else if (name == "errors" || name == "warnings") {
+      if (!BSON_ITER_HOLDS_ARRAY(&member) && !BSON_ITER_HOLDS_NULL(&member)) fault(name, "is not a list");
+      (name == "errors" ? errors_ : warnings_) = items_of(member);
     } else if (name == "head") {
-      snapshot.head = reference_of(member);
-      has_head = true;
+      if (!BSON_ITER_HOLDS_DOCUMENT(&member)) fault(name, "is not a document");
+      out_.snapshot->head = reference_of(member);
+      has_head_ = true;
     } else if (name == "positions") {
+      if (!BSON_ITER_HOLDS_ARRAY(&member)) fault(name, "is not a list");
       progress.positions = positions_of(member);
     }
+  }
+
+  StoredSnapshot out_{.snapshot = std::make_shared<Snapshot>()};
+  std::vector<domain::Item> errors_, warnings_;
+  bool has_id_ = false;
+  bool has_head_ = false;
+  std::optional<Timestamp> deleted_at_;
+  std::optional<std::int64_t> error_count_, warning_count_;
+  std::string fault_;
+};
+
+}  // namespace
+
+std::string name_of_document(const bson_t* document) {
+  Bson names;
+  for (const auto* const name : {"_id", "clientKrn", "filename"}) {
+    bson_iter_t member;
+    if (bson_iter_init_find(&member, document, name)) bson_append_iter(names.get(), name, -1, &member);
+  }
+  char* const text = bson_as_relaxed_extended_json(names.get(), nullptr);
+  std::string out{text != nullptr ? text : "{}"};
+  bson_free(text);
+  constexpr std::size_t bytes_max = 1000;
+  if (out.size() > bytes_max) out.resize(bytes_max);
+  return "`progress` " + out;
+}
+
+StreamId stream_in(const bson_t* document) {
+  StreamId out;
+  each_member(document, [&](std::string_view name, const bson_iter_t& member) {
+    if (name == "clientKrn") out.client = domain::ClientKrn{std::string{text_of(member)}};
+    if (name == "filename") out.filename = domain::Filename{std::string{text_of(member)}};
   });
-  const bool is_tombstone = deleted_at && progress.owner->empty();
-  if (!has_id || snapshot.stream.client->empty() || snapshot.stream.filename->empty() ||
-      (progress.owner->empty() && !is_tombstone))
-    return failure(Errc::store_corrupt, "a document of `progress` lacks its id, a name or its owner");
-  progress.errors.count = error_count.value_or(static_cast<std::int64_t>(errors.size()));
-  progress.warnings.count = warning_count.value_or(static_cast<std::int64_t>(warnings.size()));
-  progress.errors.first = domain::ItemList{std::move(errors)};
-  progress.warnings.first = domain::ItemList{std::move(warnings)};
-  if (is_tombstone) {
-    progress.updated_at = *deleted_at;
-    out.is_remains = !has_head;
-  } else if (progress.version > 0 && progress.born == 0) {
-    progress.born = 1;
-  }
-  if (progress.is_before_log()) {
-    snapshot.fold = domain::fold_number;
-    progress.updated_at = std::max(progress.updated_at, progress.created_at);
-    if (progress.completed) progress.completed_at = progress.updated_at;
-  }
+  return out;
+}
+
+Result<StoredSnapshot> read_snapshot(const bson_t* document) {
+  SnapshotFields fields;
+  each_member(document, [&](std::string_view name, const bson_iter_t& member) { fields.take(name, member); });
+  auto out = std::move(fields).finish();
+  if (!out) return failure(Errc::store_corrupt, name_of_document(document) + ": " + out.error().detail);
   return out;
 }
 

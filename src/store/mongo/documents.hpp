@@ -53,8 +53,13 @@ struct StoredSnapshot {
   bool has_text_times = false;
   bool is_remains = false;  ///< of a life that is over: see `remains_document`
 };
-/// Error: store_corrupt when it isn't a document of ours or of the earlier service.
+/// Error: store_corrupt, with the document's name and the reason, when it isn't one of ours or of the earlier service:
+/// a value of another type or out of its range never becomes another.
 [[nodiscard]] Result<StoredSnapshot> read_snapshot(const bson_t* document);
+/// For people: the collection, and what the document has of `_id`, client and file.
+[[nodiscard]] std::string name_of_document(const bson_t* document);
+/// Of a document that cannot be read: empty where it has no such text.
+[[nodiscard]] StreamId stream_in(const bson_t* document);
 
 /// A key whose event is gone from the log.
 struct KeptKey {

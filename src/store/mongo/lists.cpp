@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "store/mongo/queries.hpp"
+#include "telemetry/unreadable.hpp"
 
 namespace pebbles::store::mongo {
 namespace {
@@ -354,7 +355,16 @@ class Page {
 
   template <class Take>
   Result<void> collect(const Bson& filter, const Bson& options, Take&& take) {
-    return collect_snapshots(progress_.get(), filter, options, shared_.read_prefs(), take);
+    return find(
+        progress_.get(), filter, options,
+        [&](const bson_t* document) {
+          auto read = read_snapshot(document);
+          if (read) return static_cast<bool>(take(std::move(read->snapshot)));
+          // It is left out, and the others are shown.
+          telemetry::record_unreadable(*client_, *stream_in(document).filename, read.error().detail);
+          return true;
+        },
+        shared_.read_prefs());
   }
 
   Shared& shared_;

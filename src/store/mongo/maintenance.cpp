@@ -94,7 +94,7 @@ Result<void> each_document(mongoc_collection_t* progress, Take&& take) {
   options.document("sort", order).document("hint", order).integer("batchSize", slice_max);
   options.boolean("noCursorTimeout", true);
   return find(progress, Bson{}, options, [&](const bson_t* document) {
-    take(read_snapshot(document));
+    take(read_snapshot(document), document);
     return true;
   });
 }
@@ -179,7 +179,8 @@ class Verifier {
 
   template <class Take>
   Result<void> each_folded(const std::vector<StreamId>& streams, Take&& take) {
-    PEBBLES_TRY(kept, find_snapshots(walk_.progress.get(), streams));
+    UnreadableStreams unreadable;  // told of by verify_documents
+    PEBBLES_TRY(kept, find_snapshots(walk_.progress.get(), streams, nullptr, &unreadable));
     Folded folded;
     folded.state.stream = streams.front();
     const auto snapshot_of = [&](const StreamId& stream) -> const Snapshot* {
@@ -226,7 +227,8 @@ class Verifier {
         if (!with_log->contains(stream)) report_.differ(stream, "the log of the snapshot is missing");
       to_look_up.clear();
     };
-    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
+    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read, const bson_t* document) {
+      if (!read) report_.differ(stream_in(document), "cannot be read: " + read.error().detail);
       if (!read || failed || read->is_remains) return;
       const auto& snapshot = *read->snapshot;
       const bool is_second = file && file->stream == snapshot.stream;
@@ -262,6 +264,7 @@ class Rebuilder {
 
   Result<RebuildReport> run() {
     const auto total = walk_.count();
+    PEBBLES_TRY_VOID(quarantine_unreadable());
     for (;;) {
       PEBBLES_TRY(streams, walk_.next_streams());
       if (streams.empty()) break;
@@ -274,12 +277,54 @@ class Rebuilder {
   }
 
  private:
+  /// What cannot be read is kept apart, whole and with the reason. Where the file has a log, its snapshot is then
+  /// derived from that, as one that is missing.
+  Result<void> quarantine_unreadable() {
+    std::optional<Error> failed;
+    const auto quarantine = shared_.collection(lease_, quarantine_name);
+    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read, const bson_t* document) {
+      if (read || failed) return;
+      const auto moved = move_to(quarantine.get(), document, read.error().detail);
+      if (!moved) failed = moved.error();
+      if (moved) disturbed_.insert(*stream_in(document).client);
+      if (moved) ++report_.quarantined;
+    }));
+    if (failed) return std::unexpected{*std::move(failed)};
+    return note_disturbances();
+  }
+
+  Result<void> move_to(mongoc_collection_t* quarantine, const bson_t* document, std::string_view why) {
+    bson_error_t error;
+    Bson kept, filter;
+    kept.text("collection", progress_name).text("reason", why).document("document", Bson{document});
+    if (!mongoc_collection_insert_one(quarantine, kept.get(), nullptr, nullptr, &error))
+      return std::unexpected{Fault::of(error, nullptr).to_error()};
+    Bson missing;
+    missing.boolean("$exists", false);
+    for (const std::string_view name : {"_id", "clientKrn", "filename"}) {
+      bson_iter_t member;
+      if (!bson_iter_init_find(&member, document, name.data()))
+        filter.document(name, missing);
+      else
+        filter.document(name, equal_to(member));
+    }
+    if (!mongoc_collection_delete_one(walk_.progress.get(), filter.get(), nullptr, nullptr, &error))
+      return std::unexpected{Fault::of(error, nullptr).to_error()};
+    return {};
+  }
+
+  static Bson equal_to(const bson_iter_t& member) {
+    Bson out;
+    bson_append_iter(out.get(), "$eq", -1, &member);
+    return out;
+  }
+
   /// A life that is over may have left a snapshot beside the newer one: an instance stood still for long, and wrote
   /// then.
   Result<void> remove_what_was_deleted() {
     std::shared_ptr<Snapshot> file;  // the newest of the documents of one name
     Writes writes{walk_.progress.get(), nullptr};
-    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read) {
+    PEBBLES_TRY_VOID(each_document(walk_.progress.get(), [&](Result<StoredSnapshot> read, const bson_t*) {
       if (!read || read->is_remains) return;
       auto snapshot = std::move(read->snapshot);
       if (snapshot->progress.version == 0) ++report_.without_log;

@@ -79,13 +79,18 @@ bool precedes(const Snapshot& a, const Snapshot& b) {
 
 Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(mongoc_collection_t* progress,
                                                                                std::span<const StreamId> streams,
-                                                                               const mongoc_read_prefs_t* prefs) {
+                                                                               const mongoc_read_prefs_t* prefs,
+                                                                               UnreadableStreams* unreadable) {
   std::unordered_map<StreamId, std::shared_ptr<Snapshot>> out;
   std::optional<Error> bad;
   PEBBLES_TRY_VOID(find_by_names(
       progress, streams, Bson{},
       [&](const bson_t* document) {
         auto read = read_snapshot(document);
+        if (!read && unreadable != nullptr) {
+          unreadable->emplace(stream_in(document), read.error().detail);
+          return true;
+        }
         if (!read) {
           bad = read.error();
           return false;
@@ -97,6 +102,8 @@ Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(m
       },
       prefs));
   if (bad) return std::unexpected{*std::move(bad)};
+  if (unreadable != nullptr)
+    for (const auto& entry : *unreadable) out.erase(entry.first);
   return out;
 }
 

@@ -30,11 +30,16 @@ Result<void> collect_snapshots(mongoc_collection_t* progress, const Bson& filter
   return {};
 }
 
+/// Why the document of a stream cannot be read.
+using UnreadableStreams = std::unordered_map<StreamId, std::string>;
+
 /// Those that are there, as they are there. Of several documents of one name, one is the stream's state: the newest
 /// where a life has ended and another begun; where the earlier service left two owners of one file, the earlier
-/// created.
+/// created. One that cannot be read fails the call, or, where `unreadable` is given, is told there, and why: then its
+/// stream is not among the others.
 Result<std::unordered_map<StreamId, std::shared_ptr<Snapshot>>> find_snapshots(
-    mongoc_collection_t* progress, std::span<const StreamId> streams, const mongoc_read_prefs_t* prefs = nullptr);
+    mongoc_collection_t* progress, std::span<const StreamId> streams, const mongoc_read_prefs_t* prefs = nullptr,
+    UnreadableStreams* unreadable = nullptr);
 
 /// Where a snapshot stands.
 struct Place {

@@ -18,6 +18,7 @@ namespace pebbles::store::mongo {
 
 inline constexpr std::string_view progress_name = "progress";
 inline constexpr std::string_view events_name = "progress_events";
+inline constexpr std::string_view quarantine_name = "pebbles_quarantine";  ///< what `rebuild` could not read
 inline constexpr std::string_view instances_name = "pebbles_instances";
 inline constexpr std::string_view secrets_name = "pebbles_secrets";
 

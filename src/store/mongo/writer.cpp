@@ -40,14 +40,17 @@ class Writer final : public EventStore {
     std::vector<Loaded> out(streams.size());
     if (streams.empty()) return out;
     const auto now = steady_clock::now();
-    PEBBLES_TRY(found, find_snapshots(progress_.get(), streams));
+    UnreadableStreams unreadable;
+    PEBBLES_TRY(found, find_snapshots(progress_.get(), streams, nullptr, &unreadable));
     std::vector<StreamId> new_streams;
     for (std::size_t i = 0; i < streams.size(); ++i) {
       const auto known = found.find(streams[i]);
-      if (known == found.end()) {
+      if (const auto bad = unreadable.find(streams[i]); bad != unreadable.end()) {
+        out[i].unreadable = bad->second;
+      } else if (known == found.end()) {
         new_streams.push_back(streams[i]);
-        continue;
       }
+      if (known == found.end()) continue;
       out[i].rev = known->second->rev;
       if (known->second->fold == domain::fold_number)
         out[i].snapshot = known->second;
@@ -57,13 +60,19 @@ class Writer final : public EventStore {
     // A stream without snapshot may have a log: its writer died between the two (invariant 3).
     PEBBLES_TRY(with_log, streams_with_log(events_.get(), new_streams));
     for (std::size_t i = 0; i < streams.size(); ++i) {
+      if (out[i].unreadable) continue;
       const bool lacks_snapshot = !out[i].snapshot;
       const bool has_document = found.contains(streams[i]);
       if (lacks_snapshot && !has_document && !with_log.contains(streams[i])) continue;
       const auto from = lacks_snapshot ? 1 : out[i].snapshot->progress.version + 1;
       if (lacks_snapshot || mode == LoadMode::with_log) {
-        PEBBLES_TRY(chunks, find_chunks(events_.get(), streams[i], from));
-        out[i].after = std::move(chunks);
+        auto chunks = find_chunks(events_.get(), streams[i], from);
+        if (!chunks && chunks.error().code == Errc::store_corrupt) {
+          out[i] = {.snapshot = nullptr, .rev = 0, .after = {}, .unreadable = chunks.error().detail};
+          continue;
+        }
+        if (!chunks) return std::unexpected{chunks.error()};
+        out[i].after = *std::move(chunks);
       }
       SnapshotWriter::Seen seen;
       seen.rev = out[i].rev;

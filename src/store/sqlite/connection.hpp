@@ -26,6 +26,12 @@ class Failure : public std::runtime_error {
   int code_;
 };
 
+/// One stored record is not what was written; the file itself is whole. Its text names the record and says why.
+class Unreadable : public Failure {
+ public:
+  explicit Unreadable(const std::string& what) : Failure{SQLITE_CORRUPT, what} {}
+};
+
 /// What a failure means to the world outside: store_corrupt where SQLite says so, else store_unavailable.
 /// `path` stands in front of the text where it helps: when a file is opened.
 [[nodiscard]] Error to_error(const Failure& failure, std::string_view path = {});
@@ -35,6 +41,8 @@ template <class Work>
 auto guarded(Work&& work, std::string_view path = {}) -> Result<decltype(work())> {
   try {
     return std::forward<Work>(work)();
+  } catch (const Unreadable& record) {
+    return failure(Errc::store_corrupt, record.what());
   } catch (const Failure& failure) {
     return std::unexpected{to_error(failure, path)};
   }
@@ -58,6 +66,9 @@ class Statement {
     /// Steps; false when there is no further row.
     bool next();
     [[nodiscard]] bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+    [[nodiscard]] bool is_integer(int column) const {
+      return sqlite3_column_type(statement_, column) == SQLITE_INTEGER;
+    }
     [[nodiscard]] std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
     [[nodiscard]] std::string_view text(int column) const;
     [[nodiscard]] Blob blob(int column) const;

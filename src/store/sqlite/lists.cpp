@@ -7,6 +7,8 @@
 #include <limits>
 #include <unordered_set>
 
+#include "telemetry/unreadable.hpp"
+
 namespace pebbles::store::sqlite {
 namespace {
 
@@ -144,7 +146,11 @@ Lists::Walked Lists::walk(const domain::ClientKrn& client, const ListQuery& quer
       if (rows.integer(version_column) <= twin->second) return;
       out.overtaken.insert(twin->first);
     }
-    out.records.push_back(read_snapshot(rows));
+    try {
+      out.records.push_back(read_snapshot(rows));
+    } catch (const Unreadable& why) {  // it is left out, and the others are shown
+      return telemetry::record_unreadable(*client, rows.text(filename_column), why.what());
+    }
     bytes += bytes_of(*out.records.back());
   };
   const auto take_all = [&](Statement::Rows rows) {

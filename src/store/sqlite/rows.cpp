@@ -15,33 +15,60 @@ std::string json_of(const domain::ItemList& items) {
   return out;
 }
 
-}  // namespace
+std::int64_t stored_integer(const Statement::Rows& rows, int column, std::string_view name) {
+  if (!rows.is_integer(column)) throw Unreadable{fmt::format("`{}` is not a whole number", name)};
+  return rows.integer(column);
+}
 
-SnapshotPtr read_snapshot(const Statement::Rows& rows) {
+std::int64_t stored_count(const Statement::Rows& rows, int column, std::string_view name) {
+  const auto out = stored_integer(rows, column, name);
+  if (out < 0 || out > domain::count_max) throw Unreadable{fmt::format("`{}` is out of range", name)};
+  return out;
+}
+
+std::string stored_text(const Statement::Rows& rows, int column, std::string_view what) {
+  if (rows.text(column).empty()) throw Unreadable{fmt::format("`{}` is empty", what)};
+  return std::string{rows.text(column)};
+}
+
+SnapshotPtr read_progress_row(const Statement::Rows& rows) {
   auto out = std::make_shared<Snapshot>();
-  out->stream = {domain::ClientKrn{std::string{rows.text(1)}}, domain::Filename{std::string{rows.text(2)}}};
+  out->stream = {domain::ClientKrn{stored_text(rows, 1, "client")}, domain::Filename{stored_text(rows, 2, "filename")}};
   auto& progress = out->progress;
-  progress.owner = domain::Email{std::string{rows.text(3)}};
+  progress.owner = domain::Email{stored_text(rows, 3, "email")};
   progress.id = array_of<12>(rows.blob(4));
-  progress.counts = {.done = rows.integer(5), .warn = rows.integer(6), .failed = rows.integer(7)};
-  if (!rows.is_null(8)) progress.total = rows.integer(8);
-  progress.completed = rows.integer(9) != 0;
-  progress.created_at = time_of(rows.integer(10));
-  progress.updated_at = time_of(rows.integer(11));
-  if (!rows.is_null(12)) progress.completed_at = time_of(rows.integer(12));
-  progress.errors.count = rows.integer(13);
-  progress.warnings.count = rows.integer(14);
-  progress.version = rows.integer(15);
-  out->rev = rows.integer(16);
-  out->fold = static_cast<int>(rows.integer(17));
-  out->head = {.first = rows.integer(18), .hash = array_of<32>(rows.blob(19))};
+  progress.counts = {.done = stored_count(rows, 5, "done"),
+                     .warn = stored_count(rows, 6, "warn"),
+                     .failed = stored_count(rows, 7, "failed")};
+  if (!rows.is_null(8)) progress.total = stored_count(rows, 8, "total");
+  progress.completed = stored_integer(rows, 9, "is_completed") != 0;
+  progress.created_at = time_of(stored_integer(rows, 10, "created_at"));
+  progress.updated_at = time_of(stored_integer(rows, 11, "updated_at"));
+  if (!rows.is_null(12)) progress.completed_at = time_of(stored_integer(rows, 12, "completed_at"));
+  progress.errors.count = stored_count(rows, 13, "error_count");
+  progress.warnings.count = stored_count(rows, 14, "warning_count");
+  progress.version = stored_count(rows, 15, "version");
+  out->rev = stored_count(rows, 16, "rev");
+  out->fold = static_cast<int>(stored_count(rows, 17, "fold"));
+  out->head = {.first = stored_count(rows, 18, "head_version"), .hash = array_of<32>(rows.blob(19))};
   progress.positions = or_corrupt(decode_positions(rows.text(20)));
-  progress.born = rows.integer(21);
+  progress.born = stored_count(rows, 21, "born");
   if (!rows.is_null(22)) {
     progress.errors.first = or_corrupt(decode_items(rows.text(22)));
     progress.warnings.first = or_corrupt(decode_items(rows.text(23)));
   }
   return out;
+}
+
+}  // namespace
+
+SnapshotPtr read_snapshot(const Statement::Rows& rows) {
+  try {
+    return read_progress_row(rows);
+  } catch (const Unreadable& why) {
+    throw Unreadable{
+        fmt::format("row {} of `progress` ({} / {}): {}", rows.integer(0), rows.text(1), rows.text(2), why.what())};
+  }
 }
 
 StoredChunk read_chunk(const Statement::Rows& rows) {
@@ -72,8 +99,7 @@ std::string told_by_chunk(Version first, bool is_baseline, std::string_view text
 }
 
 void require_known_format(int format) {
-  if (format != log_format)
-    throw Failure{SQLITE_CORRUPT, fmt::format("log format {}; this program knows {}", format, log_format)};
+  if (format != log_format) throw Unreadable{fmt::format("log format {}; this program knows {}", format, log_format)};
 }
 
 void decode(StoredChunk& stored) {

@@ -75,25 +75,26 @@ inline constexpr std::string_view snapshot_columns =
 inline constexpr std::string_view chunk_columns =
     "e.seq, e.first_version, e.n, e.format, e.prev_version, e.prev_hash, e.hash, e.writer, e.sequence, e.events";
 
+/// Throws Unreadable for a row that is not one of ours: no value of another type or out of its range becomes another.
 [[nodiscard]] SnapshotPtr read_snapshot(const Statement::Rows& rows);
 [[nodiscard]] StoredChunk read_chunk(const Statement::Rows& rows);
-/// Throws Failure (SQLITE_CORRUPT) when the chunk is not of a format that this program knows.
+/// Throws Unreadable when the chunk is not of a format that this program knows.
 void require_known_format(int format);
-/// Fills `chunk.events` from the text. Throws Failure (SQLITE_CORRUPT) when it is not of format 1.
+/// Fills `chunk.events` from the text. Throws Unreadable when it is not of format 1.
 void decode(StoredChunk& stored);
-/// Throws Failure (SQLITE_CORRUPT) for another length.
+/// Throws Unreadable for another length.
 template <std::size_t N>
 std::array<std::uint8_t, N> array_of(Blob blob) {
   std::array<std::uint8_t, N> out{};
-  if (blob.size() != N) throw Failure{SQLITE_CORRUPT, "a stored digest or id has the wrong length"};
+  if (blob.size() != N) throw Unreadable{"a stored digest or id has the wrong length"};
   std::ranges::copy(blob, out.begin());
   return out;
 }
 
-/// A result's value. Throws Failure (SQLITE_CORRUPT) in the place of an error.
+/// A result's value. Throws Unreadable in the place of an error.
 template <class T>
 T or_corrupt(Result<T> result) {
-  if (!result) throw Failure{SQLITE_CORRUPT, result.error().detail};
+  if (!result) throw Unreadable{result.error().detail};
   return *std::move(result);
 }
 

@@ -10,6 +10,7 @@
 #include "base/crash_point.hpp"
 #include "store/log_format.hpp"
 #include "telemetry/telemetry.hpp"
+#include "telemetry/unreadable.hpp"
 
 namespace pebbles::store::sqlite {
 
@@ -89,8 +90,8 @@ SnapshotPtr fold_on(const SnapshotPtr& before, const StreamId& stream, const Sto
   auto after = before ? std::make_shared<Snapshot>(*before) : std::make_shared<Snapshot>();
   after->stream = stream;
   if (!follows(stored.chunk, *after))
-    throw Failure{SQLITE_CORRUPT, fmt::format("the log of {} / {} has a gap before version {}", *stream.client,
-                                              *stream.filename, stored.chunk.first)};
+    throw Unreadable{fmt::format("the log of {} / {} has a gap before version {}", *stream.client, *stream.filename,
+                                 stored.chunk.first)};
   for (const auto& event : stored.chunk.events) after->progress = evolve(std::move(after->progress), event);
   after->head = head_behind(stored.chunk);
   return after;
@@ -176,9 +177,19 @@ void Writer::replay() {
                           std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
 }
 
+/// Null for one that cannot be read: the log says the same. A damaged row stops no start.
+SnapshotPtr Writer::readable_snapshot(std::int64_t row) {
+  try {
+    return rows_.snapshot(row);
+  } catch (const Unreadable& why) {
+    telemetry::record_unreadable("", "", why.what());
+    return nullptr;
+  }
+}
+
 void Writer::replay_chunk(std::int64_t row, StreamId stream, StoredChunk stored) {
   const auto* recent = recent_.find(stream);
-  SnapshotPtr before = recent != nullptr ? recent->latest : rows_.snapshot(row);
+  SnapshotPtr before = recent != nullptr ? recent->latest : readable_snapshot(row);
   if (recent == nullptr && (!before || before->fold != domain::fold_number)) {
     before = nullptr;
     for (auto& earlier : rows_.chunks(row, 0)) {
@@ -208,7 +219,13 @@ Result<std::vector<Loaded>> Writer::load(std::span<const StreamId> streams, Load
   return guarded([&] {
     std::vector<Loaded> out;
     out.reserve(streams.size());
-    for (const auto& stream : streams) out.push_back(load_one(stream, mode));
+    for (const auto& stream : streams) {
+      try {
+        out.push_back(load_one(stream, mode));
+      } catch (const Unreadable& why) {
+        out.push_back({.snapshot = nullptr, .rev = 0, .after = {}, .unreadable = why.what()});
+      }
+    }
     return out;
   });
 }

@@ -52,6 +52,7 @@ class Writer final : public EventStore {
 
   void replay();
   void learn_cursor_key();
+  [[nodiscard]] SnapshotPtr readable_snapshot(std::int64_t row);
   void replay_chunk(std::int64_t row, StreamId stream, StoredChunk stored);
   [[nodiscard]] Loaded load_one(const StreamId& stream, LoadMode mode);
   /// Where a key of `queries` stands.

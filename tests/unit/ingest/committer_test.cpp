@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "support/events.hpp"
@@ -67,6 +68,90 @@ TEST(Committer, OneStreamThatCannotBeReadDoesNotStopTheOthers) {
 
 TEST(Committer, AStoreThatIsAwayIsNotWaitedForByEachStream) {
   EXPECT_EQ(loads_for_ten_files(std::chrono::milliseconds{600}, Errc::store_unavailable), 2);
+}
+
+/// One of whose files has a record that cannot be read, or keys that cannot be looked up.
+class PoisonedStore final : public store::EventStore {
+ public:
+  Result<std::vector<store::Loaded>> load(std::span<const store::StreamId> streams, store::LoadMode) override {
+    std::vector<store::Loaded> out;
+    for (const auto& stream : streams) {
+      auto& loaded = out.emplace_back();
+      if (*stream.filename == "poison") loaded.unreadable = "`email` is missing";
+      if (*stream.filename != "bad keys") continue;
+      auto known = std::make_shared<store::Snapshot>();
+      known->stream = stream;
+      known->progress.version = 1;
+      loaded.snapshot = known;
+    }
+    return out;
+  }
+  Result<std::vector<std::optional<domain::KeyHit>>> find_keys(std::span<const store::KeyQuery> queries) override {
+    for (const auto& query : queries)
+      if (*query.stream.filename == "bad keys") return failure(Errc::store_corrupt, "an event is not JSON");
+    return std::vector<std::optional<domain::KeyHit>>(queries.size());
+  }
+  Result<std::vector<std::optional<store::Token>>> find_tokens(std::span<const store::ChunkQuery> queries) override {
+    return std::vector<std::optional<store::Token>>(queries.size());
+  }
+  std::vector<store::AppendOutcome> commit(std::span<const store::Append> batch) override {
+    return std::vector(batch.size(), store::AppendOutcome::stored);
+  }
+  bool maintain(store::Load) override { return false; }
+};
+
+class AllTold final : public AckSink {
+ public:
+  void settle(std::vector<Settlement> settlements) override {
+    for (auto& settlement : settlements) outcomes[settlement.ticket] = std::move(settlement.outcome);
+  }
+  std::map<std::uint64_t, Outcome> outcomes;
+};
+
+Pending report_of(const char* filename, AckSink& sink, std::uint64_t ticket, EpochPtr epoch = {}) {
+  domain::EventKey key;
+  key.hash.fill(static_cast<std::uint8_t>(ticket));
+  auto command = support::report({}, support::file_id(ticket));
+  command.key = key;
+  return {.stream = {domain::ClientKrn{"krn:a"}, domain::Filename{filename}},
+          .command = std::move(command),
+          .ack = {sink, ticket},
+          .epoch = std::move(epoch)};
+}
+
+TEST(Committer, ARecordThatCannotBeReadIsRefusedForGoodAndBlocksNobody) {
+  PoisonedStore store;
+  AllTold told;
+  Committer committer{store, {.writer = 1}};
+  const auto epoch = std::make_shared<Epoch>();
+  std::vector<Pending> batch;
+  for (const auto* filename : {"poison", "good", "bad keys"}) {
+    batch.push_back(report_of(filename, told, batch.size()));
+    batch.push_back(report_of(filename, told, batch.size(), epoch));
+  }
+  committer.process(std::move(batch));
+  ASSERT_EQ(told.outcomes.size(), 6U);
+  for (const std::uint64_t ticket : {0, 1, 4, 5}) {
+    const auto* const refused = std::get_if<Unstorable>(&told.outcomes[ticket]);
+    ASSERT_NE(refused, nullptr) << ticket;
+    EXPECT_TRUE(refused->unreadable.starts_with("the stored record of krn:a / ")) << refused->unreadable;
+    EXPECT_EQ(refused->gate != nullptr, ticket % 2 == 1) << "a dead letter opens it";
+  }
+  for (const std::uint64_t ticket : {2, 3}) EXPECT_TRUE(std::holds_alternative<Applied>(told.outcomes[ticket]));
+
+  // What comes behind the dead letter waits for it, and then becomes one too: nothing is left in the committer.
+  batch = std::vector<Pending>{};
+  batch.push_back(report_of("poison", told, 6, epoch));
+  batch.push_back(report_of("good", told, 7, epoch));
+  committer.process(std::move(batch));
+  EXPECT_FALSE(told.outcomes.contains(6));
+  EXPECT_TRUE(std::holds_alternative<Applied>(told.outcomes[7]));
+  std::get<Unstorable>(told.outcomes[1]).gate->pass();
+  std::get<Unstorable>(told.outcomes[5]).gate->pass();
+  ASSERT_TRUE(committer.can_proceed());
+  committer.process({});
+  EXPECT_TRUE(std::holds_alternative<Unstorable>(told.outcomes[6]));
+  EXPECT_EQ(committer.unsettled(), 0U);
 }
 
 /// Two instances on one log: what either is told of a file.
