@@ -468,6 +468,8 @@ def test_every_documented_status_was_seen(document):
     rare |= {(client_path, "post", 503), (batch_path, "post", 503), (record_path, "delete", 503), ("/metrics", "get", 503)}
     rare |= {(path, "get", 503)
              for path in (client_path, record_path, summary_path, *item_paths.values(), feed_path)}
+    # What cannot be read in the database (tests/faults/unreadable_test.py).
+    rare |= {(client_path, "post", 409), (record_path, "delete", 409)}
     # And a page of what retention took meanwhile.
     rare |= {(item_paths[what], "get", 410) for what in ("errors", "warnings")}
     assert documented - seen == rare

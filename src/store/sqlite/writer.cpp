@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 #include <unordered_map>
 
 #include <fmt/core.h>
@@ -97,6 +99,15 @@ SnapshotPtr fold_on(const SnapshotPtr& before, const StreamId& stream, const Sto
   return after;
 }
 
+/// Whether a process that was killed left a write-ahead log: a run of pruning may have erased what it still has.
+bool may_have_old_frames(const std::filesystem::path& database) {
+  auto log = database;
+  log += "-wal";
+  std::error_code none;
+  const auto bytes = std::filesystem::file_size(log, none);
+  return !none && bytes > 0;
+}
+
 }  // namespace
 
 Writer::Writer(std::shared_ptr<Shared> shared)
@@ -122,6 +133,7 @@ Writer::Writer(std::shared_ptr<Shared> shared)
         return SQLITE_OK;
       },
       &wal_pages_);
+  if (may_have_old_frames(shared_->options.path)) erased_since_ = steady_clock::now();
   replay();
   learn_cursor_key();
 }

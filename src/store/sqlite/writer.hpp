@@ -101,7 +101,7 @@ class Writer final : public EventStore {
   std::size_t rows_owed_ = 0;  ///< index rows that should have been written out, and were saved up
   int wal_pages_ = 0;          ///< in the write-ahead log, as of the last commit
   /// Since when the write-ahead log may have what is erased in the tables; a run that was killed may have left some.
-  std::optional<std::chrono::steady_clock::time_point> erased_since_ = std::chrono::steady_clock::now();
+  std::optional<std::chrono::steady_clock::time_point> erased_since_;
   std::chrono::steady_clock::time_point forget_after_{};  ///< not before
   bool erasing_ = false;                                  ///< a run of pruning is under way, which may erase more
   std::int64_t failed_batches_ = 0;                       ///< since the last commit
