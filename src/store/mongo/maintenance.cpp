@@ -301,9 +301,9 @@ class Rebuilder {
       return std::unexpected{Fault::of(error, nullptr).to_error()};
     Bson missing;
     missing.boolean("$exists", false);
-    for (const std::string_view name : {"_id", "clientKrn", "filename"}) {
+    for (const char* const name : {"_id", "clientKrn", "filename"}) {
       bson_iter_t member;
-      if (!bson_iter_init_find(&member, document, name.data()))
+      if (!bson_iter_init_find(&member, document, name))
         filter.document(name, missing);
       else
         filter.document(name, equal_to(member));
